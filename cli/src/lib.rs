@@ -1,0 +1,2 @@
+//! Indelible.
+pub use indelible_engine::*;

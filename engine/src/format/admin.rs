@@ -1,0 +1,120 @@
+//! The bodies of the store's own records, kind `store.*`, source 0: canonical JSON.
+//!
+//! Canonical means: the keys of every object in ascending order, no space between tokens, integers only, and no
+//! key left out. So the bytes are a function of the value, and a record that decodes but does not encode to the
+//! same bytes again is refused.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Seq;
+use crate::error::Fault;
+
+/// A record of the store's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", deny_unknown_fields)]
+pub enum Admin {
+    /// Seq 0: what this log is.
+    #[serde(rename = "store.created")]
+    Created {
+        /// The operators: who may approve what.
+        operators: Operators,
+        /// Where this log goes on from another one that was lost or rolled back: that log's last checkpoint.
+        forked_from: Option<String>,
+        /// The format's read version at the time.
+        format: u16,
+        /// The verifier key whose checkpoints speak for this log, where one was named.
+        log_key: Option<String>,
+        /// The log's origin.
+        origin: String,
+        /// How long evidence is kept where no rule says otherwise: `forever`.
+        retention: String,
+        /// The store's identity, 32 hex digits.
+        store_id: String,
+    },
+    /// A segment was sealed. The first record of the next segment, and nothing else ever stands there.
+    #[serde(rename = "store.sealed")]
+    Sealed(Seal),
+    /// A profile version that events may be read by; their `source` is this record's seq.
+    #[serde(rename = "store.source")]
+    Source {
+        /// The profile's name.
+        name: String,
+        /// Its full text, TOML.
+        profile: String,
+    },
+    /// What an unclean stop left behind was cut off, and kept.
+    #[serde(rename = "store.recovered")]
+    Recovered {
+        /// How many bytes were cut.
+        cut_len: u64,
+        /// Where they were cut, as a byte offset in the log file.
+        cut_at: u64,
+        /// The log file's name.
+        file: String,
+        /// The file below `lost/` that keeps them; none where nothing was cut.
+        lost: Option<String>,
+        /// How many whole records above the last known durable length were kept.
+        kept_records: u64,
+    },
+    /// The wall clock went back, or ahead of the monotonic clock.
+    #[serde(rename = "store.clock")]
+    Clock {
+        /// How far the wall clock stepped against what was expected, in nanoseconds.
+        step_ns: i64,
+    },
+    /// The key whose checkpoints speak for this log.
+    #[serde(rename = "store.key")]
+    Key {
+        /// The verifier key.
+        log_key: String,
+    },
+}
+
+/// What a seal states.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// The seq after the segment's last record; the seal's own seq.
+    pub end_seq: Seq,
+    /// The segment's first seq.
+    pub first_seq: Seq,
+    /// The index root, 64 hex digits.
+    pub index_root: String,
+    /// The RFC 6962 root of the segment's own leaves, 64 hex digits.
+    pub root: String,
+    /// The digest of the rules by which the segment was indexed, 64 hex digits.
+    pub rules: String,
+}
+
+/// Who may approve what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    /// Their verifier keys, ascending.
+    pub keys: Vec<String>,
+    /// How many of them it takes.
+    pub threshold: u32,
+}
+
+impl Admin {
+    /// The record's body.
+    pub fn encode(&self) -> Vec<u8> {
+        // Through a Value, whose maps are sorted: the derived order puts the tag first.
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.to_string().into_bytes()
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Damaged where the bytes are no such record, or not in canonical form.
+    pub fn decode(body: &[u8]) -> Result<Self, Fault> {
+        let admin: Admin = serde_json::from_slice(body).map_err(|error| {
+            Fault::damaged(error.column() as u64, "store record", "a record of kind store.*", error)
+        })?;
+        if admin.encode() != body {
+            return Err(Fault::damaged(0, "store record", "canonical JSON", "another spelling"));
+        }
+        Ok(admin)
+    }
+}

@@ -1,0 +1,75 @@
+//! What a seal commits to of a segment's index: one leaf a term, and the statement that the index root hashes.
+
+use crate::Seq;
+use crate::hash::{self, Hash, IndexTree, TreeHash};
+use crate::source::TermKind;
+
+/// The record says something readable for the field.
+pub const PRESENT: &[u8] = b"present";
+/// The record says nothing for the field.
+pub const ABSENT: &[u8] = b"absent";
+/// The record has something for the field that could not be read: it is a candidate of every condition.
+pub const UNREADABLE: &[u8] = b"unreadable";
+
+/// One leaf of the index tree: a term of a field and the records that carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IndexLeaf {
+    /// [`hash::index_field`] of the field's name.
+    pub field: Hash,
+    /// [`hash::index_term`] of the term.
+    pub term: Hash,
+    /// How many records carry it.
+    pub count: u32,
+    /// [`hash::index_seqs_hasher`] over their offsets from the segment's first seq, ascending `u32`s.
+    pub seqs: Hash,
+}
+
+impl IndexLeaf {
+    /// The 100 bytes that the leaf hash covers: field, term, count, seqs.
+    pub fn encode(&self) -> [u8; 100] {
+        let mut bytes = [0; 100];
+        bytes[..32].copy_from_slice(&self.field.0);
+        bytes[32..64].copy_from_slice(&self.term.0);
+        bytes[64..68].copy_from_slice(&self.count.to_le_bytes());
+        bytes[68..].copy_from_slice(&self.seqs.0);
+        bytes
+    }
+
+    /// The leaf's hash.
+    pub fn hash(&self) -> Hash {
+        IndexTree::leaf(&self.encode())
+    }
+}
+
+/// The hash of a term, with its type.
+pub fn term_hash(kind: TermKind, term: &[u8]) -> Hash {
+    hash::index_term(kind as u8, term)
+}
+
+/// What the index root hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexRoot {
+    /// How many leaves the index tree has.
+    pub leaf_count: u64,
+    /// The segment's first seq.
+    pub first_seq: Seq,
+    /// How many records the segment has.
+    pub record_count: u32,
+    /// [`hash::index_rules`] over the rules by which the segment was indexed.
+    pub rules: Hash,
+    /// The root of the index tree, its leaves sorted by (field, term).
+    pub tree_root: Hash,
+}
+
+impl IndexRoot {
+    /// The index root: a hash over leaf count, first seq, record count, rules and tree root.
+    pub fn hash(&self) -> Hash {
+        let mut bytes = [0; 84];
+        bytes[..8].copy_from_slice(&self.leaf_count.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.first_seq.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.record_count.to_le_bytes());
+        bytes[20..52].copy_from_slice(&self.rules.0);
+        bytes[52..].copy_from_slice(&self.tree_root.0);
+        hash::index_root(&bytes)
+    }
+}

@@ -1,0 +1,84 @@
+//! The first 128 bytes of a segment's log file: which store and seqs it holds, and the segment's salt.
+
+use super::bytes::{array, hash_at, i64_at, put, u16_at, u32_at, u64_at};
+use super::version::{self, READ_VERSION, WRITE_VERSION, Writable};
+use crate::error::Fault;
+use crate::hash::{Hash, SegmentSalt};
+use crate::{Seq, StoreId, Timestamp};
+
+/// Length of the header in bytes.
+pub const LOG_HEADER_LEN: usize = 128;
+
+const MAGIC: [u8; 8] = *b"INDLOG\r\n";
+
+/// What a log file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogHeader {
+    /// The store that the file belongs to.
+    pub store_id: StoreId,
+    /// The seq of the segment's first record; the file's name says the same.
+    pub first_seq: Seq,
+    /// When the file was made, by the clock of the process that made it.
+    pub created_at: Timestamp,
+    /// The leaf of the record before the first; zeros for the log's first segment.
+    pub predecessor: Hash,
+    /// What the salts of this segment's records come from.
+    pub salt: SegmentSalt,
+}
+
+impl LogHeader {
+    /// The header's bytes.
+    pub fn encode(&self) -> [u8; LOG_HEADER_LEN] {
+        let mut bytes = [0; LOG_HEADER_LEN];
+        put(&mut bytes, 0, MAGIC);
+        put(&mut bytes, 8, READ_VERSION.to_le_bytes());
+        put(&mut bytes, 10, WRITE_VERSION.to_le_bytes());
+        put(&mut bytes, 12, (LOG_HEADER_LEN as u32).to_le_bytes());
+        put(&mut bytes, 16, self.first_seq.to_le_bytes());
+        put(&mut bytes, 24, self.store_id.0);
+        put(&mut bytes, 40, self.salt.0);
+        put(&mut bytes, 72, self.created_at.0.to_le_bytes());
+        put(&mut bytes, 80, self.predecessor.0);
+        let crc = crc32fast::hash(&bytes[..124]);
+        put(&mut bytes, 124, crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// Damaged for short, torn or altered bytes; unsupported for a read version of another release.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, Writable), Fault> {
+        if bytes.len() < LOG_HEADER_LEN {
+            return Err(Fault::damaged(0, "log header length", LOG_HEADER_LEN, bytes.len()));
+        }
+        let magic: [u8; 8] = array(bytes, 0);
+        if magic != MAGIC {
+            return Err(Fault::damaged(0, "log magic", MAGIC.escape_ascii(), magic.escape_ascii()));
+        }
+        let (expected, found) = (crc32fast::hash(&bytes[..124]), u32_at(bytes, 124));
+        if expected != found {
+            return Err(Fault::damaged(
+                124,
+                "log header checksum",
+                format_args!("{expected:08x}"),
+                format_args!("{found:08x}"),
+            ));
+        }
+        let writable = version::check(u16_at(bytes, 8), u16_at(bytes, 10), 8)?;
+        if u32_at(bytes, 12) as usize != LOG_HEADER_LEN {
+            return Err(Fault::damaged(12, "log header length", LOG_HEADER_LEN, u32_at(bytes, 12)));
+        }
+        if array::<12>(bytes, 112) != [0; 12] {
+            return Err(Fault::damaged(112, "reserved bytes", "zeros", "something else"));
+        }
+        let header = LogHeader {
+            store_id: StoreId(array(bytes, 24)),
+            first_seq: u64_at(bytes, 16),
+            created_at: Timestamp(i64_at(bytes, 72)),
+            predecessor: hash_at(bytes, 80),
+            salt: SegmentSalt(array(bytes, 40)),
+        };
+        Ok((header, writable))
+    }
+}

@@ -1,0 +1,16 @@
+//! The on-disk structures, one file each: encode, decode, validity. No I/O, no clock, no path.
+//!
+//! `docs/FORMAT.md` has a section for each file here. All integers are little-endian and of fixed width. What a
+//! decoder accepts, it re-encodes to the same bytes; every length is bounded before it is used.
+
+pub mod admin;
+mod bytes;
+pub mod codec;
+pub mod entry;
+pub mod frame;
+pub mod head;
+pub mod index;
+pub mod log_header;
+mod version;
+
+pub use version::{READ_VERSION, WRITE_VERSION, Writable};

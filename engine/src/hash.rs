@@ -1,0 +1,225 @@
+//! Every hash of the format, each in its own domain.
+//!
+//! The log's tree is RFC 6962 to the letter: SHA-256 with prefix 0x00 for a leaf and 0x01 for a node. All else
+//! is BLAKE3: bodies behind a 64-byte salt block, the index under keys derived from contexts. This file knows
+//! no layout; what is hashed is laid out in `format`.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+
+/// A 32-byte hash. Displayed as 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// Thirty-two zero bytes: the predecessor's leaf of the first record.
+    pub const ZERO: Hash = Hash([0; 32]);
+
+    /// Reads 64 lower-case hex digits.
+    pub fn from_hex(text: &str) -> Option<Hash> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 64 {
+            return None;
+        }
+        let digit = |b: u8| match b {
+            b'0'..=b'9' => Some(b - b'0'),
+            b'a'..=b'f' => Some(b - b'a' + 10),
+            _ => None,
+        };
+        let mut hash = [0; 32];
+        for (byte, pair) in hash.iter_mut().zip(bytes.chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(Hash(hash))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How a Merkle tree of RFC 6962's shape hashes its leaves and nodes.
+pub trait TreeHash {
+    /// The root of the tree with no leaves.
+    fn empty() -> Hash;
+    /// The hash of a leaf's data.
+    fn leaf(data: &[u8]) -> Hash;
+    /// The hash of two subtrees.
+    fn node(left: &Hash, right: &Hash) -> Hash;
+}
+
+/// The log's tree: RFC 6962 section 2.1, SHA-256.
+#[derive(Debug, Clone, Copy)]
+pub struct LogTree;
+
+impl TreeHash for LogTree {
+    fn empty() -> Hash {
+        Hash(Sha256::digest([]).into())
+    }
+
+    fn leaf(data: &[u8]) -> Hash {
+        let mut hasher = Sha256::new();
+        hasher.update([0]);
+        hasher.update(data);
+        Hash(hasher.finalize().into())
+    }
+
+    fn node(left: &Hash, right: &Hash) -> Hash {
+        let mut block = [1; 65];
+        block[1..33].copy_from_slice(&left.0);
+        block[33..].copy_from_slice(&right.0);
+        Hash(Sha256::digest(block).into())
+    }
+}
+
+/// A segment's index tree: RFC 6962's shape over keyed BLAKE3, so that no node of it can pass for one of the log's.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexTree;
+
+static INDEX_LEAF: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index leaf"));
+static INDEX_NODE: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index node"));
+static INDEX_EMPTY: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index empty"));
+static INDEX_ROOT: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index root"));
+static INDEX_FIELD: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index field"));
+static INDEX_TERM: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index term"));
+static INDEX_SEQS: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index seqs"));
+static INDEX_RULES: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index rules"));
+static RECORD_SALT: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 record salt"));
+static MASK_TOKEN: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 mask token"));
+
+fn context_key(context: &'static str) -> [u8; 32] {
+    blake3::derive_key(context, &[])
+}
+
+fn keyed(key: &[u8; 32], data: &[u8]) -> Hash {
+    Hash(*blake3::keyed_hash(key, data).as_bytes())
+}
+
+impl TreeHash for IndexTree {
+    fn empty() -> Hash {
+        keyed(&INDEX_EMPTY, &[])
+    }
+
+    fn leaf(data: &[u8]) -> Hash {
+        keyed(&INDEX_LEAF, data)
+    }
+
+    fn node(left: &Hash, right: &Hash) -> Hash {
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&left.0);
+        block[32..].copy_from_slice(&right.0);
+        keyed(&INDEX_NODE, &block)
+    }
+}
+
+/// The index root over an encoded [`IndexRoot`](crate::format::index::IndexRoot).
+pub fn index_root(statement: &[u8]) -> Hash {
+    keyed(&INDEX_ROOT, statement)
+}
+
+/// The hash of an indexed field's name.
+pub fn index_field(name: &str) -> Hash {
+    keyed(&INDEX_FIELD, name.as_bytes())
+}
+
+/// The hash of a term: its type tag, then its bytes.
+pub fn index_term(tag: u8, term: &[u8]) -> Hash {
+    let mut hasher = blake3::Hasher::new_keyed(&INDEX_TERM);
+    hasher.update(&[tag]);
+    hasher.update(term);
+    Hash(*hasher.finalize().as_bytes())
+}
+
+/// A hasher for the offsets of a posting, each a little-endian `u32`, ascending.
+pub fn index_seqs_hasher() -> blake3::Hasher {
+    blake3::Hasher::new_keyed(&INDEX_SEQS)
+}
+
+/// The digest of the rules by which a segment was indexed.
+pub fn index_rules(rules: &[u8]) -> Hash {
+    keyed(&INDEX_RULES, rules)
+}
+
+/// A masked value's token under a store's masking key.
+pub fn mask_token(key: &[u8; 32], value: &[u8]) -> Hash {
+    let mut hasher = blake3::Hasher::new_keyed(&MASK_TOKEN);
+    hasher.update(key);
+    hasher.update(value);
+    Hash(*hasher.finalize().as_bytes())
+}
+
+/// The secret of one segment from which its records' salts come. Forgotten when the segment is rewritten.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SegmentSalt(pub [u8; 32]);
+
+impl fmt::Debug for SegmentSalt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SegmentSalt(..)")
+    }
+}
+
+/// The salt of one record: what a body hash needs beside the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RecordSalt(pub [u8; 32]);
+
+impl fmt::Debug for RecordSalt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordSalt(..)")
+    }
+}
+
+impl SegmentSalt {
+    /// The salt of the record at `seq`: `BLAKE3-keyed(derived key, segment salt || seq)`.
+    pub fn record(&self, seq: u64) -> RecordSalt {
+        let mut block = [0; 40];
+        block[..32].copy_from_slice(&self.0);
+        block[32..].copy_from_slice(&seq.to_le_bytes());
+        RecordSalt(keyed(&RECORD_SALT, &block).0)
+    }
+}
+
+/// The first half of every salt block; the record's salt is the second.
+pub const BODY_CONTEXT: [u8; 32] = *b"indelible 2026 record body\0\0\0\0\0\0";
+
+/// The hash of a record's body: `BLAKE3(context || salt || body)`. The salt block is one whole BLAKE3 block.
+pub fn body(salt: &RecordSalt, body: &[u8]) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&BODY_CONTEXT);
+    hasher.update(&salt.0);
+    hasher.update(body);
+    Hash(*hasher.finalize().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_round_trips_and_only_canonical_hex_is_read() {
+        let hash = LogTree::leaf(b"x");
+        assert_eq!(Hash::from_hex(&hash.to_string()), Some(hash));
+        assert_eq!(Hash::from_hex(&hash.to_string().to_uppercase()), None);
+        assert_eq!(Hash::from_hex("00"), None);
+    }
+
+    #[test]
+    fn a_salt_changes_the_body_hash_and_comes_from_the_seq() {
+        let segment = SegmentSalt([7; 32]);
+        let (one, two) = (segment.record(1), segment.record(2));
+        assert_ne!(body(&one, b"{}"), body(&two, b"{}"));
+        let mut whole = BODY_CONTEXT.to_vec();
+        whole.extend(one.0);
+        whole.extend(b"{}");
+        assert_eq!(body(&one, b"{}").0, *blake3::hash(&whole).as_bytes());
+    }
+}

@@ -1,0 +1,24 @@
+//! Indelible's engine: an embedded, append-only evidence store.
+//!
+//! The rooms stand in the order of their dependencies: each uses only those above it.
+//! `docs/ARCHITECTURE.md` walks one event through them; `docs/FORMAT.md` is the on-disk format.
+#![deny(unsafe_code)]
+
+mod error;
+mod id;
+pub mod limits;
+
+pub mod hash;
+pub mod merkle;
+pub mod trust;
+
+pub mod format;
+
+pub mod disk;
+
+pub mod source;
+
+pub mod index;
+
+pub use error::{Class, Error, Fault, Result};
+pub use id::{Origin, SegmentId, Seq, StoreId, Timestamp};

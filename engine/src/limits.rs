@@ -1,0 +1,44 @@
+//! Every bound of the engine and of its format, in one place.
+//!
+//! A length read from disk is compared with one of these before anything is allocated for it.
+
+/// Longest event in bytes that a store can be told to take; a frame's payload length is a `u32`.
+pub const EVENT_LEN_MAX: usize = 256 << 20;
+/// Longest event in bytes that a store takes unless told otherwise.
+pub const EVENT_LEN_DEFAULT: usize = 16 << 20;
+/// Deepest nesting of arrays and objects in an event.
+pub const EVENT_DEPTH_MAX: usize = 128;
+/// Longest frame payload in bytes, unless one event alone is longer.
+pub const FRAME_PAYLOAD_LEN: usize = 1 << 20;
+/// Most records in one frame.
+pub const FRAME_RECORDS_MAX: u32 = 1 << 16;
+/// Most labels on one record: the count is a byte in the entry.
+pub const LABELS_MAX: usize = 255;
+/// Longest label in bytes.
+pub const LABEL_LEN_MAX: usize = 64;
+/// Longest entry in bytes, as C2SP tlog-tiles requires.
+pub const ENTRY_LEN_MAX: usize = 65_535;
+/// Most records in a log: the tree's frontier in `head` has this many bits.
+pub const TREE_SIZE_MAX: u64 = 1 << 48;
+/// Most records in one segment: offsets in postings are `u32`.
+pub const SEGMENT_RECORDS_MAX: u32 = 1 << 24;
+/// A segment is sealed when its log passes this many bytes, unless told otherwise.
+pub const SEGMENT_LEN_DEFAULT: u64 = 64 << 20;
+/// A segment is sealed when its oldest record is this old, in seconds, unless told otherwise.
+pub const SEGMENT_AGE_DEFAULT_S: u64 = 24 * 3600;
+/// Longest origin in bytes.
+pub const ORIGIN_LEN_MAX: usize = 255;
+/// Longest profile text in bytes.
+pub const PROFILE_LEN_MAX: usize = 64 << 10;
+/// Most fields of one profile.
+pub const PROFILE_FIELDS_MAX: usize = 256;
+/// Longest indexed term in bytes; a longer value is *unreadable* for the index.
+pub const TERM_LEN_MAX: usize = 4 << 10;
+/// Most terms of one field in one event; more are *unreadable* for the index.
+pub const TERMS_PER_FIELD_MAX: usize = 256;
+/// Longest event id in bytes; a longer one is *unreadable*.
+pub const EVENT_ID_LEN_MAX: usize = 1 << 10;
+/// Longest signed note in bytes.
+pub const NOTE_LEN_MAX: usize = 64 << 10;
+/// Most signatures on one note.
+pub const NOTE_SIGNATURES_MAX: usize = 100;

@@ -1,0 +1,120 @@
+//! What a profile finds in one event: the words that pass from `source` to `index`.
+//!
+//! One flat buffer holds all terms of an event, so that extracting a field allocates nothing once the buffer
+//! has grown. Fields are named by their *slot*: their place in the profile's list of fields.
+
+use crate::Timestamp;
+
+/// A field's place in its profile's list of fields.
+pub type Slot = u16;
+
+/// The type of a term. True, false and null are their own types, and a number is never equal to a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TermKind {
+    /// Says something of the record rather than of a value: `present`, `absent`, `unreadable`. The index alone
+    /// makes these.
+    Reserved = 0,
+    /// Exact unescaped UTF-8.
+    Text = 1,
+    /// A canonical decimal.
+    Number = 2,
+    /// `true` or `false`, written so.
+    Bool = 3,
+    /// JSON's null; its bytes are empty.
+    Null = 4,
+}
+
+/// One value of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Term<'a> {
+    /// Its type.
+    pub kind: TermKind,
+    /// Its canonical bytes.
+    pub bytes: &'a [u8],
+}
+
+/// The event's own time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventTime {
+    /// The event says when it happened.
+    Known(Timestamp),
+    /// The event has no time where the profile looks for it.
+    #[default]
+    Absent,
+    /// There is something there that is no time: wrong type, no zone, out of range.
+    Unreadable,
+}
+
+/// What a profile found in one event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    terms: Vec<(Slot, TermKind, u32, u32)>,
+    unreadable: Vec<Slot>,
+    time: EventTime,
+    event_id: Option<Vec<u8>>,
+}
+
+impl Fields {
+    /// Forgets all, keeping the buffers.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.terms.clear();
+        self.unreadable.clear();
+        self.time = EventTime::Absent;
+        self.event_id = None;
+    }
+
+    /// Adds a value of the field at `slot`. The same value twice in one field counts once.
+    pub fn push(&mut self, slot: Slot, kind: TermKind, bytes: &[u8]) {
+        if self.terms().any(|(at, term)| at == slot && term.kind == kind && term.bytes == bytes) {
+            return;
+        }
+        let (Ok(start), Ok(len)) = (u32::try_from(self.bytes.len()), u32::try_from(bytes.len())) else {
+            return self.push_unreadable(slot);
+        };
+        self.bytes.extend_from_slice(bytes);
+        self.terms.push((slot, kind, start, len));
+    }
+
+    /// Says that the field at `slot` holds something that cannot be indexed.
+    pub fn push_unreadable(&mut self, slot: Slot) {
+        if !self.unreadable.contains(&slot) {
+            self.unreadable.push(slot);
+        }
+    }
+
+    /// Sets the event's own time.
+    pub fn set_time(&mut self, time: EventTime) {
+        self.time = time;
+    }
+
+    /// Sets the event's id.
+    pub fn set_event_id(&mut self, id: &[u8]) {
+        self.event_id = Some(id.to_vec());
+    }
+
+    /// All values, in the order in which they were found.
+    pub fn terms(&self) -> impl Iterator<Item = (Slot, Term<'_>)> {
+        self.terms.iter().map(|&(slot, kind, start, len)| {
+            let start = start as usize;
+            (slot, Term { kind, bytes: &self.bytes[start..start + len as usize] })
+        })
+    }
+
+    /// The fields that hold something which cannot be indexed. Such a field may have readable values too.
+    pub fn unreadable(&self) -> &[Slot] {
+        &self.unreadable
+    }
+
+    /// The event's own time.
+    pub fn time(&self) -> EventTime {
+        self.time
+    }
+
+    /// The event's id, exact unescaped UTF-8 (or a canonical decimal, where the id is a number).
+    pub fn event_id(&self) -> Option<&[u8]> {
+        self.event_id.as_deref()
+    }
+}
