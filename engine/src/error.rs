@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::Seq;
 
@@ -104,7 +105,9 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 /// Everything that can go wrong in the engine: a variant for each thing that a caller would do differently.
-#[derive(Debug, thiserror::Error)]
+///
+/// It can be cloned, because one failed commit is told to every thread whose events were in it.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused something.
@@ -116,7 +119,7 @@ pub enum Error {
         path: PathBuf,
         /// The system's own word.
         #[source]
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// Stored bytes are damaged, forged or of an unknown version.
     #[error("{}: {fault}", file.display())]
@@ -243,7 +246,7 @@ impl Error {
     /// An I/O error with what was tried and where: `map_err(Error::io("open", path))`.
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
-        move |source| Error::Io { action, path, source }
+        move |source| Error::Io { action, path, source: Arc::new(source) }
     }
 
     /// The class of a fault, where this is one.

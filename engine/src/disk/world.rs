@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Disk, Open, RealDisk};
 use crate::{Error, Result, Timestamp};
@@ -12,8 +12,8 @@ use crate::{Error, Result, Timestamp};
 pub trait Clock: Send + Sync + Debug {
     /// The wall clock as it is, right or wrong.
     fn now(&self) -> Timestamp;
-    /// Nanoseconds on a clock that never steps.
-    fn monotonic_ns(&self) -> u64;
+    /// Nanoseconds since the machine booted, sleep included: a clock that never steps and that all processes share.
+    fn since_boot_ns(&self) -> u64;
 }
 
 /// Fills buffers with randomness.
@@ -26,10 +26,8 @@ pub trait Entropy: Send + Sync + Debug {
 }
 
 /// The system's clocks.
-#[derive(Debug)]
-pub struct SystemClock {
-    started: Instant,
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
@@ -40,8 +38,10 @@ impl Clock for SystemClock {
         Timestamp(ns)
     }
 
-    fn monotonic_ns(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    fn since_boot_ns(&self) -> u64 {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let (seconds, ns) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+        seconds.saturating_mul(1_000_000_000).saturating_add(ns)
     }
 }
 
@@ -66,6 +66,8 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     /// Which boot of the machine this is: what an earlier boot left unsynced may be gone.
     pub boot_id: [u8; 16],
+    /// Tells which process this is: a store opened before a fork is refused after it.
+    pub process_id: fn() -> u32,
 }
 
 impl World {
@@ -87,9 +89,10 @@ impl World {
         boot_id.copy_from_slice(&digest.as_bytes()[..16]);
         Ok(World {
             disk,
-            clock: Arc::new(SystemClock { started: Instant::now() }),
+            clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             boot_id,
+            process_id: std::process::id,
         })
     }
 

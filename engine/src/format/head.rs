@@ -32,16 +32,19 @@ pub struct Head {
     pub generation: u64,
     /// The active segment.
     pub active: SegmentId,
-    /// Length of the active log file that is durable, in bytes.
+    /// Length of the active log file that is known durable, in bytes.
     pub durable_len: u64,
+    /// Length of the active log file that holds whole frames, in bytes; more than `durable_len` only while
+    /// someone appends without syncing.
+    pub written_len: u64,
     /// The next record's seq: the log's tree size.
     pub next_seq: Seq,
     /// The leaf of the last record.
     pub last_leaf: Hash,
     /// The commit's clock reading.
     pub received_at: Timestamp,
-    /// The monotonic clock at the commit, to tell a stepped wall clock.
-    pub monotonic_ns: u64,
+    /// The clock since boot at the commit, to tell a stepped wall clock.
+    pub since_boot_ns: u64,
     /// The seq after the last record of the store's own (source 0): what the catalog must have folded.
     pub admin_end: Seq,
     /// A sync failed: nothing may be written before a recovering open.
@@ -66,9 +69,10 @@ impl Head {
         put(&mut bytes, 80, self.next_seq.to_le_bytes());
         put(&mut bytes, 88, self.last_leaf.0);
         put(&mut bytes, 120, self.received_at.0.to_le_bytes());
-        put(&mut bytes, 128, self.monotonic_ns.to_le_bytes());
+        put(&mut bytes, 128, self.since_boot_ns.to_le_bytes());
         put(&mut bytes, 136, self.admin_end.to_le_bytes());
         put(&mut bytes, 144, (self.frontier.len() as u32).to_le_bytes());
+        put(&mut bytes, 152, self.written_len.to_le_bytes());
         for (index, hash) in self.frontier.iter().enumerate() {
             put(&mut bytes, FRONTIER_AT + 32 * index, hash.0);
         }
@@ -108,10 +112,11 @@ impl Head {
             generation: u64_at(bytes, 56),
             active: SegmentId(u64_at(bytes, 64)),
             durable_len: u64_at(bytes, 72),
+            written_len: u64_at(bytes, 152),
             next_seq,
             last_leaf: hash_at(bytes, 88),
             received_at: Timestamp(i64_at(bytes, 120)),
-            monotonic_ns: u64_at(bytes, 128),
+            since_boot_ns: u64_at(bytes, 128),
             admin_end: u64_at(bytes, 136),
             closed: u32_at(bytes, 12) != 0,
             frontier,

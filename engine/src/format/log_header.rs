@@ -1,15 +1,21 @@
-//! The first 128 bytes of a segment's log file: which store and seqs it holds, and the segment's salt.
+//! The first 2,048 bytes of a segment's log file: which store and seqs it holds, the segment's salt, and the
+//! log's tree before it.
+//!
+//! With the tree's frontier at its first seq in the header, one segment's log is enough to go on with the log:
+//! recovery reads no other file.
 
 use super::bytes::{array, hash_at, i64_at, put, u16_at, u32_at, u64_at};
 use super::version::{self, READ_VERSION, WRITE_VERSION, Writable};
 use crate::error::Fault;
 use crate::hash::{Hash, SegmentSalt};
-use crate::{Seq, StoreId, Timestamp};
+use crate::{Seq, StoreId, Timestamp, limits};
 
 /// Length of the header in bytes.
-pub const LOG_HEADER_LEN: usize = 128;
+pub const LOG_HEADER_LEN: usize = 2048;
 
 const MAGIC: [u8; 8] = *b"INDLOG\r\n";
+const FRONTIER_AT: usize = 128;
+const CRC_AT: usize = LOG_HEADER_LEN - 4;
 
 /// What a log file says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +30,9 @@ pub struct LogHeader {
     pub predecessor: Hash,
     /// What the salts of this segment's records come from.
     pub salt: SegmentSalt,
+    /// The roots of the perfect subtrees over all records before the first, largest first: one for each bit of
+    /// `first_seq`.
+    pub frontier: Vec<Hash>,
 }
 
 impl LogHeader {
@@ -39,8 +48,12 @@ impl LogHeader {
         put(&mut bytes, 40, self.salt.0);
         put(&mut bytes, 72, self.created_at.0.to_le_bytes());
         put(&mut bytes, 80, self.predecessor.0);
-        let crc = crc32fast::hash(&bytes[..124]);
-        put(&mut bytes, 124, crc.to_le_bytes());
+        put(&mut bytes, 112, (self.frontier.len() as u32).to_le_bytes());
+        for (index, hash) in self.frontier.iter().enumerate() {
+            put(&mut bytes, FRONTIER_AT + 32 * index, hash.0);
+        }
+        let crc = crc32fast::hash(&bytes[..CRC_AT]);
+        put(&mut bytes, CRC_AT, crc.to_le_bytes());
         bytes
     }
 
@@ -56,10 +69,10 @@ impl LogHeader {
         if magic != MAGIC {
             return Err(Fault::damaged(0, "log magic", MAGIC.escape_ascii(), magic.escape_ascii()));
         }
-        let (expected, found) = (crc32fast::hash(&bytes[..124]), u32_at(bytes, 124));
+        let (expected, found) = (crc32fast::hash(&bytes[..CRC_AT]), u32_at(bytes, CRC_AT));
         if expected != found {
             return Err(Fault::damaged(
-                124,
+                CRC_AT as u64,
                 "log header checksum",
                 format_args!("{expected:08x}"),
                 format_args!("{found:08x}"),
@@ -69,15 +82,23 @@ impl LogHeader {
         if u32_at(bytes, 12) as usize != LOG_HEADER_LEN {
             return Err(Fault::damaged(12, "log header length", LOG_HEADER_LEN, u32_at(bytes, 12)));
         }
-        if array::<12>(bytes, 112) != [0; 12] {
-            return Err(Fault::damaged(112, "reserved bytes", "zeros", "something else"));
+        let first_seq = u64_at(bytes, 16);
+        let frontier_count = u32_at(bytes, 112);
+        if first_seq > limits::TREE_SIZE_MAX || frontier_count != first_seq.count_ones() {
+            return Err(Fault::damaged(112, "log header frontier", first_seq.count_ones(), frontier_count));
         }
+        let frontier_end = FRONTIER_AT + 32 * frontier_count as usize;
+        if array::<12>(bytes, 116) != [0; 12] || bytes[frontier_end..CRC_AT].iter().any(|&byte| byte != 0) {
+            return Err(Fault::damaged(116, "reserved bytes", "zeros", "something else"));
+        }
+        let frontier = (FRONTIER_AT..frontier_end).step_by(32).map(|at| hash_at(bytes, at)).collect();
         let header = LogHeader {
             store_id: StoreId(array(bytes, 24)),
-            first_seq: u64_at(bytes, 16),
+            first_seq,
             created_at: Timestamp(i64_at(bytes, 72)),
             predecessor: hash_at(bytes, 80),
             salt: SegmentSalt(array(bytes, 40)),
+            frontier,
         };
         Ok((header, writable))
     }
