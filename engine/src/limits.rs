@@ -38,6 +38,8 @@ pub const TERM_LEN_MAX: usize = 4 << 10;
 pub const TERMS_PER_FIELD_MAX: usize = 256;
 /// Longest event id in bytes; a longer one is *unreadable*.
 pub const EVENT_ID_LEN_MAX: usize = 1 << 10;
+/// Longest name of a key in bytes.
+pub const KEY_NAME_LEN_MAX: usize = 255;
 /// Longest signed note in bytes.
 pub const NOTE_LEN_MAX: usize = 64 << 10;
 /// Most signatures on one note.
