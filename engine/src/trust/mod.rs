@@ -8,6 +8,8 @@ mod key;
 mod memory;
 mod note;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod tests;
 
 pub use checkpoint::Checkpoint;
