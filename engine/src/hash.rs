@@ -94,6 +94,7 @@ static INDEX_FIELD: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible
 static INDEX_TERM: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index term"));
 static INDEX_SEQS: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index seqs"));
 static INDEX_RULES: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index rules"));
+static EVENT_ID: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 event id"));
 static RECORD_SALT: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 record salt"));
 static MASK_TOKEN: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 mask token"));
 
@@ -143,6 +144,44 @@ pub fn index_term(tag: u8, term: &[u8]) -> Hash {
 /// A hasher for the offsets of a posting, each a little-endian `u32`, ascending.
 pub fn index_seqs_hasher() -> blake3::Hasher {
     blake3::Hasher::new_keyed(&INDEX_SEQS)
+}
+
+/// The hash of a posting that is short enough to lie in one buffer: what [`index_seqs_hasher`] gives for it.
+pub fn index_seqs(offsets: &[u8]) -> Hash {
+    keyed(&INDEX_SEQS, offsets)
+}
+
+/// One level of an index tree: the parents of `children`, 32 bytes each, are put in `parents`. An odd last child
+/// has no parent and goes up as it is, which gives RFC 6962's shape.
+///
+/// The nodes are hashed side by side, as many as the machine's vectors hold: an index tree is computed while
+/// appenders wait.
+pub fn index_level(children: &[u8], parents: &mut Vec<u8>) {
+    const LANES: usize = 64;
+    // BLAKE3's domain flags: a keyed hash whose one block starts and ends the only chunk, which is the root.
+    const KEYED: u8 = 1 << 4;
+    const START: u8 = 1;
+    const END_ROOT: u8 = 1 << 1 | 1 << 3;
+    let platform = blake3::platform::Platform::detect();
+    let key = blake3::platform::words_from_le_bytes_32(&INDEX_NODE);
+    let (pairs, odd) = children.as_chunks::<64>();
+    parents.clear();
+    parents.resize(pairs.len() * 32, 0);
+    for (pairs, out) in pairs.chunks(LANES).zip(parents.chunks_mut(LANES * 32)) {
+        let mut inputs = [&[0; 64]; LANES];
+        for (input, pair) in inputs.iter_mut().zip(pairs) {
+            *input = pair;
+        }
+        let no = blake3::IncrementCounter::No;
+        platform.hash_many(&inputs[..pairs.len()], &key, 0, no, KEYED, START, END_ROOT, out);
+    }
+    parents.extend_from_slice(odd);
+}
+
+/// The first eight bytes of an event id's hash, as a little-endian integer: what sidecars look ids up by.
+pub fn event_id_prefix(id: &[u8]) -> u64 {
+    let hash = keyed(&EVENT_ID, id);
+    u64::from_le_bytes(*hash.0.first_chunk().unwrap_or(&[0; 8]))
 }
 
 /// The digest of the rules by which a segment was indexed.
@@ -210,6 +249,19 @@ mod tests {
         assert_eq!(Hash::from_hex(&hash.to_string()), Some(hash));
         assert_eq!(Hash::from_hex(&hash.to_string().to_uppercase()), None);
         assert_eq!(Hash::from_hex("00"), None);
+    }
+
+    #[test]
+    fn a_level_hashed_side_by_side_is_the_one_hashed_node_by_node() {
+        for count in [0_u8, 1, 2, 3, 16, 33, 130, 255] {
+            let children: Vec<Hash> = (0..count).map(|i| keyed(&INDEX_LEAF, &[i])).collect();
+            let mut expected: Vec<Hash> =
+                children.as_chunks::<2>().0.iter().map(|[l, r]| IndexTree::node(l, r)).collect();
+            expected.extend(children.as_chunks::<2>().1);
+            let mut parents = vec![9];
+            index_level(&children.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>(), &mut parents);
+            assert_eq!(parents, expected.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>(), "{count}");
+        }
     }
 
     #[test]

@@ -46,6 +46,20 @@ pub fn term_hash(kind: TermKind, term: &[u8]) -> Hash {
     hash::index_term(kind as u8, term)
 }
 
+/// The digest of the rules by which a segment was indexed: [`hash::index_rules`] over the extractor's version
+/// (length `u32`, UTF-8), the count of sources (`u32`) and, ascending by source, each one's seq (`u64`) and its
+/// profile's digest.
+pub fn rules_digest(extractor: &str, sources: &[(Seq, Hash)]) -> Hash {
+    let mut bytes = (extractor.len() as u32).to_le_bytes().to_vec();
+    bytes.extend_from_slice(extractor.as_bytes());
+    bytes.extend_from_slice(&(sources.len() as u32).to_le_bytes());
+    for (source, profile) in sources {
+        bytes.extend_from_slice(&source.to_le_bytes());
+        bytes.extend_from_slice(&profile.0);
+    }
+    hash::index_rules(&bytes)
+}
+
 /// What the index root hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexRoot {

@@ -1,0 +1,308 @@
+//! Taking records into the index, one by one in the order of their seqs: the path that every append goes.
+
+use hashbrown::HashMap;
+
+use super::bits::Bits;
+use super::posting::Running;
+use super::terms::{TermId, Terms};
+use super::{Declared, Holds, IndexCommitment, IndexedRecord, SourceRules};
+use crate::hash::{self, Hash};
+use crate::source::{EventTime, Term, TermKind};
+use crate::{Seq, Timestamp, limits};
+
+/// The index of one segment while it grows.
+///
+/// Memory grows with the distinct terms and the places where they occur: about 100 bytes a distinct term and 4
+/// bytes an occurrence, beside the terms' own bytes.
+#[derive(Debug)]
+pub struct IndexBuilder {
+    pub(super) first_seq: Seq,
+    pub(super) record_count: u32,
+    pub(super) terms: Terms,
+    pub(super) fields: Vec<Field>,
+    by_name: HashMap<String, usize>,
+    pub(super) sources: Vec<Source>,
+    /// The place in `sources` of the last record's source: the next is mostly of the same.
+    last_source: usize,
+    pub(super) times: EventTimes,
+    pub(super) event_ids: Vec<(u64, u32)>,
+    encodings: Vec<(u8, TermId)>,
+    last_day: Option<(i64, TermId)>,
+    /// Terms that were there at the last commitment and got more offsets since.
+    pub(super) touched: Vec<TermId>,
+    /// How many terms, in the order of first use, the last commitment has seen.
+    pub(super) committed_terms: usize,
+    pub(super) committed: Option<(u32, IndexCommitment)>,
+}
+
+/// One field of the segment.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) private: bool,
+    pub(super) hash: Hash,
+    pub(super) present: Bits,
+    pub(super) unreadable: Bits,
+    /// The running hashes over the offsets that are present, absent and unreadable, as of the last commitment.
+    pub(super) reserved: [Running; 3],
+    /// The offset up to which those hashes go.
+    pub(super) reserved_upto: u32,
+    /// How many terms.
+    pub(super) term_count: u32,
+    /// How often a number occurs.
+    pub(crate) number_count: u64,
+    /// Some record has two numbers here.
+    pub(crate) two_numbers: bool,
+    last_number: Option<u32>,
+    /// The last record's term, for the many fields that say the same again and again.
+    last_term: Option<TermId>,
+    /// The committed leaves, ascending by term hash: its first eight bytes and what it is the hash of.
+    pub(super) order: Vec<(u64, TermId)>,
+    /// The leaf hashes, 32 bytes each, in the same order.
+    pub(super) leaves: Vec<u8>,
+}
+
+/// A source that the segment uses.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) seq: Seq,
+    pub(super) digest: Hash,
+    term: TermId,
+    /// By slot: the field, and what it holds.
+    slots: Vec<(usize, Holds)>,
+}
+
+/// The event times of a segment's records.
+#[derive(Debug, Default)]
+pub(crate) struct EventTimes {
+    /// By offset; 0 where the time is not known.
+    pub(crate) known: Vec<i64>,
+    /// The offsets whose time is absent or unreadable, ascending; true where it is unreadable.
+    pub(crate) unknown: Vec<(u32, bool)>,
+}
+
+const SOURCE: usize = 0;
+const ENCODING: usize = 1;
+const DAY: usize = 2;
+const LABEL: usize = 3;
+const BUILT_IN: [&str; 4] = ["source", "encoding", "day", "label"];
+
+impl IndexBuilder {
+    /// The index of a segment that begins at `first_seq` and has no records yet.
+    pub fn new(first_seq: Seq) -> Self {
+        let mut builder = IndexBuilder {
+            first_seq,
+            record_count: 0,
+            terms: Terms::default(),
+            fields: Vec::new(),
+            by_name: HashMap::new(),
+            sources: Vec::new(),
+            last_source: 0,
+            times: EventTimes::default(),
+            event_ids: Vec::new(),
+            encodings: Vec::new(),
+            last_day: None,
+            touched: Vec::new(),
+            committed_terms: 0,
+            committed: None,
+        };
+        for name in BUILT_IN {
+            builder.field(name, false);
+        }
+        builder
+    }
+
+    /// The segment's first seq.
+    pub fn first_seq(&self) -> Seq {
+        self.first_seq
+    }
+
+    /// How many records the index has taken.
+    pub fn record_count(&self) -> u32 {
+        self.record_count
+    }
+
+    /// The seq of the next record.
+    pub fn next_seq(&self) -> Seq {
+        self.first_seq + u64::from(self.record_count)
+    }
+
+    /// Takes the record at [`IndexBuilder::next_seq`].
+    ///
+    /// A segment has at most [`limits::SEGMENT_RECORDS_MAX`] records: the caller seals it before it has more.
+    pub fn add(&mut self, record: IndexedRecord<'_>) {
+        debug_assert!(self.record_count < limits::SEGMENT_RECORDS_MAX);
+        let offset = self.record_count;
+        self.record_count += 1;
+        let source = self.source(record.source, record.rules, offset);
+        self.push_id(SOURCE, self.sources[source].term, offset);
+        self.add_encoding(record.encoding, offset);
+        for label in record.labels.iter() {
+            self.push(LABEL, Term { kind: TermKind::Text, bytes: label.as_bytes() }, offset);
+        }
+        self.add_time(record.fields.time(), offset);
+        if let Some(id) = record.fields.event_id() {
+            self.event_ids.push((hash::event_id_prefix(id), offset));
+        }
+        self.add_fields(source, &record, offset);
+    }
+
+    fn add_fields(&mut self, source: usize, record: &IndexedRecord<'_>, offset: u32) {
+        for (slot, term) in record.fields.terms() {
+            match self.sources[source].slots.get(usize::from(slot)) {
+                Some(&(field, Holds::Terms)) if term.bytes.len() > limits::TERM_LEN_MAX => {
+                    self.fields[field].unreadable.insert(offset);
+                }
+                Some(&(field, Holds::Terms)) => {
+                    self.push(field, term, offset);
+                }
+                _ => {}
+            }
+        }
+        for &slot in record.fields.unreadable() {
+            if let Some(&(field, _)) = self.sources[source].slots.get(usize::from(slot)) {
+                self.fields[field].unreadable.insert(offset);
+            }
+        }
+        for slot in 0..self.sources[source].slots.len() {
+            let (field, holds) = self.sources[source].slots[slot];
+            let field = &mut self.fields[field];
+            match (holds, record.fields.time()) {
+                (Holds::Terms, _) | (Holds::EventTime, EventTime::Absent) => {}
+                (Holds::EventId, _) if record.fields.event_id().is_some() => field.present.insert(offset),
+                (Holds::EventId, _) => {}
+                (Holds::EventTime, EventTime::Known(_)) => field.present.insert(offset),
+                (Holds::EventTime, EventTime::Unreadable) => field.unreadable.insert(offset),
+            }
+        }
+    }
+
+    fn add_encoding(&mut self, encoding: u8, offset: u32) {
+        match self.encodings.iter().find(|(known, _)| *known == encoding) {
+            Some(&(_, id)) => self.push_id(ENCODING, id, offset),
+            None => {
+                let text = encoding.to_string();
+                let id = self.push(ENCODING, Term { kind: TermKind::Number, bytes: text.as_bytes() }, offset);
+                self.encodings.push((encoding, id));
+            }
+        }
+    }
+
+    fn add_time(&mut self, time: EventTime, offset: u32) {
+        let EventTime::Known(time) = time else {
+            let unreadable = time == EventTime::Unreadable;
+            self.times.known.push(0);
+            self.times.unknown.push((offset, unreadable));
+            if unreadable {
+                self.fields[DAY].unreadable.insert(offset);
+            }
+            return;
+        };
+        self.times.known.push(time.0);
+        match self.last_day {
+            Some((day, id)) if day == time.day() => self.push_id(DAY, id, offset),
+            _ => {
+                let text = day_text(time);
+                let id = self.push(DAY, Term { kind: TermKind::Text, bytes: text.as_bytes() }, offset);
+                self.last_day = Some((time.day(), id));
+            }
+        }
+    }
+
+    /// The place of a source in `sources`, entered at its first use.
+    fn source(&mut self, seq: Seq, rules: &SourceRules, offset: u32) -> usize {
+        if self.sources.get(self.last_source).is_none_or(|source| source.seq != seq) {
+            self.last_source = match self.sources.iter().position(|source| source.seq == seq) {
+                Some(place) => place,
+                None => {
+                    let slots = rules.fields.iter().map(|declared| self.declare(declared)).collect();
+                    let text = seq.to_string();
+                    let term =
+                        self.push(SOURCE, Term { kind: TermKind::Number, bytes: text.as_bytes() }, offset);
+                    self.sources.push(Source { seq, digest: rules.digest, term, slots });
+                    self.sources.len() - 1
+                }
+            };
+        }
+        self.last_source
+    }
+
+    fn declare(&mut self, declared: &Declared) -> (usize, Holds) {
+        (self.field(&declared.name, declared.private), declared.holds)
+    }
+
+    /// The place of a field in `fields`, entered at its first use.
+    fn field(&mut self, name: &str, private: bool) -> usize {
+        if let Some(&place) = self.by_name.get(name) {
+            self.fields[place].private |= private;
+            return place;
+        }
+        let place = self.fields.len();
+        self.fields.push(Field::new(name, private));
+        self.by_name.insert(name.to_owned(), place);
+        place
+    }
+
+    fn push(&mut self, field: usize, term: Term<'_>, offset: u32) -> TermId {
+        let place = &self.fields[field];
+        if let Some(last) = place.last_term
+            && self.terms.term(last) == term
+        {
+            self.push_id(field, last, offset);
+            return last;
+        }
+        let (id, new) = self.terms.intern(field, term, offset);
+        self.fields[field].last_term = Some(id);
+        if new {
+            self.fields[field].saw(term.kind, offset);
+            self.fields[field].term_count += 1;
+        } else {
+            self.push_id(field, id, offset);
+        }
+        id
+    }
+
+    fn push_id(&mut self, field: usize, id: TermId, offset: u32) {
+        let entry = self.terms.entry_mut(id);
+        if entry.posting.push(offset) {
+            self.fields[field].saw(entry.kind, offset);
+            if !entry.touched && (id as usize) < self.committed_terms {
+                entry.touched = true;
+                self.touched.push(id);
+            }
+        }
+    }
+}
+
+impl Field {
+    fn new(name: &str, private: bool) -> Self {
+        Field {
+            private,
+            hash: hash::index_field(name),
+            present: Bits::default(),
+            unreadable: Bits::default(),
+            reserved: [Running::new(), Running::new(), Running::new()],
+            reserved_upto: 0,
+            term_count: 0,
+            number_count: 0,
+            two_numbers: false,
+            last_number: None,
+            last_term: None,
+            order: Vec::new(),
+            leaves: Vec::new(),
+        }
+    }
+
+    fn saw(&mut self, kind: TermKind, offset: u32) {
+        self.present.insert(offset);
+        if kind == TermKind::Number {
+            self.number_count += 1;
+            self.two_numbers |= self.last_number.replace(offset) == Some(offset);
+        }
+    }
+}
+
+/// The UTC day of a time as `YYYY-MM-DD`.
+fn day_text(time: Timestamp) -> String {
+    // RFC 3339 in UTC begins with the day; all times that a `Timestamp` can say have years of four digits.
+    time.to_string().chars().take(10).collect()
+}
