@@ -20,5 +20,7 @@ pub mod source;
 
 pub mod index;
 
+pub mod segment;
+
 pub use error::{Class, Error, Fault, Result};
 pub use id::{Origin, SegmentId, Seq, StoreId, Timestamp};

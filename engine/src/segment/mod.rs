@@ -1,0 +1,23 @@
+//! Sealed segments: their sidecars, written once from the index and read where they lie.
+//!
+//! A sidecar holds nothing that the log does not: it can be rebuilt from the log, and whoever doubts it rebuilds
+//! and compares. Its checksums tell damage; they are no evidence. `docs/FORMAT.md` has the layout.
+//!
+//! Reading never panics and never trusts: each access is checked against the file's true length, and a section's
+//! checksum is checked once, before its first use.
+
+mod check;
+mod dictionary;
+mod locator;
+mod posting;
+mod sidecar;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use dictionary::Field;
+pub use locator::{Located, Locator};
+pub use posting::Posting;
+pub use sidecar::Sidecar;
+pub use write::{SegmentFacts, encode_sidecar, write_sidecar};
