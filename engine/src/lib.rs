@@ -19,8 +19,16 @@ pub mod disk;
 pub mod source;
 
 pub mod index;
-
 pub mod segment;
+
+mod log;
+mod store;
 
 pub use error::{Class, Error, Fault, Result};
 pub use id::{Origin, SegmentId, Seq, StoreId, Timestamp};
+pub use log::seal::SealedSegment;
+pub use log::{Recovery, Sync};
+pub use store::{
+    CheckpointSigner, FileSigner, Integrity, Masking, OnDuplicate, Options, Outcome, Prepared, Receipt,
+    Record, Records, SegmentInfo, Snapshot, Source, Store,
+};

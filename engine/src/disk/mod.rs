@@ -6,8 +6,6 @@
 
 mod map;
 mod real;
-#[cfg(any(test, feature = "sim"))]
-pub mod sim;
 mod world;
 
 use std::fmt::Debug;
@@ -94,7 +92,7 @@ pub enum Lock {
     Exclusive,
 }
 
-impl dyn File {
+impl dyn File + '_ {
     /// Whether the file has no bytes.
     pub fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|len| len == 0)
@@ -138,7 +136,7 @@ impl dyn File {
     }
 }
 
-impl dyn Disk {
+impl dyn Disk + '_ {
     /// Whether there is something at `path` that can be opened for reading.
     pub fn exists(&self, path: &Path) -> io::Result<bool> {
         match self.open(path, Open::Read) {

@@ -15,6 +15,8 @@ pub const FRAME_HEADER_LEN: usize = 80;
 pub const RECORD_HEADER_LEN: usize = 16;
 
 const MAGIC: [u8; 4] = *b"\x89IDF";
+/// The first byte of every frame.
+pub(crate) const MAGIC_FIRST_BYTE: u8 = MAGIC[0];
 const CRC_AT: usize = 76;
 
 /// What a frame is for.

@@ -49,6 +49,8 @@ pub struct Head {
     pub admin_end: Seq,
     /// A sync failed: nothing may be written before a recovering open.
     pub closed: bool,
+    /// The next segment's log is being put in place: whoever finds this under the lock finishes it.
+    pub rolling: bool,
     /// The roots of the log's perfect subtrees, largest first: one for each bit of `next_seq`.
     pub frontier: Vec<Hash>,
 }
@@ -59,7 +61,7 @@ impl Head {
         let mut bytes = [0; HEAD_SLOT_LEN];
         put(&mut bytes, 0, MAGIC);
         put(&mut bytes, 8, u32::from(READ_VERSION).to_le_bytes());
-        put(&mut bytes, 12, u32::from(self.closed).to_le_bytes());
+        put(&mut bytes, 12, (u32::from(self.closed) | u32::from(self.rolling) << 1).to_le_bytes());
         put(&mut bytes, 16, self.turn.to_le_bytes());
         put(&mut bytes, 24, self.store_id.0);
         put(&mut bytes, 40, self.boot_id);
@@ -118,7 +120,8 @@ impl Head {
             received_at: Timestamp(i64_at(bytes, 120)),
             since_boot_ns: u64_at(bytes, 128),
             admin_end: u64_at(bytes, 136),
-            closed: u32_at(bytes, 12) != 0,
+            closed: u32_at(bytes, 12) & 1 != 0,
+            rolling: u32_at(bytes, 12) & 2 != 0,
             frontier,
         })
     }

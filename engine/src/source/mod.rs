@@ -3,3 +3,5 @@
 mod fields;
 
 pub use fields::{EventTime, Fields, Slot, Term, TermKind};
+mod profile;
+pub use profile::{Masked, Profile};

@@ -1,0 +1,105 @@
+//! Open log files and sidecars, each opened once and kept in a bounded cache.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::layout::Layout;
+use super::lock;
+use crate::disk::{File, Open, World};
+use crate::format::Writable;
+use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
+use crate::segment::Sidecar;
+use crate::{Error, Result, SegmentId};
+
+/// How many files are kept open for reading.
+const OPEN_MAX: usize = 256;
+
+/// A segment's log, open for reading.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    pub(crate) id: SegmentId,
+    pub(crate) path: PathBuf,
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) header: LogHeader,
+    writable: Writable,
+}
+
+impl LogFile {
+    pub(crate) fn open(world: &World, layout: &Layout, id: SegmentId, how: Open) -> Result<Self> {
+        let path = layout.log(id);
+        let file = world.disk.open(&path, how).map_err(Error::io("open", &path))?;
+        let mut bytes = [0; LOG_HEADER_LEN];
+        let len = file.read_up_to(&mut bytes, 0).map_err(Error::io("read", &path))?;
+        let (header, writable) = LogHeader::decode(&bytes[..len]).map_err(|fault| fault.in_file(&path))?;
+        if header.first_seq != id.0 {
+            let fault = crate::Fault::forged(16, "log first seq", id.0, header.first_seq);
+            return Err(fault.in_file(&path));
+        }
+        Ok(LogFile { id, path, file, header, writable })
+    }
+
+    /// # Errors
+    /// [`Error::ReadOnly`] where another release must do the writing.
+    pub(crate) fn require_writable(&self) -> Result<()> {
+        match self.writable {
+            Writable::Yes => Ok(()),
+            Writable::No { found } => Err(Error::ReadOnly {
+                reason: format!(
+                    "{} has format write version {found} and this release writes version {}",
+                    self.path.display(),
+                    crate::format::WRITE_VERSION
+                ),
+            }),
+        }
+    }
+}
+
+/// The open files of one store.
+#[derive(Debug)]
+pub(crate) struct LogFiles {
+    world: World,
+    layout: Layout,
+    logs: Mutex<HashMap<SegmentId, Arc<LogFile>>>,
+    sidecars: Mutex<HashMap<SegmentId, Arc<Sidecar>>>,
+}
+
+impl LogFiles {
+    pub(crate) fn new(world: World, layout: Layout) -> Self {
+        LogFiles { world, layout, logs: Mutex::default(), sidecars: Mutex::default() }
+    }
+
+    /// A segment's log, for reading.
+    pub(crate) fn log(&self, id: SegmentId) -> Result<Arc<LogFile>> {
+        if let Some(file) = lock(&self.logs).get(&id) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(LogFile::open(&self.world, &self.layout, id, Open::Read)?);
+        let mut logs = lock(&self.logs);
+        make_room(&mut logs);
+        logs.insert(id, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// A sealed segment's sidecar, if it is there and whole enough to be opened.
+    pub(crate) fn sidecar(&self, id: SegmentId) -> Option<Arc<Sidecar>> {
+        if let Some(sidecar) = lock(&self.sidecars).get(&id) {
+            return Some(Arc::clone(sidecar));
+        }
+        let mapped = self.world.disk.map(&self.layout.sidecar(id)).ok()?;
+        let sidecar = Arc::new(Sidecar::open(mapped).ok()?);
+        let mut sidecars = lock(&self.sidecars);
+        make_room(&mut sidecars);
+        sidecars.insert(id, Arc::clone(&sidecar));
+        Some(sidecar)
+    }
+}
+
+/// Drops some file when there are too many: any will do, for a dropped one is opened again at need.
+fn make_room<T>(open: &mut HashMap<SegmentId, T>) {
+    if open.len() >= OPEN_MAX
+        && let Some(id) = open.keys().next().copied()
+    {
+        open.remove(&id);
+    }
+}

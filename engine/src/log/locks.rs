@@ -1,0 +1,73 @@
+//! The store's advisory locks: who has it open, and who commits.
+//!
+//! A commit takes `gate`, then `lock`, then gives `gate` back. Whoever has just committed finds the next process
+//! already holding the gate, so that no process can starve another by being quick.
+
+use std::sync::Arc;
+
+use super::layout::Layout;
+use crate::disk::{File, Lock, Open, World};
+use crate::{Error, Result};
+
+#[derive(Debug)]
+pub(crate) struct Locks {
+    layout: Layout,
+    lock: Arc<dyn File>,
+    gate: Arc<dyn File>,
+    open: Arc<dyn File>,
+}
+
+/// Holds the right to commit, until dropped.
+#[derive(Debug)]
+pub(crate) struct CommitGuard<'a> {
+    lock: &'a dyn File,
+}
+
+impl Drop for CommitGuard<'_> {
+    fn drop(&mut self) {
+        // Nothing can be done about a refusal here, and closing the file gives the lock back too.
+        let _ = self.lock.unlock();
+    }
+}
+
+impl Locks {
+    /// Opens the lock files, making them where they are missing.
+    pub(crate) fn open(world: &World, layout: &Layout) -> Result<Self> {
+        let file =
+            |path: std::path::PathBuf| world.disk.open(&path, Open::Create).map_err(Error::io("open", path));
+        Ok(Locks {
+            layout: layout.clone(),
+            lock: file(layout.lock())?,
+            gate: file(layout.gate())?,
+            open: file(layout.open())?,
+        })
+    }
+
+    /// Waits for the right to commit. Callers of one process must not do so at once: the locks are the process's.
+    pub(crate) fn commit(&self) -> Result<CommitGuard<'_>> {
+        self.gate.lock(Lock::Exclusive).map_err(Error::io("lock", self.layout.gate()))?;
+        let locked = self.lock.lock(Lock::Exclusive).map_err(Error::io("lock", self.layout.lock()));
+        let opened = self.gate.unlock().map_err(Error::io("unlock", self.layout.gate()));
+        locked?;
+        let guard = CommitGuard { lock: &*self.lock };
+        opened?;
+        Ok(guard)
+    }
+
+    /// Says that this process has the store open; waits for one that recovers it.
+    pub(crate) fn share_open(&self) -> Result<()> {
+        self.open.lock(Lock::Shared).map_err(Error::io("lock", self.layout.open()))
+    }
+
+    /// Says that this process is done with the store.
+    pub(crate) fn release_open(&self) -> Result<()> {
+        self.open.unlock().map_err(Error::io("unlock", self.layout.open()))
+    }
+
+    /// Takes the store for this process alone, if no other has it open. A share of our own is given up first.
+    pub(crate) fn try_own_open(&self) -> Result<bool> {
+        let io = |action| Error::io(action, self.layout.open());
+        self.open.unlock().map_err(io("unlock"))?;
+        self.open.try_lock(Lock::Exclusive).map_err(io("lock"))
+    }
+}

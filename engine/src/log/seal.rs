@@ -1,0 +1,118 @@
+//! Ending a segment: its roots, the seal as the first record of the next, the sidecar afterwards.
+//!
+//! What takes long is done before the lock is taken; under it remain the few records that came meanwhile, the
+//! roots, and three syncs. A crash at any point leaves either the old active segment, or the new one in place
+//! with its seal.
+
+use std::sync::Mutex;
+
+use super::indexer::Indexer;
+use super::recover::{self, prepare_segment};
+use super::{AdminPlace, Log, SealedPlace, Session, lock};
+use crate::format::admin::{Admin, Seal};
+use crate::format::head::Head;
+use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
+use crate::hash::SegmentSalt;
+use crate::segment::{self, SidecarFacts};
+use crate::{Error, Result, SegmentId};
+
+/// How many records may come in while the index is prepared before it is prepared once more.
+const CATCH_UP_COUNT: u64 = 1000;
+
+/// A segment that was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSegment {
+    /// Its id: the seq of its first record.
+    pub id: SegmentId,
+    /// What its seal states.
+    pub seal: Seal,
+}
+
+/// Seals the active segment. Nothing where it holds only records with which segments begin.
+pub(crate) fn seal(log: &Log, indexer: &Mutex<Indexer>) -> Result<Option<SealedSegment>> {
+    let target = log.head()?.active;
+    // Two rounds: the first may take a while, and what comes in during it is little.
+    for _ in 0..2 {
+        let head = log.head()?;
+        let mut indexer = lock(indexer);
+        indexer.catch_up(log, &head)?;
+        let _ = indexer.builder.commitment();
+        if log.head()?.next_seq - head.next_seq < CATCH_UP_COUNT {
+            break;
+        }
+    }
+    let sealed = log.transact(|session| {
+        let records = session.head().next_seq - session.head().active.0;
+        if session.head().active != target || records <= 1 {
+            return Ok(None);
+        }
+        session.sync()?;
+        let mut indexer = lock(indexer);
+        let sealed = roll(log, session, &mut indexer)?;
+        let next = Indexer::new(session.head().active);
+        let done = std::mem::replace(&mut *indexer, next);
+        Ok(Some((sealed, done, session.head().clone())))
+    })?;
+    let Some((sealed, done, head)) = sealed else { return Ok(None) };
+    write_sidecar(log, &sealed, done)?;
+    log.extend_groups(&head)?;
+    Ok(Some(sealed))
+}
+
+/// Under the lock: states the segment's roots and goes over to the next.
+fn roll(log: &Log, session: &mut Session<'_>, indexer: &mut Indexer) -> Result<SealedSegment> {
+    indexer.catch_up(log, session.head())?;
+    let head: Head = session.head().clone();
+    let commitment = indexer.builder.commitment();
+    let seal = Seal {
+        end_seq: head.next_seq,
+        first_seq: head.active.0,
+        index_root: commitment.index_root.to_string(),
+        root: indexer.own.root().to_string(),
+        rules: commitment.rules.to_string(),
+    };
+    let body = Admin::Sealed(seal.clone()).encode();
+    let header = LogHeader {
+        store_id: log.store_id,
+        first_seq: head.next_seq,
+        created_at: log.world.clock.now(),
+        predecessor: head.last_leaf,
+        salt: SegmentSalt(log.world.random()?),
+        frontier: head.frontier.clone(),
+    };
+    let catalog = log.catalog(&head)?;
+    let (committed, frontier) = prepare_segment(&log.world, &log.layout, &header, &body)?;
+    session.trim()?;
+    session.begin_roll()?;
+    if let Err(error) = recover::place_segment(&log.world, &log.layout, committed.segment) {
+        // Whether the new name will be there after a crash is not known: two logs may not both go on.
+        return Err(session.close_to_writing(&error));
+    }
+    session.switch(&committed, frontier, committed.end_at)?;
+    let mut catalog = (*catalog).clone();
+    catalog.sealed.push(SealedPlace {
+        first_seq: head.active.0,
+        end_seq: head.next_seq,
+        log_len: head.written_len,
+    });
+    let place =
+        AdminPlace { seq: head.next_seq, segment: committed.segment.0, frame_at: LOG_HEADER_LEN as u64 };
+    catalog.extend(&[place], head.next_seq + 1);
+    catalog.write(&log.world, &log.layout)?;
+    log.set_catalog(catalog);
+    Ok(SealedSegment { id: head.active, seal })
+}
+
+/// Writes the sealed segment's sidecar beside its log, synced before it takes its name.
+fn write_sidecar(log: &Log, sealed: &SealedSegment, indexer: Indexer) -> Result<()> {
+    let path = log.layout.sidecar(sealed.id);
+    let facts = SidecarFacts { store_id: log.store_id, segment: sealed.id, end_seq: sealed.seal.end_seq };
+    let beside = path.with_extension("idx.new");
+    let file = log.world.disk.open(&beside, crate::disk::Open::Create).map_err(Error::io("make", &beside))?;
+    file.set_len(0).map_err(Error::io("cut", &beside))?;
+    segment::write_sidecar(&*file, &facts, indexer).map_err(Error::io("write", &beside))?;
+    file.sync().map_err(Error::io("sync", &beside))?;
+    log.world.disk.rename(&beside, &path).map_err(Error::io("rename", &beside))?;
+    let dir = log.layout.log_dir();
+    log.world.disk.sync_dir(&dir).map_err(Error::io("sync directory", dir))
+}

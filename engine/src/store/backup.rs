@@ -1,0 +1,119 @@
+//! A consistent copy of a live store: the log up to a snapshot, with all that belongs to it.
+
+use std::path::Path;
+
+use super::Store;
+use crate::disk::{Disk, File, Open};
+use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
+use crate::{Error, Result, Seq};
+
+/// How much is copied at once, in bytes.
+const CHUNK_LEN: usize = 1 << 20;
+
+/// What a backup copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backup {
+    /// How many records the copy has.
+    pub tree_size: Seq,
+    /// How many bytes were written.
+    pub len: u64,
+}
+
+impl Store {
+    /// Copies the store as it stands into a directory that does not exist or is empty. Appends go on meanwhile.
+    /// `progress` is told how many bytes were copied, and of how many.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] where there is something; whatever reading and writing say.
+    pub fn backup(&self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Backup> {
+        let log = &self.inner.log;
+        let (disk, layout) = (&log.world.disk, &log.layout);
+        if disk.list(to).is_ok_and(|names| !names.is_empty()) {
+            return Err(Error::AlreadyExists {
+                path: to.to_path_buf(),
+                reason: "a backup needs a directory that is new or empty".to_owned(),
+            });
+        }
+        let snapshot = self.snapshot()?;
+        let target = crate::log::layout::Layout::new(to);
+        for dir in [target.log_dir(), target.checkpoints_dir(), target.lost_dir()] {
+            disk.create_dir(&dir).map_err(Error::io("make directory", dir))?;
+        }
+        let total: u64 = snapshot.segments().map(|segment| segment.log_len).sum();
+        let mut len = 0;
+        for segment in snapshot.segments() {
+            let (from, to) = (layout.log(segment.id), target.log(segment.id));
+            let copied = copy(&**disk, &from, &to, Some(segment.log_len), &mut |chunk| {
+                len += chunk;
+                progress(len, total);
+            })?;
+            if !segment.sealed {
+                close(&snapshot, &*copied, &to, segment.log_len)?;
+            } else if disk.exists(&layout.sidecar(segment.id)).unwrap_or(false) {
+                copy(&**disk, &layout.sidecar(segment.id), &target.sidecar(segment.id), None, &mut |_| ())?;
+            }
+        }
+        for (from_dir, to_dir) in
+            [(layout.checkpoints_dir(), target.checkpoints_dir()), (layout.lost_dir(), target.lost_dir())]
+        {
+            for name in disk.list(&from_dir).unwrap_or_default() {
+                copy(&**disk, &from_dir.join(&name), &to_dir.join(&name), None, &mut |_| ())?;
+            }
+            disk.sync_dir(&to_dir).map_err(Error::io("sync directory", &to_dir))?;
+        }
+        for (from, to) in [(layout.hints(), target.hints()), (layout.checkpoint(), target.checkpoint())] {
+            if disk.exists(&from).unwrap_or(false) {
+                copy(&**disk, &from, &to, None, &mut |_| ())?;
+            }
+        }
+        for dir in [target.log_dir(), to.to_path_buf()] {
+            disk.sync_dir(&dir).map_err(Error::io("sync directory", dir))?;
+        }
+        Ok(Backup { tree_size: snapshot.tree_size(), len })
+    }
+}
+
+/// Ends the copied log in order: the copy is whole, and says so.
+fn close(snapshot: &super::Snapshot, file: &dyn File, path: &Path, len: u64) -> Result<()> {
+    let head = snapshot.head();
+    let mut frame = [0; FRAME_HEADER_LEN];
+    FrameHeader {
+        kind: FrameKind::Close,
+        payload_len: 0,
+        count: 0,
+        first_seq: head.next_seq,
+        received_at: head.received_at,
+        synced_len: len,
+        predecessor: head.last_leaf,
+    }
+    .seal(&mut frame);
+    file.write_all_at(&frame, len).map_err(Error::io("write", path))?;
+    file.sync().map_err(Error::io("sync", path))
+}
+
+/// Copies a file, or its first `len` bytes, to a new one, and syncs it.
+fn copy(
+    disk: &dyn Disk,
+    from: &Path,
+    to: &Path,
+    len: Option<u64>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<std::sync::Arc<dyn File>> {
+    let source = disk.open(from, Open::Read).map_err(Error::io("open", from))?;
+    let target = disk.open(to, Open::CreateNew).map_err(Error::io("make", to))?;
+    let len = match len {
+        Some(len) => len,
+        None => source.len().map_err(Error::io("measure", from))?,
+    };
+    let mut chunk = vec![0; CHUNK_LEN];
+    let mut at = 0;
+    while at < len {
+        let part = chunk.len().min((len - at) as usize);
+        source.read_exact_at(&mut chunk[..part], at).map_err(Error::io("read", from))?;
+        target.write_all_at(&chunk[..part], at).map_err(Error::io("write", to))?;
+        at += part as u64;
+        progress(part as u64);
+    }
+    target.sync().map_err(Error::io("sync", to))?;
+    Ok(target)
+}

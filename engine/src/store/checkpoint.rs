@@ -1,0 +1,157 @@
+//! Checkpoints: signing what is durable, by a signer that remembers what it signed.
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::Store;
+use crate::disk::{Lock, Open, World};
+use crate::hash::Hash;
+use crate::trust::{Checkpoint, Note, Signer, SignerMemory, SigningKey, VerifierKey};
+use crate::{Error, Result, limits};
+
+/// Signs checkpoints, and never two that no one log can have: it remembers, outside the store, the last that it
+/// signed for each log.
+pub trait CheckpointSigner {
+    /// The key that it signs with.
+    fn verifier(&self) -> &VerifierKey;
+
+    /// Signs `next`, having made sure, by a consistency proof from the size that it remembers, that `next` extends
+    /// what it signed before, and having remembered `next` durably first.
+    ///
+    /// # Errors
+    /// [`Error::RolledBack`] where `next` is behind, or is of another history.
+    fn sign(&self, next: &Checkpoint, prove: &dyn Fn(u64) -> Result<Vec<Hash>>) -> Result<Note>;
+}
+
+/// A signing key in a file, its memory in a file beside it.
+#[derive(Debug)]
+pub struct FileSigner {
+    key: SigningKey,
+    path: PathBuf,
+    world: World,
+}
+
+/// Longest key file that is read, in bytes.
+const KEY_LEN_MAX: u64 = 4 << 10;
+
+impl FileSigner {
+    /// Makes a key for `name`, which should be the log's origin, in a new file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] rather than overwrite anything.
+    pub fn create(world: &World, path: &Path, name: &str) -> Result<Self> {
+        let seed = Zeroizing::new(world.random::<32>()?);
+        let key = SigningKey::from_seed(name, *seed)?;
+        if let Some(dir) = path.parent() {
+            world.disk.create_dir(dir).map_err(Error::io("make directory", dir))?;
+        }
+        let file = match world.disk.open(path, Open::CreateNew) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::AlreadyExists {
+                    path: path.to_path_buf(),
+                    reason: "there is a key here already; move it away, or use it".to_owned(),
+                });
+            }
+            other => other.map_err(Error::io("make", path))?,
+        };
+        let text = Zeroizing::new(format!("{}\n", key.to_text().as_str()));
+        file.write_all_at(text.as_bytes(), 0).map_err(Error::io("write", path))?;
+        file.sync().map_err(Error::io("sync", path))?;
+        if let Some(dir) = path.parent() {
+            world.disk.sync_dir(dir).map_err(Error::io("sync directory", dir))?;
+        }
+        Ok(FileSigner { key, path: path.to_path_buf(), world: world.clone() })
+    }
+
+    /// Opens a key file.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTrust`] for what is no key.
+    pub fn open(world: &World, path: &Path) -> Result<Self> {
+        let bytes = world.disk.read(path, KEY_LEN_MAX).map_err(Error::io("read", path))?;
+        let bytes = Zeroizing::new(
+            bytes.ok_or_else(|| Error::NotFound { what: "signing key", name: path.display().to_string() })?,
+        );
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::InvalidTrust {
+            what: "signing key",
+            reason: format!("{} is not text", path.display()),
+        })?;
+        let key = text.trim_end().parse::<SigningKey>()?;
+        Ok(FileSigner { key, path: path.to_path_buf(), world: world.clone() })
+    }
+
+    /// Where the last signed checkpoint is remembered.
+    pub fn memory_path(&self) -> PathBuf {
+        self.path.with_extension("signed")
+    }
+}
+
+impl CheckpointSigner for FileSigner {
+    fn verifier(&self) -> &VerifierKey {
+        Signer::verifier(&self.key)
+    }
+
+    fn sign(&self, next: &Checkpoint, prove: &dyn Fn(u64) -> Result<Vec<Hash>>) -> Result<Note> {
+        let (disk, path) = (&self.world.disk, self.memory_path());
+        // Two processes with one key must not both pass the check before either remembers.
+        let lock_path = self.path.with_extension("lock");
+        let lock = disk.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
+        lock.lock(Lock::Exclusive).map_err(Error::io("lock", &lock_path))?;
+        let stored = disk.read(&path, limits::NOTE_LEN_MAX as u64).map_err(Error::io("read", &path))?;
+        if let Some(bytes) = stored {
+            let text = text_of(bytes, &path)?;
+            let memory = SignerMemory::decode(&text)?;
+            if memory.origin != next.origin {
+                return Err(Error::RolledBack {
+                    reason: format!("this key signs for {}, not for {}", memory.origin, next.origin),
+                });
+            }
+            let proof = if memory.size <= next.size { prove(memory.size)? } else { Vec::new() };
+            memory.may_sign(next, &proof)?;
+        }
+        let memory = SignerMemory::of(next);
+        disk.replace(&path, memory.encode()?.as_bytes()).map_err(Error::io("write", &path))?;
+        next.sign(&self.key)
+    }
+}
+
+impl Store {
+    /// Makes all that was appended durable, and has a checkpoint over it signed and kept.
+    ///
+    /// # Errors
+    /// [`Error::RolledBack`] where the signer has signed more than this log holds, or another history.
+    pub fn checkpoint(&self, signer: &dyn CheckpointSigner) -> Result<Note> {
+        let log = &self.inner.log;
+        log.transact(|session| session.sync())?;
+        let snapshot = self.snapshot()?;
+        let next = Checkpoint::new(&self.inner.origin, snapshot.tree_size(), snapshot.root());
+        let note = signer.sign(&next, &|old| snapshot.consistency_proof(old))?;
+        let text = note.to_string();
+        let (disk, layout) = (&log.world.disk, &log.layout);
+        disk.create_dir(&layout.checkpoints_dir())
+            .map_err(Error::io("make directory", layout.checkpoints_dir()))?;
+        for path in [layout.checkpoint_at(next.size), layout.checkpoint()] {
+            disk.replace(&path, text.as_bytes()).map_err(Error::io("write", path))?;
+        }
+        Ok(note)
+    }
+
+    /// The latest checkpoint that the store keeps.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTrust`] where what it keeps is none.
+    pub fn last_checkpoint(&self) -> Result<Option<Note>> {
+        let (world, path) = (&self.inner.log.world, self.inner.log.layout.checkpoint());
+        let bytes = world.disk.read(&path, limits::NOTE_LEN_MAX as u64).map_err(Error::io("read", &path))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        Note::decode(&bytes).map(Some)
+    }
+}
+
+fn text_of(bytes: Vec<u8>, path: &Path) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| Error::InvalidTrust {
+        what: "signer's memory",
+        reason: format!("{} is not text", path.display()),
+    })
+}

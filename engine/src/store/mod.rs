@@ -1,0 +1,398 @@
+//! The facade: what an embedding program and the command line see of a store.
+
+mod backup;
+mod checkpoint;
+mod commit;
+mod find;
+mod options;
+mod prepare;
+mod receipt;
+mod record;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+pub use checkpoint::{CheckpointSigner, FileSigner};
+pub use options::Options;
+pub use prepare::{Masking, Prepared, Source};
+pub use receipt::{OnDuplicate, Outcome, Receipt};
+pub use record::{Integrity, Record};
+pub use snapshot::{Records, SegmentInfo, Snapshot};
+
+use crate::disk::World;
+use crate::format::READ_VERSION;
+use crate::format::admin::{Admin, Operators};
+use crate::log::group::Group;
+use crate::log::indexer::Indexer;
+use crate::log::seal::{self, SealedSegment};
+use crate::log::{AdminPlace, Log, Recovery, lock};
+use crate::source::Profile;
+use crate::{Error, Origin, Result, StoreId};
+
+/// An evidence store, open. Share it among threads by reference or in an `Arc`.
+///
+/// ```
+/// use indelible_engine::{Options, Store};
+///
+/// # fn main() -> indelible_engine::Result<()> {
+/// # let dir = std::env::temp_dir().join(format!("indelible-doc-{}", std::process::id()));
+/// # let _ = std::fs::remove_dir_all(&dir);
+/// let store = Store::open_or_create(&dir, Options::new("acme.example/agents-prod"))?;
+/// let receipt = store.append(br#"{"run_id":"run_8bce4","kind":"deployment","ts":"2026-04-01T09:30:00Z"}"#)?;
+/// let snapshot = store.snapshot()?;
+/// for record in snapshot.records(receipt.seq..) {
+///     assert_eq!(record?.seq, receipt.seq);
+/// }
+/// store.seal()?;
+/// store.close()?;
+/// # let _ = std::fs::remove_dir_all(&dir);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    log: Log,
+    origin: Origin,
+    created: Created,
+    recovery: Recovery,
+    event_len_max: usize,
+    seal_in_background: bool,
+    group: Group<commit::Job, Result<Vec<Outcome>>>,
+    indexer: Mutex<Indexer>,
+    default_source: Mutex<Option<Source>>,
+    sealer: Mutex<Sealer>,
+    hops: Mutex<find::Hops>,
+}
+
+/// What the log's first record says.
+#[derive(Debug, Clone)]
+struct Created {
+    log_key: Option<String>,
+    forked_from: Option<String>,
+}
+
+/// The thread that seals, and what went wrong in it.
+#[derive(Debug, Default)]
+struct Sealer {
+    thread: Option<JoinHandle<()>>,
+    failed: Option<Error>,
+}
+
+impl Store {
+    /// Makes a new store in a directory that holds none.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] where there is one; [`Error::InvalidTrust`] without an origin.
+    pub fn create(path: impl AsRef<Path>, options: Options) -> Result<Store> {
+        let (world, path) = (options.resolve_world()?, path.as_ref());
+        refuse_network(&world, path, &options)?;
+        let origin = options.require_origin()?;
+        let log =
+            Log::create(&world, path, options.settings(), |store_id| created(&options, &origin, store_id))?;
+        Store::assemble(log, Recovery::default(), &options)
+    }
+
+    /// Opens a store, recovering it first where it was not closed in order.
+    ///
+    /// A store that is behind its own checkpoint is opened read-only; appending to it says why.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`]; [`Error::Locked`] where it needs recovery while others have it open; a fault, where
+    /// bytes that were durable are damaged.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Store> {
+        let (world, path) = (options.resolve_world()?, path.as_ref());
+        if options.read_only {
+            let log = Log::open_read(&world, path, options.settings(), "it was opened to be read")?;
+            return Store::assemble(log, Recovery::default(), &options);
+        }
+        refuse_network(&world, path, &options)?;
+        match Log::open(&world, path, options.settings()) {
+            Ok((log, recovery)) => Store::assemble(log, recovery, &options),
+            Err(Error::RolledBack { reason } | Error::ReadOnly { reason }) => {
+                let log = Log::open_read(&world, path, options.settings(), &reason)?;
+                Store::assemble(log, Recovery::default(), &options)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the store that is there, or makes one.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`Store::create`].
+    pub fn open_or_create(path: impl AsRef<Path>, options: Options) -> Result<Store> {
+        let path = path.as_ref();
+        match Store::open(path, options.clone()) {
+            Err(Error::NotAStore { .. }) => match Store::create(path, options.clone()) {
+                // Another process was quicker.
+                Err(Error::AlreadyExists { .. }) => Store::open(path, options),
+                other => other,
+            },
+            other => other,
+        }
+    }
+
+    fn assemble(log: Log, recovery: Recovery, options: &Options) -> Result<Store> {
+        let first =
+            AdminPlace { seq: 0, segment: 0, frame_at: crate::format::log_header::LOG_HEADER_LEN as u64 };
+        let Admin::Created { origin, log_key, forked_from, .. } = log.admin(&first)? else {
+            let fault =
+                crate::Fault::forged(first.frame_at, "first record", "store.created", "another record");
+            return Err(fault.in_file(&log.layout.log(crate::SegmentId(0))));
+        };
+        let origin: Origin = origin.parse()?;
+        if let Some(wanted) = options.origin()?
+            && wanted != origin
+        {
+            return Err(Error::AlreadyExists {
+                path: log.layout.root().to_path_buf(),
+                reason: format!("it is the store of {origin}, not of {wanted}"),
+            });
+        }
+        let active = log.head()?.active;
+        Ok(Store {
+            inner: Arc::new(Inner {
+                log,
+                origin,
+                created: Created { log_key, forked_from },
+                recovery,
+                event_len_max: options.event_len_max,
+                seal_in_background: options.seal_in_background,
+                group: Group::default(),
+                indexer: Mutex::new(Indexer::new(active)),
+                default_source: Mutex::default(),
+                sealer: Mutex::default(),
+                hops: Mutex::default(),
+            }),
+        })
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &Origin {
+        &self.inner.origin
+    }
+
+    /// The store's identity for life.
+    pub fn store_id(&self) -> StoreId {
+        self.inner.log.store_id
+    }
+
+    /// The verifier key that the log's first record names, if it names one.
+    pub fn log_key(&self) -> Option<&str> {
+        self.inner.created.log_key.as_deref()
+    }
+
+    /// The last checkpoint of the log that this one goes on from, if it does.
+    pub fn forked_from(&self) -> Option<&str> {
+        self.inner.created.forked_from.as_deref()
+    }
+
+    /// What opening found that is not as a clean stop leaves it.
+    pub fn recovery(&self) -> &Recovery {
+        &self.inner.recovery
+    }
+
+    /// Whether this handle may append.
+    pub fn is_writable(&self) -> bool {
+        self.inner.log.is_writable()
+    }
+
+    /// Appends one event, read by the default profile. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEvent`] for what cannot be taken; [`Error::Io`] where the disk takes no more, with nothing
+    /// of the event in the log; [`Error::ClosedToWriting`] after a failed sync, when the event may be found after
+    /// recovery.
+    pub fn append(&self, event: &[u8]) -> Result<Receipt> {
+        let source = self.inner.default_source()?;
+        let event = self.prepare(&source, event.to_vec(), &Masking::default())?;
+        match self.commit(vec![event], OnDuplicate::Keep)?.pop() {
+            Some(Outcome::Appended(receipt)) => Ok(receipt),
+            _ => Err(Error::ClosedToWriting { reason: "a commit gave no receipt".to_owned() }),
+        }
+    }
+
+    /// Appends events in order, read by the default profile: all of them, or where one is invalid, none.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn append_batch<E: AsRef<[u8]>>(&self, events: impl IntoIterator<Item = E>) -> Result<Vec<Receipt>> {
+        let source = self.inner.default_source()?;
+        let masking = Masking::default();
+        let prepared: Result<Vec<Prepared>> = events
+            .into_iter()
+            .map(|event| self.prepare(&source, event.as_ref().to_vec(), &masking))
+            .collect();
+        let outcomes = self.commit(prepared?, OnDuplicate::Keep)?;
+        Ok(outcomes
+            .into_iter()
+            .filter_map(|outcome| match outcome {
+                Outcome::Appended(receipt) => Some(receipt),
+                Outcome::Duplicate { .. } => None,
+            })
+            .collect())
+    }
+
+    /// The version of `profile` in this log, registered on first use.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn source(&self, profile: &Profile) -> Result<Source> {
+        self.inner.log.register(profile).map(Source)
+    }
+
+    /// Masks and checks an event and finds its fields. Takes no lock: many threads can prepare at once.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEvent`] with the place in the event and what is wrong there.
+    pub fn prepare(&self, source: &Source, event: Vec<u8>, masking: &Masking) -> Result<Prepared> {
+        Prepared::new(source, event, masking, self.inner.event_len_max)
+    }
+
+    /// Appends prepared events in order, durable when this returns; what became of each.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; [`Error::DuplicateEvent`] where the caller asked for it.
+    pub fn commit(&self, events: Vec<Prepared>, on_duplicate: OnDuplicate) -> Result<Vec<Outcome>> {
+        let outcomes = self.inner.commit(events, on_duplicate)?;
+        self.seal_if_due()?;
+        Ok(outcomes)
+    }
+
+    /// The log as it stands, for reading. Takes no lock.
+    ///
+    /// # Errors
+    /// Whatever reading the log says.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::new(&self.inner)
+    }
+
+    /// Seals the active segment now. Nothing where it holds no events.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; what went wrong in a seal that the store began by itself.
+    pub fn seal(&self) -> Result<Option<SealedSegment>> {
+        self.join_sealer()?;
+        seal::seal(&self.inner.log, &self.inner.indexer)
+    }
+
+    /// Waits for a seal under way, makes all that was appended durable, and ends in order. A store that is
+    /// dropped instead has lost nothing, but is looked over when it is opened next after a restart of the machine.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; what went wrong in a seal that the store began by itself.
+    pub fn close(self) -> Result<()> {
+        self.join_sealer()?;
+        self.inner.log.close()
+    }
+
+    /// Starts to seal the active segment where it is full.
+    fn seal_if_due(&self) -> Result<()> {
+        let inner = &self.inner;
+        let head = inner.log.head()?;
+        if !inner.log.is_due(&head) && !inner.log.is_overdue(&head)? {
+            return Ok(());
+        }
+        if !inner.seal_in_background {
+            return seal::seal(&inner.log, &inner.indexer).map(|_| ());
+        }
+        if head.written_len >= inner.log.settings.segment_len.saturating_mul(2) {
+            // Events come in faster than segments can be sealed: whoever notices waits for the one under way.
+            self.join_sealer()?;
+        }
+        if !inner.log.begin_seal() {
+            return Ok(());
+        }
+        let shared = Arc::clone(inner);
+        let thread = std::thread::Builder::new().name("indelible-seal".to_owned()).spawn(move || {
+            let result = seal::seal(&shared.log, &shared.indexer);
+            shared.log.end_seal();
+            if let Err(error) = result {
+                lock(&shared.sealer).failed = Some(error);
+            }
+        });
+        match thread {
+            // The thread before this one has ended: only one that has may be followed by another.
+            Ok(thread) => lock(&inner.sealer).thread = Some(thread),
+            Err(_) => inner.log.end_seal(),
+        }
+        Ok(())
+    }
+
+    /// Waits for the seal under way; what went wrong in it.
+    fn join_sealer(&self) -> Result<()> {
+        let thread = lock(&self.inner.sealer).thread.take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            self.inner.log.end_seal();
+            return Err(Error::ClosedToWriting {
+                reason: "the thread that seals segments broke off".to_owned(),
+            });
+        }
+        lock(&self.inner.sealer).failed.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // What went wrong in a seal is told by the next one; nothing that was acknowledged depends on it.
+        let _ = self.join_sealer();
+    }
+}
+
+impl Inner {
+    fn default_source(&self) -> Result<Source> {
+        let mut known = lock(&self.default_source);
+        if let Some(source) = &*known {
+            return Ok(source.clone());
+        }
+        let source = Source(self.log.register(Profile::evidence())?);
+        *known = Some(source.clone());
+        Ok(source)
+    }
+}
+
+fn created(options: &Options, origin: &Origin, store_id: StoreId) -> Admin {
+    let log_key = options.log_key.as_ref().map(ToString::to_string);
+    let keys: Vec<String> = log_key.iter().cloned().collect();
+    let threshold = u32::from(!keys.is_empty());
+    Admin::Created {
+        operators: Operators { keys, threshold },
+        forked_from: options.forked_from.clone(),
+        format: READ_VERSION,
+        log_key,
+        origin: origin.to_string(),
+        retention: "forever".to_owned(),
+        store_id: store_id.to_string(),
+    }
+}
+
+fn refuse_network(world: &World, path: &Path, options: &Options) -> Result<()> {
+    if options.force_network {
+        return Ok(());
+    }
+    // A directory that is not there yet will be where the nearest one above it is.
+    let place = path.ancestors().find_map(|above| {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        world.disk.place(above).ok()
+    });
+    if place.is_some_and(|place| place.network) {
+        return Err(Error::ReadOnly {
+            reason: format!(
+                "{} is on a network filesystem, whose locks and syncs may not hold; use a local disk, or force it",
+                path.display()
+            ),
+        });
+    }
+    Ok(())
+}

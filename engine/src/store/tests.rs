@@ -1,0 +1,251 @@
+//! The store as a library user sees it, on the real disk.
+
+use std::path::Path;
+
+use super::*;
+use crate::Sync;
+
+fn options() -> Options {
+    Options::new("test.example/store").allocate_len(64 << 10)
+}
+
+fn event(n: usize) -> Vec<u8> {
+    format!(r#"{{"event_id":"e{n}","run_id":"run_{}","ts":"2026-04-01T09:30:00Z","n":{n}}}"#, n / 10)
+        .into_bytes()
+}
+
+fn bodies(store: &Store) -> Vec<Vec<u8>> {
+    let records = store.snapshot().unwrap().records(..).collect::<Result<Vec<_>>>().unwrap();
+    records.into_iter().filter(|record| !record.is_store_record()).map(|record| record.body).collect()
+}
+
+/// The log's leaves by the chain of entries, checked on the way against what each record names.
+fn leaves(store: &Store) -> Vec<crate::hash::Hash> {
+    let mut last = crate::hash::Hash::ZERO;
+    let records = store.snapshot().unwrap().records_with_integrity(..);
+    records
+        .map(|record| {
+            let tied = record.unwrap().integrity.unwrap();
+            assert_eq!(tied.predecessor, last);
+            last = tied.leaf;
+            last
+        })
+        .collect()
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_appended_comes_back_byte_for_byte_across_segments_and_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let events: Vec<Vec<u8>> = (0..500).map(event).collect();
+    let store = Store::create(dir.path(), options()).unwrap();
+    let mut receipts = Vec::new();
+    for chunk in events.chunks(100) {
+        receipts.extend(store.append_batch(&chunk[..50]).unwrap());
+        for event in &chunk[50..] {
+            receipts.push(store.append(event).unwrap());
+        }
+        assert!(store.seal().unwrap().is_some());
+    }
+    assert!(store.seal().unwrap().is_none(), "a segment with only a seal is not sealed again");
+    assert_eq!(bodies(&store), events);
+    let leaves = leaves(&store);
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.segments().count(), 6);
+    assert_eq!(crate::merkle::root::<crate::hash::LogTree>(&leaves), snapshot.root());
+    for receipt in &receipts {
+        assert_eq!(leaves[receipt.seq as usize], receipt.leaf);
+        assert!(receipt.durable);
+        assert_eq!(
+            crate::merkle::root::<crate::hash::LogTree>(&leaves[..receipt.tree_size as usize]),
+            receipt.root
+        );
+    }
+    assert_eq!(snapshot.record(receipts[7].seq).unwrap().body, events[7]);
+    store.close().unwrap();
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    assert_eq!(store.recovery(), &Recovery::default());
+    assert_eq!(bodies(&store), events);
+    assert_eq!(store.snapshot().unwrap().root(), crate::merkle::root::<crate::hash::LogTree>(&leaves));
+}
+
+#[test]
+fn a_store_without_its_hints_is_the_same_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    store.append(&event(1)).unwrap();
+    store.seal().unwrap();
+    store.append(&event(2)).unwrap();
+    let (root, size) = (store.snapshot().unwrap().root(), store.snapshot().unwrap().tree_size());
+    store.close().unwrap();
+    for name in ["head", "catalog", "indelible.toml", "lock", "gate", "open"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let _ = std::fs::remove_dir_all(dir.path().join("tree"));
+    for name in files(&dir.path().join("log")).iter().filter(|name| name.ends_with(".idx")) {
+        std::fs::remove_file(dir.path().join("log").join(name)).unwrap();
+    }
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    assert!(!store.recovery().unclean, "a closed log needs no recovery");
+    assert_eq!((store.snapshot().unwrap().root(), store.snapshot().unwrap().tree_size()), (root, size));
+    assert_eq!(bodies(&store), [event(1), event(2)]);
+}
+
+#[test]
+fn threads_share_commits_and_each_gets_its_own_receipt() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options().segment_len(16 << 10)).unwrap();
+    std::thread::scope(|scope| {
+        for worker in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for n in 0..50 {
+                    let event = event(worker * 1000 + n);
+                    let receipt = store.append(&event).unwrap();
+                    assert_eq!(store.snapshot().unwrap().record(receipt.seq).unwrap().body, event);
+                }
+            });
+        }
+    });
+    assert_eq!(bodies(&store).len(), 400);
+    assert!(store.snapshot().unwrap().segments().count() > 2, "segments are sealed on the way");
+    leaves(&store);
+    store.close().unwrap();
+}
+
+#[test]
+fn two_handles_take_turns_as_two_processes_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Store::create(dir.path(), options()).unwrap();
+    let two = Store::open(dir.path(), options()).unwrap();
+    let mut expected = Vec::new();
+    for n in 0..40 {
+        let store = if n % 3 == 0 { &one } else { &two };
+        store.append(&event(n)).unwrap();
+        expected.push(event(n));
+        if n % 10 == 9 {
+            assert!(store.seal().unwrap().is_some());
+        }
+    }
+    assert_eq!(bodies(&one), expected);
+    assert_eq!(bodies(&two), expected);
+    leaves(&one);
+    one.close().unwrap();
+    assert!(Store::open(dir.path(), options()).unwrap().is_writable());
+    two.append(&event(99)).unwrap();
+}
+
+#[test]
+fn retries_by_event_id_do_not_double() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    let source = store.source(Profile::evidence()).unwrap();
+    let prepare = |n| store.prepare(&source, event(n), &Masking::default()).unwrap();
+    let first = store.commit(vec![prepare(1), prepare(2)], OnDuplicate::Keep).unwrap();
+    store.seal().unwrap();
+    let again = store.commit(vec![prepare(2), prepare(3), prepare(3)], OnDuplicate::Skip).unwrap();
+    assert_eq!(again[0], Outcome::Duplicate { seq: first[1].seq() });
+    assert!(matches!(again[1], Outcome::Appended(_)));
+    assert_eq!(again[2], Outcome::Duplicate { seq: again[1].seq() });
+    let refused = store.commit(vec![prepare(4), prepare(1)], OnDuplicate::Error);
+    assert!(matches!(refused, Err(Error::DuplicateEvent { seq, .. }) if seq == first[0].seq()));
+    assert_eq!(bodies(&store), [event(1), event(2), event(3)]);
+    assert_eq!(store.snapshot().unwrap().find_event(b"e2").unwrap(), [first[1].seq()]);
+    assert_eq!(store.snapshot().unwrap().find_event(b"e3").unwrap(), [again[1].seq()]);
+    assert!(store.snapshot().unwrap().find_event(b"e4").unwrap().is_empty());
+}
+
+#[test]
+fn a_forked_process_is_refused() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static PROCESS: AtomicU32 = AtomicU32::new(1);
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::real().unwrap();
+    world.process_id = || PROCESS.load(Ordering::Relaxed);
+    let store = Store::create(dir.path(), options().world(world)).unwrap();
+    store.append(&event(1)).unwrap();
+    PROCESS.store(2, Ordering::Relaxed);
+    assert!(matches!(store.append(&event(2)), Err(Error::Forked { opened_by: 1, current: 2 })));
+    PROCESS.store(1, Ordering::Relaxed);
+    assert_eq!(bodies(&store), [event(1)]);
+}
+
+#[test]
+fn buffered_appends_say_so_and_a_seal_makes_them_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options().sync(Sync::Buffered)).unwrap();
+    assert!(!store.append(&event(1)).unwrap().durable);
+    assert_eq!(bodies(&store), [event(1)]);
+    store.seal().unwrap();
+    store.append(&event(2)).unwrap();
+    store.close().unwrap();
+    let store = Store::open(dir.path(), options()).unwrap();
+    assert!(store.append(&event(3)).unwrap().durable);
+    assert_eq!(bodies(&store), [event(1), event(2), event(3)]);
+}
+
+#[test]
+fn a_second_store_in_one_directory_and_a_wrong_origin_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(Store::open(dir.path(), Options::default()), Err(Error::NotAStore { .. })));
+    Store::create(dir.path(), options()).unwrap();
+    assert!(matches!(Store::create(dir.path(), options()), Err(Error::AlreadyExists { .. })));
+    let other = Store::open(dir.path(), Options::new("other.example/log"));
+    assert!(matches!(other, Err(Error::AlreadyExists { .. })));
+}
+
+#[test]
+fn a_backup_is_the_same_log_and_opens_clean() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    store.append(&event(1)).unwrap();
+    store.seal().unwrap();
+    store.append(&event(2)).unwrap();
+    store.backup(copy.path(), &mut |_, _| ()).unwrap();
+    let copied = Store::open(copy.path(), Options::default()).unwrap();
+    assert!(!copied.recovery().unclean);
+    assert_eq!(copied.snapshot().unwrap().root(), store.snapshot().unwrap().root());
+    assert_eq!(bodies(&copied), [event(1), event(2)]);
+    assert!(matches!(store.backup(copy.path(), &mut |_, _| ()), Err(Error::AlreadyExists { .. })));
+}
+
+#[test]
+fn a_torn_tail_is_kept_and_told_and_a_frame_that_was_durable_is_never_cut() {
+    use std::os::unix::fs::FileExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    for n in 0..3 {
+        store.append(&event(n)).unwrap();
+    }
+    let len = store.inner.log.head().unwrap().written_len;
+    drop(store);
+    let log = dir.path().join("log").join("00000000000000000000.log");
+    let file = std::fs::OpenOptions::new().write(true).open(&log).unwrap();
+    file.write_all_at(b"\x89IDF torn", len).unwrap();
+    std::fs::remove_file(dir.path().join("head")).unwrap();
+    let store = Store::open(dir.path(), options()).unwrap();
+    assert_eq!(store.recovery().cut_len, 9);
+    assert_eq!(bodies(&store), [event(0), event(1), event(2)]);
+    let lost = files(&dir.path().join("lost"));
+    assert_eq!(lost.len(), 1);
+    assert_eq!(std::fs::read(dir.path().join("lost").join(&lost[0])).unwrap(), b"\x89IDF torn");
+    leaves(&store);
+    drop(store);
+    // The first event's frame is below what later frames say was durable.
+    let bytes = std::fs::read(&log).unwrap();
+    let at = bytes.windows(4).position(|window| window == br#""e0""#).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&log).unwrap();
+    file.write_all_at(b"X", at as u64 + 1).unwrap();
+    std::fs::remove_file(dir.path().join("head")).unwrap();
+    let refused = Store::open(dir.path(), options()).unwrap_err();
+    assert_eq!(refused.class(), Some(crate::Class::Damaged), "{refused}");
+}

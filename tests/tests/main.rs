@@ -1,1 +1,0 @@
-//! Every whole-program test, in one binary.
