@@ -6,6 +6,8 @@
 
 mod map;
 mod real;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod world;
 
 use std::fmt::Debug;

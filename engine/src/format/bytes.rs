@@ -3,30 +3,30 @@
 use crate::hash::Hash;
 
 /// The `N` bytes at `offset`; zeros where the input is too short, which the decoders rule out by length first.
-pub(super) fn array<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
     bytes.get(offset..).and_then(|tail| tail.first_chunk::<N>()).copied().unwrap_or([0; N])
 }
 
-pub(super) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes(array(bytes, offset))
 }
 
-pub(super) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     u32::from_le_bytes(array(bytes, offset))
 }
 
-pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     u64::from_le_bytes(array(bytes, offset))
 }
 
-pub(super) fn i64_at(bytes: &[u8], offset: usize) -> i64 {
+pub(crate) fn i64_at(bytes: &[u8], offset: usize) -> i64 {
     i64::from_le_bytes(array(bytes, offset))
 }
 
-pub(super) fn hash_at(bytes: &[u8], offset: usize) -> Hash {
+pub(crate) fn hash_at(bytes: &[u8], offset: usize) -> Hash {
     Hash(array(bytes, offset))
 }
 
-pub(super) fn put<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) {
+pub(crate) fn put<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) {
     bytes[offset..offset + N].copy_from_slice(&value);
 }

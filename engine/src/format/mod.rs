@@ -4,13 +4,14 @@
 //! decoder accepts, it re-encodes to the same bytes; every length is bounded before it is used.
 
 pub mod admin;
-mod bytes;
+pub(crate) mod bytes;
 pub mod codec;
 pub mod entry;
 pub mod frame;
 pub mod head;
 pub mod index;
 pub mod log_header;
+pub mod sidecar;
 mod version;
 
 pub use version::{READ_VERSION, WRITE_VERSION, Writable};

@@ -24,8 +24,9 @@ pub struct IndexBuilder {
     pub(super) sources: Vec<Source>,
     /// The place in `sources` of the last record's source: the next is mostly of the same.
     last_source: usize,
-    pub(super) times: EventTimes,
-    pub(super) event_ids: Vec<(u64, u32)>,
+    pub(crate) times: EventTimes,
+    /// [`hash::event_id_prefix`] and offset of each record that has an id.
+    pub(crate) event_ids: Vec<(u64, u32)>,
     encodings: Vec<(u8, TermId)>,
     last_day: Option<(i64, TermId)>,
     /// Terms that were there at the last commitment and got more offsets since.
@@ -38,6 +39,7 @@ pub struct IndexBuilder {
 /// One field of the segment.
 #[derive(Debug)]
 pub(crate) struct Field {
+    pub(crate) name: String,
     pub(crate) private: bool,
     pub(super) hash: Hash,
     pub(super) present: Bits,
@@ -276,6 +278,7 @@ impl IndexBuilder {
 impl Field {
     fn new(name: &str, private: bool) -> Self {
         Field {
+            name: name.to_owned(),
             private,
             hash: hash::index_field(name),
             present: Bits::default(),

@@ -31,7 +31,9 @@
 mod bits;
 mod builder;
 mod commit;
+mod number;
 mod posting;
+mod read;
 mod terms;
 
 #[cfg(test)]
@@ -43,6 +45,9 @@ use crate::hash::Hash;
 use crate::source::Fields;
 
 pub use builder::IndexBuilder;
+use number::compare as compare_numbers;
+pub(crate) use read::compare_terms;
+pub(crate) use terms::TermId;
 
 /// The version of the extractor, and of the rules above, that the rules digest names.
 pub const EXTRACTOR: &str = "indelible-extract/1";

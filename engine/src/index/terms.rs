@@ -8,7 +8,7 @@ use super::posting::Posting;
 use crate::source::{Term, TermKind};
 
 /// A term's place in [`Terms`], in the order of first use.
-pub(super) type TermId = u32;
+pub(crate) type TermId = u32;
 
 #[derive(Debug)]
 pub(super) struct Entry {

@@ -15,9 +15,10 @@ use crate::format::log_header::LOG_HEADER_LEN;
 use crate::hash::{Hash, LogTree};
 use crate::index::{IndexBuilder, IndexedRecord};
 use crate::merkle::Frontier;
+use crate::segment::Locator;
 use crate::source::{Fields, Profile};
 use crate::store::Prepared;
-use crate::{Result, SegmentId, Seq, Timestamp};
+use crate::{Result, SegmentId, Seq};
 
 /// The index of one segment, up to some seq.
 #[derive(Debug)]
@@ -27,11 +28,9 @@ pub(crate) struct Indexer {
     /// The tree over the segment's own leaves.
     pub(super) own: Frontier<LogTree>,
     pub(super) leaves: Vec<Hash>,
-    /// The offset of each record's header in the log.
-    pub(super) places: Vec<u64>,
-    /// Each frame: its first seq, offset and time.
-    pub(super) frames: Vec<(Seq, u64, Timestamp)>,
-    /// Where the next frame would begin; unknown once frames were fed, which say where they began only.
+    /// Where the records and frames stand in the log.
+    pub(super) locator: Locator,
+    /// Where the next frame will begin.
     next_at: u64,
     /// Event ids in the order of the log, as hashes: matches are checked by whoever asks.
     ids: Vec<(u64, u32)>,
@@ -48,8 +47,7 @@ impl Indexer {
             builder: IndexBuilder::new(segment.0),
             own: Frontier::new(),
             leaves: Vec::new(),
-            places: Vec::new(),
-            frames: Vec::new(),
+            locator: Locator::default(),
             next_at: LOG_HEADER_LEN as u64,
             ids: Vec::new(),
             by_id: HashMap::new(),
@@ -73,18 +71,20 @@ impl Indexer {
         if committed.segment != self.segment || committed.first_seq != self.next_seq() {
             return;
         }
-        let frames = committed.frames.iter().map(|&(seq, at)| (seq, at, committed.received_at));
-        self.frames.extend(frames);
-        self.places.extend(&committed.places);
-        for (event, leaf) in events.iter().zip(&committed.leaves) {
-            let record = IndexedRecord {
-                source: event.source.seq,
-                rules: &event.source.rules,
-                encoding: 0,
-                labels: event.labels.as_labels(),
-                fields: &event.fields,
-            };
-            self.push(record, *leaf);
+        let mut rest = events.iter().zip(&committed.leaves);
+        for frame in &committed.frames {
+            self.locator.frame(frame.at, frame.payload_len, committed.received_at);
+            for (event, leaf) in rest.by_ref().take(frame.count as usize) {
+                self.locator.record(event.encoded_len());
+                let record = IndexedRecord {
+                    source: event.source.seq,
+                    rules: &event.source.rules,
+                    encoding: 0,
+                    labels: event.labels.as_labels(),
+                    fields: &event.fields,
+                };
+                self.push(record, *leaf);
+            }
         }
         self.next_at = committed.end_at;
     }
@@ -118,11 +118,9 @@ impl Indexer {
                 .map_err(|fault| fault.shifted(at).in_file(&file.path))?;
             let mut leaves = Vec::with_capacity(records.len());
             scan::leaves(&header, &records, &file.header.salt, &mut leaves);
-            self.frames.push((header.first_seq, at, header.received_at));
-            let mut place = at + frame::FRAME_HEADER_LEN as u64;
+            self.locator.frame(at, header.payload_len, header.received_at);
             for (record, leaf) in records.iter().zip(leaves) {
-                self.places.push(place);
-                place += record.encoded_len() as u64;
+                self.locator.record(record.encoded_len());
                 self.read(log, &catalog, record, leaf)?;
             }
             self.next_at = at + header.frame_len();

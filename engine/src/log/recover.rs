@@ -138,9 +138,8 @@ pub(super) fn prepare_segment(
         tree_size: header.first_seq + 1,
         root: Hash::ZERO,
         leaves: Vec::new(),
-        frames: vec![(header.first_seq, LOG_HEADER_LEN as u64)],
+        frames: Vec::new(),
         end_at: 0,
-        places: Vec::new(),
     };
     let mut bytes = header.encode().to_vec();
     let mut frames = FrameBuilder {

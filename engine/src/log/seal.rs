@@ -13,7 +13,7 @@ use crate::format::admin::{Admin, Seal};
 use crate::format::head::Head;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::hash::SegmentSalt;
-use crate::segment::{self, SidecarFacts};
+use crate::segment::{self, SegmentFacts};
 use crate::{Error, Result, SegmentId};
 
 /// How many records may come in while the index is prepared before it is prepared once more.
@@ -48,13 +48,14 @@ pub(crate) fn seal(log: &Log, indexer: &Mutex<Indexer>) -> Result<Option<SealedS
         }
         session.sync()?;
         let mut indexer = lock(indexer);
+        let log_len = session.head().written_len;
         let sealed = roll(log, session, &mut indexer)?;
         let next = Indexer::new(session.head().active);
         let done = std::mem::replace(&mut *indexer, next);
-        Ok(Some((sealed, done, session.head().clone())))
+        Ok(Some((sealed, done, log_len, session.head().clone())))
     })?;
-    let Some((sealed, done, head)) = sealed else { return Ok(None) };
-    write_sidecar(log, &sealed, done)?;
+    let Some((sealed, done, log_len, head)) = sealed else { return Ok(None) };
+    write_sidecar(log, &sealed, log_len, done)?;
     log.extend_groups(&head)?;
     Ok(Some(sealed))
 }
@@ -104,13 +105,19 @@ fn roll(log: &Log, session: &mut Session<'_>, indexer: &mut Indexer) -> Result<S
 }
 
 /// Writes the sealed segment's sidecar beside its log, synced before it takes its name.
-fn write_sidecar(log: &Log, sealed: &SealedSegment, indexer: Indexer) -> Result<()> {
+fn write_sidecar(log: &Log, sealed: &SealedSegment, log_len: u64, mut indexer: Indexer) -> Result<()> {
     let path = log.layout.sidecar(sealed.id);
-    let facts = SidecarFacts { store_id: log.store_id, segment: sealed.id, end_seq: sealed.seal.end_seq };
+    let facts = SegmentFacts {
+        store_id: log.store_id,
+        log_len,
+        segment_root: indexer.own.root(),
+        leaves: &indexer.leaves,
+        locator: &indexer.locator,
+    };
     let beside = path.with_extension("idx.new");
     let file = log.world.disk.open(&beside, crate::disk::Open::Create).map_err(Error::io("make", &beside))?;
     file.set_len(0).map_err(Error::io("cut", &beside))?;
-    segment::write_sidecar(&*file, &facts, indexer).map_err(Error::io("write", &beside))?;
+    segment::write_sidecar(&*file, &beside, &mut indexer.builder, &facts)?;
     file.sync().map_err(Error::io("sync", &beside))?;
     log.world.disk.rename(&beside, &path).map_err(Error::io("rename", &beside))?;
     let dir = log.layout.log_dir();

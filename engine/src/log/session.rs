@@ -89,12 +89,20 @@ pub(crate) struct Committed {
     pub(crate) root: Hash,
     /// Each record's leaf.
     pub(crate) leaves: Vec<Hash>,
-    /// Each frame: its first seq and its offset in the log file.
-    pub(crate) frames: Vec<(Seq, u64)>,
+    /// Its frames, in order.
+    pub(crate) frames: Vec<CommittedFrame>,
     /// The offset of the end of the last frame in the log file.
     pub(crate) end_at: u64,
-    /// The offset of each record's header in the log file.
-    pub(crate) places: Vec<u64>,
+}
+
+/// One frame that a commit wrote.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CommittedFrame {
+    pub(crate) first_seq: Seq,
+    /// Its offset in the log file.
+    pub(crate) at: u64,
+    pub(crate) payload_len: u32,
+    pub(crate) count: u32,
 }
 
 /// The right to commit, held.
@@ -320,12 +328,10 @@ impl<'a> Session<'a> {
             leaves: Vec::with_capacity(records.len()),
             frames: Vec::new(),
             end_at: 0,
-            places: Vec::with_capacity(records.len()),
         };
         let mut rest = records;
         while !rest.is_empty() {
             let (frame, others) = rest.split_at(frame_count(rest));
-            committed.frames.push((frontier.size(), start + frames.buffer.len() as u64));
             frames.push(frame, start, &salt, frontier, &mut committed);
             rest = others;
         }
@@ -512,13 +518,18 @@ impl FrameBuilder<'_> {
                 body_hash: hash::body(&salt.record(seq), record.body),
             };
             let leaf = entry.leaf(self.scratch);
-            committed.places.push(start + self.buffer.len() as u64);
             committed.leaves.push(leaf);
             record.as_frame_record().encode_into(self.buffer);
             frontier.push(leaf);
             self.predecessor = leaf;
         }
         header.seal(&mut self.buffer[frame_at..]);
+        committed.frames.push(CommittedFrame {
+            first_seq: header.first_seq,
+            at: start + frame_at as u64,
+            payload_len: (self.buffer.len() - frame_at - FRAME_HEADER_LEN) as u32,
+            count: header.count,
+        });
     }
 }
 
@@ -548,8 +559,8 @@ fn admin_places(records: &[NewRecord<'_>], committed: &Committed) -> Vec<AdminPl
         .zip(records)
         .filter(|(_, record)| record.source == 0)
         .map(|(seq, _)| {
-            let index = committed.frames.partition_point(|&(first, _)| first <= seq).saturating_sub(1);
-            let frame_at = committed.frames.get(index).map_or(0, |frame| frame.1);
+            let index = committed.frames.partition_point(|frame| frame.first_seq <= seq).saturating_sub(1);
+            let frame_at = committed.frames.get(index).map_or(0, |frame| frame.at);
             AdminPlace { seq, segment: committed.segment.0, frame_at }
         })
         .collect()

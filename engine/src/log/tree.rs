@@ -99,7 +99,8 @@ impl Log {
         if id != head.active
             && let Some(sidecar) = self.files.sidecar(id)
         {
-            let from_sidecar: Option<Vec<Hash>> = seqs.clone().map(|seq| sidecar.leaf(seq)).collect();
+            let leaf = |seq| sidecar.leaf(sidecar.offset_of(seq)?).ok()?;
+            let from_sidecar: Option<Vec<Hash>> = seqs.clone().map(leaf).collect();
             if let Some(found) = from_sidecar {
                 leaves.extend(found);
                 return Ok(());

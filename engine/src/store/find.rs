@@ -27,7 +27,11 @@ impl Inner {
         let log = self.log.files.log(id)?;
         if id != head.active {
             let end = log.file.len().map_err(Error::io("measure", &log.path))?;
-            let at = self.log.files.sidecar(id).and_then(|sidecar| sidecar.frame_at(seq));
+            // A sidecar that is damaged costs time: the log itself is read from its start.
+            let at = self.log.files.sidecar(id).and_then(|sidecar| {
+                let located = sidecar.locate(sidecar.offset_of(seq)?).ok()??;
+                Some(located.frame.position)
+            });
             return Ok((log, at.unwrap_or(LOG_HEADER_LEN as u64), end));
         }
         let at = self.hop(&log, head, seq)?;
@@ -87,8 +91,9 @@ impl Inner {
             } else {
                 return self.find_by_reading(head, id, event_id, None, found);
             }
-        } else if let Some(sidecar) = self.log.files.sidecar(id) {
-            sidecar.event_ids(event_id)
+        } else if let Some(Ok(seqs)) = self.log.files.sidecar(id).map(|sidecar| sidecar.find_event(event_id))
+        {
+            seqs
         } else {
             return self.find_by_reading(head, id, event_id, None, found);
         };

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::format::frame::LabelBuf;
+use crate::format::frame::{LabelBuf, RECORD_HEADER_LEN};
 use crate::log::sources::SourceVersion;
 use crate::source::{Fields, Profile};
 use crate::{Error, Result, Seq};
@@ -70,6 +70,11 @@ impl Prepared {
     /// Length of the event as it will be stored, in bytes.
     pub fn len(&self) -> usize {
         self.body.len()
+    }
+
+    /// Length of the record in a frame, in bytes.
+    pub(crate) fn encoded_len(&self) -> usize {
+        RECORD_HEADER_LEN + self.labels.as_labels().as_bytes().len() + self.body.len()
     }
 
     /// Whether the event has no bytes; a valid one has at least two.

@@ -1,0 +1,52 @@
+//! Where the records of a segment stand in its log file.
+
+use crate::Timestamp;
+use crate::format::frame::FRAME_HEADER_LEN;
+use crate::format::sidecar::FramePlace;
+
+/// Where the frames and records of a segment stand, noted down as they are written or scanned.
+#[derive(Debug, Clone, Default)]
+pub struct Locator {
+    pub(super) frames: Vec<FramePlace>,
+    /// By offset: where the record's header stands, counted from its frame's start.
+    pub(super) records: Vec<u32>,
+    next: u32,
+}
+
+impl Locator {
+    /// A locator of no records.
+    pub fn new() -> Self {
+        Locator::default()
+    }
+
+    /// Begins a frame of records: its header stands at `position` in the file and says the rest. Close frames
+    /// are left out.
+    pub fn frame(&mut self, position: u64, payload_len: u32, received_at: Timestamp) {
+        let first_offset = self.records.len() as u32;
+        self.frames.push(FramePlace { first_offset, payload_len, position, received_at });
+        self.next = FRAME_HEADER_LEN as u32;
+    }
+
+    /// The next record of that frame takes `encoded_len` bytes
+    /// ([`FrameRecord::encoded_len`](crate::format::frame::FrameRecord::encoded_len)).
+    pub fn record(&mut self, encoded_len: usize) {
+        self.records.push(self.next);
+        self.next = self.next.saturating_add(encoded_len as u32);
+    }
+
+    /// How many records are noted.
+    pub fn record_count(&self) -> u32 {
+        self.records.len() as u32
+    }
+}
+
+/// Where one record stands in its segment's log file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Located {
+    /// The frame that holds it.
+    pub frame: FramePlace,
+    /// Where the record's header begins in the file, in bytes.
+    pub record_at: u64,
+    /// Length of the record in bytes, header and labels and body.
+    pub record_len: u32,
+}

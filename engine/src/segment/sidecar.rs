@@ -1,0 +1,264 @@
+//! Reading a sidecar where it lies: what it says by seq, and by event id.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::locator::Located;
+use crate::disk::Mapped;
+use crate::error::Fault;
+use crate::format::bytes::{array, hash_at, i64_at, u32_at, u64_at};
+use crate::format::frame::FRAME_HEADER_LEN;
+use crate::format::sidecar::{
+    FRAME_PLACE_LEN, Footer, FramePlace, Meta, SIDECAR_FOOTER_LEN, SIDECAR_HEADER_LEN, Section, bitmap_len,
+    encode_header,
+};
+use crate::hash::{self, Hash};
+use crate::source::EventTime;
+use crate::{Seq, Timestamp};
+
+/// The sidecar of a sealed segment.
+pub struct Sidecar {
+    pub(super) bytes: Mapped,
+    pub(super) footer: Footer,
+    meta: Meta,
+    /// A bit for each section whose checksum was found right.
+    checked: AtomicU32,
+}
+
+impl fmt::Debug for Sidecar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sidecar")
+            .field("bytes", &self.bytes)
+            .field("meta", &self.meta)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sidecar {
+    /// Opens a sidecar: checks its header, footer, section table and meta section, whatever its size.
+    ///
+    /// # Errors
+    /// Damaged where one of these was altered or the lengths do not fit together; unsupported for a version of
+    /// another release.
+    pub fn open(bytes: Mapped) -> Result<Self, Fault> {
+        let len_min = SIDECAR_HEADER_LEN + SIDECAR_FOOTER_LEN;
+        if bytes.len() < len_min {
+            let expected = format_args!("at least {len_min}").to_string();
+            return Err(Fault::damaged(0, "sidecar length", expected, bytes.len()));
+        }
+        let footer = Footer::decode(&bytes)?;
+        let header = encode_header(footer.write_version);
+        if bytes[..SIDECAR_HEADER_LEN] != header {
+            let found = bytes[..SIDECAR_HEADER_LEN].escape_ascii();
+            return Err(Fault::damaged(0, "sidecar header", header.escape_ascii(), found));
+        }
+        let place = footer.sections[Section::Meta as usize];
+        let section = section_of(&bytes, &footer, Section::Meta)?;
+        let meta = Meta::decode(section).map_err(|fault| fault.shifted(place.offset))?;
+        for section in Section::ALL {
+            let len = footer.sections[section as usize].len;
+            if let Some(expected) = meta.section_len(section).filter(|expected| *expected != len) {
+                return Err(Fault::damaged(
+                    footer.sections[section as usize].offset,
+                    section.name(),
+                    expected,
+                    len,
+                ));
+            }
+        }
+        Ok(Sidecar { bytes, footer, meta, checked: AtomicU32::new(1 << Section::Meta as u32) })
+    }
+
+    /// What segment this is.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The segment's first seq.
+    pub fn first_seq(&self) -> Seq {
+        self.meta.first_seq
+    }
+
+    /// The seq after its last record.
+    pub fn end_seq(&self) -> Seq {
+        self.meta.first_seq + u64::from(self.meta.record_count)
+    }
+
+    /// A record's offset in the segment, if it is in it.
+    pub fn offset_of(&self, seq: Seq) -> Option<u32> {
+        let offset = u32::try_from(seq.checked_sub(self.meta.first_seq)?).ok()?;
+        (offset < self.meta.record_count).then_some(offset)
+    }
+
+    /// Where the record at `offset` stands in the log file; nothing past the segment's end.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn locate(&self, offset: u32) -> Result<Option<Located>, Fault> {
+        let Some((frame, next_first)) = self.frame_of(offset)? else { return Ok(None) };
+        let records = self.section(Section::Records)?;
+        let at = |offset: u32| u64::from(u32_at(records, offset as usize * 4));
+        let from = at(offset);
+        let to = if offset + 1 == next_first {
+            FRAME_HEADER_LEN as u64 + u64::from(frame.payload_len)
+        } else {
+            at(offset + 1)
+        };
+        let record_len = to.checked_sub(from).and_then(|len| u32::try_from(len).ok());
+        let record_at = frame.position.checked_add(from);
+        let end = frame.position.checked_add(to).filter(|end| *end <= self.meta.log_len);
+        match (record_at, record_len, end) {
+            (Some(record_at), Some(record_len), Some(_)) => {
+                Ok(Some(Located { frame, record_at, record_len }))
+            }
+            _ => Err(self.fault(Section::Records, u64::from(offset) * 4, "a place inside the log", from)),
+        }
+    }
+
+    /// When the record at `offset` was received.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn received_at(&self, offset: u32) -> Result<Option<Timestamp>, Fault> {
+        Ok(self.frame_of(offset)?.map(|(frame, _)| frame.received_at))
+    }
+
+    /// The frame that holds the record at `offset`, and the first offset of the frame behind it.
+    fn frame_of(&self, offset: u32) -> Result<Option<(FramePlace, u32)>, Fault> {
+        if offset >= self.meta.record_count {
+            return Ok(None);
+        }
+        let section = self.section(Section::Frames)?;
+        let frame = |index: usize| section.get(index * FRAME_PLACE_LEN..).map(FramePlace::decode);
+        let (mut low, mut high) = (0, self.meta.frame_count as usize);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match frame(middle) {
+                Some(frame) if frame.first_offset <= offset => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        let Some(found) = low.checked_sub(1).and_then(frame) else {
+            return Err(self.fault(Section::Frames, 0, "a frame for each record", "none"));
+        };
+        let next_first = if low < self.meta.frame_count as usize {
+            frame(low).map_or(self.meta.record_count, |frame| frame.first_offset)
+        } else {
+            self.meta.record_count
+        };
+        Ok(Some((found, next_first)))
+    }
+
+    /// The frames, in the order of the log.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn frames(&self) -> Result<impl Iterator<Item = FramePlace> + '_, Fault> {
+        Ok(self.section(Section::Frames)?.chunks_exact(FRAME_PLACE_LEN).map(FramePlace::decode))
+    }
+
+    /// The leaf of the record at `offset` in the log's tree.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn leaf(&self, offset: u32) -> Result<Option<Hash>, Fault> {
+        let within = offset < self.meta.record_count;
+        let leaves = self.section(Section::Leaves)?;
+        Ok(within.then(|| hash_at(leaves, offset as usize * 32)))
+    }
+
+    /// All leaves, 32 bytes each.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn leaves(&self) -> Result<&[[u8; 32]], Fault> {
+        Ok(self.section(Section::Leaves)?.as_chunks().0)
+    }
+
+    /// The event time of the record at `offset`.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn event_time(&self, offset: u32) -> Result<Option<EventTime>, Fault> {
+        if offset >= self.meta.record_count {
+            return Ok(None);
+        }
+        let section = self.section(Section::EventTimes)?;
+        let known_at = self.meta.record_count as usize * 8;
+        let unreadable_at = known_at + bitmap_len(self.meta.record_count) as usize;
+        let bit = |at: usize| array::<1>(section, at + offset as usize / 8)[0] >> (offset % 8) & 1 == 1;
+        Ok(Some(match (bit(known_at), bit(unreadable_at)) {
+            (true, _) => EventTime::Known(Timestamp(i64_at(section, offset as usize * 8))),
+            (false, true) => EventTime::Unreadable,
+            (false, false) => EventTime::Absent,
+        }))
+    }
+
+    /// The seqs of the records that may have the event id `id`, ascending: all that have it, and, once in
+    /// billions, one that has another. Whoever needs to be sure reads the record.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn find_event(&self, id: &[u8]) -> Result<Vec<Seq>, Fault> {
+        let section = self.section(Section::EventIds)?;
+        let count = self.meta.event_id_count as usize;
+        let wanted = hash::event_id_prefix(id);
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if u64_at(section, middle * 8) < wanted { low = middle + 1 } else { high = middle }
+        }
+        let mut seqs = Vec::new();
+        while low < count && u64_at(section, low * 8) == wanted {
+            let offset = u32_at(section, count * 8 + low * 4);
+            if offset >= self.meta.record_count {
+                return Err(self.fault(Section::EventIds, low as u64 * 8, self.meta.record_count, offset));
+            }
+            seqs.push(self.meta.first_seq + u64::from(offset));
+            low += 1;
+        }
+        Ok(seqs)
+    }
+
+    /// The bytes of a section, whose checksum is checked at the first call.
+    pub(super) fn section(&self, section: Section) -> Result<&[u8], Fault> {
+        let bit = 1 << section as u32;
+        if self.checked.load(Ordering::Relaxed) & bit != 0 {
+            let place = self.footer.sections[section as usize];
+            return Ok(slice(&self.bytes, place.offset, place.len));
+        }
+        let bytes = section_of(&self.bytes, &self.footer, section)?;
+        self.checked.fetch_or(bit, Ordering::Relaxed);
+        Ok(bytes)
+    }
+
+    /// A fault at byte `at` of a section.
+    pub(super) fn fault(
+        &self,
+        section: Section,
+        at: u64,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Fault {
+        let base = self.footer.sections[section as usize].offset;
+        Fault::damaged(base.saturating_add(at), section.name(), expected, found)
+    }
+}
+
+/// `len` bytes of `file` at `offset`; none where the file has not that many.
+pub(super) fn slice(file: &[u8], offset: u64, len: u64) -> &[u8] {
+    let range = usize::try_from(offset).ok().zip(usize::try_from(len).ok());
+    range.and_then(|(at, len)| file.get(at..at.checked_add(len)?)).unwrap_or_default()
+}
+
+fn section_of<'a>(file: &'a [u8], footer: &Footer, section: Section) -> Result<&'a [u8], Fault> {
+    let place = footer.sections[section as usize];
+    let bytes = slice(file, place.offset, place.len);
+    let found = crc32fast::hash(bytes);
+    if found == place.crc {
+        Ok(bytes)
+    } else {
+        let (expected, found) = (format_args!("checksum {:08x}", place.crc), format_args!("{found:08x}"));
+        Err(Fault::damaged(place.offset, section.name(), expected, found))
+    }
+}

@@ -1,0 +1,403 @@
+//! Sidecars against the plain rules of the index, and against every byte that may go wrong.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::disk::Mapped;
+use crate::error::Fault;
+use crate::format::sidecar::Section;
+use crate::hash::{Hash, LogTree, TreeHash};
+use crate::index::IndexBuilder;
+use crate::index::tests::{Random, TestRecord, build, plain_postings, random_record};
+use crate::source::{Term, TermKind};
+use crate::{Seq, StoreId, Timestamp};
+
+const FIRST_SEQ: Seq = 1000;
+
+fn records(seed: u64, count: usize) -> Vec<TestRecord> {
+    let mut random = Random(seed);
+    (0..count).map(|_| random_record(&mut random, 5)).collect()
+}
+
+/// Frames of one to four records, with a gap (a close frame) before each fifth.
+fn locator(count: usize) -> (Locator, u64) {
+    let mut locator = Locator::new();
+    let mut position = 128;
+    let mut offset = 0;
+    for frame in 0.. {
+        if offset == count {
+            break;
+        }
+        let in_frame = (frame % 4 + 1).min(count - offset);
+        let lens: Vec<usize> = (offset..offset + in_frame).map(|offset| 20 + offset % 50).collect();
+        position += if frame % 5 == 4 { 80 } else { 0 };
+        let payload_len = lens.iter().sum::<usize>() as u32;
+        locator.frame(position, payload_len, Timestamp(frame as i64 * 1000 - 5));
+        lens.iter().for_each(|len| locator.record(*len));
+        position += 80 + u64::from(payload_len);
+        offset += in_frame;
+    }
+    (locator, position + 80)
+}
+
+fn sidecar_of(records: &[TestRecord]) -> Vec<u8> {
+    let (locator, log_len) = locator(records.len());
+    let leaves: Vec<Hash> = (0..records.len() as u32).map(|i| LogTree::leaf(&i.to_le_bytes())).collect();
+    let facts = SegmentFacts {
+        store_id: StoreId([5; 16]),
+        log_len,
+        segment_root: Hash([6; 32]),
+        leaves: &leaves,
+        locator: &locator,
+    };
+    let mut bytes = Vec::new();
+    let len = encode_sidecar(&mut build(FIRST_SEQ, records), &facts, &mut bytes).unwrap();
+    assert_eq!(len, bytes.len() as u64);
+    bytes
+}
+
+fn open(bytes: &[u8]) -> Result<Sidecar, Fault> {
+    Sidecar::open(Mapped::heap(bytes.to_vec()))
+}
+
+#[test]
+fn what_was_indexed_is_read_back() {
+    for (seed, count) in [(1, 0), (2, 1), (3, 63), (4, 64), (5, 65), (6, 700)] {
+        let records = records(seed, count);
+        let sidecar = open(&sidecar_of(&records)).unwrap();
+        sidecar.check_all().unwrap();
+        let commitment = build(FIRST_SEQ, &records).commitment();
+        let meta = sidecar.meta();
+        assert_eq!((meta.first_seq, meta.record_count as usize), (FIRST_SEQ, count));
+        assert_eq!(
+            (meta.index_root, meta.rules, meta.leaf_count),
+            (commitment.index_root, commitment.rules, commitment.leaf_count)
+        );
+        check_by_offset(&sidecar, &records);
+        check_by_term(&sidecar, &records);
+    }
+}
+
+fn check_by_offset(sidecar: &Sidecar, records: &[TestRecord]) {
+    let (locator, _) = locator(records.len());
+    let mut by_id: BTreeMap<&[u8], Vec<Seq>> = BTreeMap::new();
+    for (offset, record) in (0_u32..).zip(records) {
+        assert_eq!(sidecar.offset_of(FIRST_SEQ + u64::from(offset)), Some(offset));
+        let located = sidecar.locate(offset).unwrap().unwrap();
+        let frame = locator.frames.iter().rfind(|frame| frame.first_offset <= offset).unwrap();
+        assert_eq!(located.frame, *frame);
+        assert_eq!(located.record_at, frame.position + u64::from(locator.records[offset as usize]));
+        assert_eq!(located.record_len, 20 + offset % 50);
+        assert_eq!(sidecar.received_at(offset).unwrap(), Some(frame.received_at));
+        assert_eq!(sidecar.leaf(offset).unwrap(), Some(LogTree::leaf(&offset.to_le_bytes())));
+        assert_eq!(sidecar.event_time(offset).unwrap(), Some(record.fields.time()));
+        if let Some(id) = record.fields.event_id() {
+            by_id.entry(id).or_default().push(FIRST_SEQ + u64::from(offset));
+        }
+    }
+    for (id, seqs) in by_id {
+        assert_eq!(sidecar.find_event(id).unwrap(), seqs);
+    }
+    assert_eq!(sidecar.find_event(b"no such event").unwrap(), Vec::<Seq>::new());
+    let end = records.len() as u32;
+    assert_eq!(sidecar.offset_of(FIRST_SEQ - 1), None);
+    assert_eq!(sidecar.offset_of(sidecar.end_seq()), None);
+    assert_eq!(sidecar.locate(end).unwrap(), None);
+    assert_eq!(sidecar.leaf(end).unwrap(), None);
+    assert_eq!(sidecar.event_time(end).unwrap(), None);
+    assert_eq!(sidecar.received_at(end).unwrap(), None);
+}
+
+fn check_by_term(sidecar: &Sidecar, records: &[TestRecord]) {
+    let mut term_count = 0;
+    let plain = plain_postings(records);
+    for ((name, kind, bytes), offsets) in &plain {
+        let field = sidecar.field(name).unwrap().unwrap();
+        assert_eq!(field.name(), name);
+        let posting = match (kind, bytes.as_slice()) {
+            (TermKind::Reserved, b"present") => field.present().unwrap(),
+            (TermKind::Reserved, b"absent") => field.absent().unwrap(),
+            (TermKind::Reserved, _) => field.unreadable().unwrap(),
+            _ => {
+                term_count += 1;
+                let term = Term { kind: *kind, bytes };
+                let ordinal = field.find(term).unwrap().unwrap();
+                assert_eq!(field.term(ordinal).unwrap(), Some(term));
+                field.posting(ordinal).unwrap()
+            }
+        };
+        assert_eq!(posting.count() as usize, offsets.len());
+        assert!(posting.bitmap().unwrap().iter().eq(offsets.iter().copied()), "{name} {bytes:?}");
+    }
+    let mut found = 0;
+    for index in 0..sidecar.field_count().unwrap() {
+        let field = sidecar.field_at(index).unwrap().unwrap();
+        found += field.term_count();
+        let none = Term { kind: TermKind::Text, bytes: b"no such term" };
+        assert_eq!(field.find(none).unwrap(), None);
+        assert_eq!(field.find(Term { kind: TermKind::Reserved, bytes: b"present" }).unwrap(), None);
+        assert_eq!(field.is_private(), ["secret", "person"].contains(&field.name()), "{}", field.name());
+    }
+    assert_eq!(found, term_count);
+    assert!(sidecar.field("no such field").unwrap().is_none());
+}
+
+#[test]
+fn numbers_stand_in_order_and_a_column_names_them() {
+    let mut records = Vec::new();
+    for offset in 0..600_u32 {
+        let mut record = TestRecord { source: 2, ..TestRecord::default() };
+        if offset % 3 > 0 {
+            let number = format!("{}", i64::from(offset * 7919 % 600) - 300);
+            record.fields.push(4, TermKind::Number, number.as_bytes());
+        }
+        records.push(record);
+    }
+    let sidecar = open(&sidecar_of(&records)).unwrap();
+    sidecar.check_all().unwrap();
+    let tokens = sidecar.field("tokens").unwrap().unwrap();
+    assert!(tokens.has_column());
+    let value = |ordinal: u32| {
+        let term = tokens.term(ordinal).unwrap().unwrap();
+        std::str::from_utf8(term.bytes).unwrap().parse::<i64>().unwrap()
+    };
+    let ordinals = tokens.ordinals(TermKind::Number);
+    assert!(ordinals.clone().is_sorted_by(|a, b| value(*a) < value(*b)));
+    for offset in 0..600 {
+        let expected = (offset % 3 > 0).then(|| i64::from(offset * 7919 % 600) - 300);
+        assert_eq!(tokens.column(offset).unwrap().map(value), expected, "{offset}");
+    }
+    assert_eq!(tokens.column(600).unwrap(), None);
+    // One record with two numbers, and there is no column.
+    records[9].fields.push(4, TermKind::Number, b"1");
+    records[9].fields.push(4, TermKind::Number, b"2");
+    let sidecar = open(&sidecar_of(&records)).unwrap();
+    sidecar.check_all().unwrap();
+    assert!(!sidecar.field("tokens").unwrap().unwrap().has_column());
+    assert!(!sidecar.field("source").unwrap().unwrap().has_column());
+}
+
+#[test]
+fn long_postings_are_bitmaps_and_short_ones_lists() {
+    let mut records = vec![TestRecord { source: 2, ..TestRecord::default() }; 70_000];
+    for (offset, record) in records.iter_mut().enumerate() {
+        let mut carry = |term: &str, every: usize| {
+            if offset % every == 0 {
+                record.fields.push(2, TermKind::Text, term.as_bytes());
+            }
+        };
+        carry("all", 1);
+        carry("many", 3);
+        carry("some", 1000);
+        carry("few", 20_000);
+        carry("one", 1 << 20);
+    }
+    let bytes = sidecar_of(&records);
+    let sidecar = open(&bytes).unwrap();
+    sidecar.check_all().unwrap();
+    let field = sidecar.field("run").unwrap().unwrap();
+    for (term, every) in [("all", 1), ("many", 3), ("some", 1000), ("few", 20_000), ("one", 1 << 20)] {
+        let term = Term { kind: TermKind::Text, bytes: term.as_bytes() };
+        let bitmap = field.posting_of_term(term).unwrap().unwrap().bitmap().unwrap();
+        assert!(bitmap.iter().eq((0..70_000).step_by(every)));
+    }
+}
+
+#[test]
+fn the_same_records_give_the_same_bytes() {
+    let records = records(8, 300);
+    assert_eq!(sidecar_of(&records), sidecar_of(&records));
+    // Also where the root was asked for on the way.
+    let mut builder = IndexBuilder::new(FIRST_SEQ);
+    for record in &records {
+        crate::index::tests::add(&mut builder, record);
+        builder.commitment();
+    }
+    let (locator, log_len) = locator(records.len());
+    let leaves: Vec<Hash> = (0..records.len() as u32).map(|i| LogTree::leaf(&i.to_le_bytes())).collect();
+    let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
+    let facts = SegmentFacts { store_id, log_len, segment_root, leaves: &leaves, locator: &locator };
+    let mut bytes = Vec::new();
+    encode_sidecar(&mut builder, &facts, &mut bytes).unwrap();
+    assert!(bytes == sidecar_of(&records));
+}
+
+#[test]
+fn counts_that_do_not_agree_are_refused() {
+    let (locator, log_len) = locator(3);
+    let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
+    let facts = SegmentFacts { store_id, log_len, segment_root, leaves: &[Hash::ZERO; 2], locator: &locator };
+    assert!(encode_sidecar(&mut build(0, &records(1, 3)), &facts, &mut Vec::new()).is_err());
+}
+
+/// Reads everything that there is to read; what it says does not matter here.
+fn read_all(sidecar: &Sidecar) {
+    let count = sidecar.meta().record_count.min(100);
+    for offset in 0..=count {
+        let _ = sidecar.locate(offset);
+        let _ = sidecar.received_at(offset);
+        let _ = sidecar.leaf(offset);
+        let _ = sidecar.event_time(offset);
+    }
+    let _ = sidecar.find_event(b"event 1");
+    let _ = sidecar.leaves();
+    for index in 0..sidecar.field_count().unwrap_or(0).min(100) {
+        let Ok(Some(field)) = sidecar.field_at(index) else { continue };
+        let _ = sidecar.field(field.name());
+        for posting in [field.present(), field.absent(), field.unreadable()].into_iter().flatten() {
+            let _ = posting.bitmap();
+        }
+        for ordinal in 0..field.term_count().min(100) {
+            if let Ok(Some(term)) = field.term(ordinal) {
+                let _ = field.find(term);
+            }
+            let _ = field.posting(ordinal).and_then(|posting| posting.bitmap());
+        }
+        for offset in 0..=count {
+            let _ = field.column(offset);
+        }
+    }
+    let _ = sidecar.check_all();
+}
+
+#[test]
+fn every_flipped_byte_is_found() {
+    let bytes = sidecar_of(&records(9, 40));
+    let mut altered = bytes.clone();
+    for at in 0..bytes.len() {
+        for flip in [0x01, 0x80, 0xFF] {
+            altered[at] = bytes[at] ^ flip;
+            let fault = open(&altered).and_then(|sidecar| {
+                read_all(&sidecar);
+                sidecar.check_all()
+            });
+            assert!(fault.is_err(), "byte {at} ^ {flip:#x}");
+        }
+        altered[at] = bytes[at];
+    }
+}
+
+#[test]
+fn every_truncation_and_every_extension_is_found() {
+    let bytes = sidecar_of(&records(10, 20));
+    for len in 0..bytes.len() {
+        assert!(open(&bytes[..len]).is_err(), "{len}");
+    }
+    assert!(open(&[&bytes[..], &[0; 8]].concat()).is_err());
+    assert!(open(&[&[0; 8], &bytes[..]].concat()).is_err());
+}
+
+/// The checksums put right after a change: what is left is what the structure itself says.
+fn reseal(bytes: &mut [u8]) {
+    let footer_at = bytes.len() - crate::format::sidecar::SIDECAR_FOOTER_LEN;
+    for section in 0..crate::format::sidecar::SECTION_COUNT {
+        let at = footer_at + section * 24;
+        let number = |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().unwrap()) as usize;
+        let (offset, len) = (number(at), number(at + 8));
+        let crc = crc32fast::hash(&bytes[offset..offset + len]);
+        bytes[at + 16..at + 20].copy_from_slice(&crc.to_le_bytes());
+    }
+    let tail = bytes.len() - 32;
+    let crc = crc32fast::hash(&bytes[footer_at..tail + 20]);
+    bytes[tail + 20..tail + 24].copy_from_slice(&crc.to_le_bytes());
+}
+
+#[test]
+fn wrong_bytes_under_right_checksums_never_panic_and_mostly_are_found() {
+    let bytes = sidecar_of(&records(11, 30));
+    let sidecar = open(&bytes).unwrap();
+    let (mut found, mut tried) = (0, 0);
+    for section in Section::ALL {
+        let place = sidecar.footer.sections[section as usize];
+        for at in place.offset..place.offset + place.len {
+            for flip in [0x01, 0x80, 0xFF] {
+                let mut altered = bytes.clone();
+                altered[at as usize] ^= flip;
+                reseal(&mut altered);
+                let fault = open(&altered).and_then(|sidecar| {
+                    read_all(&sidecar);
+                    sidecar.check_all()
+                });
+                // Leaves, hashes, times and the like are free: only the log can tell that they are wrong.
+                if !matches!(
+                    section,
+                    Section::Meta | Section::Leaves | Section::EventTimes | Section::EventIds
+                ) {
+                    tried += 1;
+                    found += u32::from(fault.is_err());
+                }
+            }
+        }
+    }
+    assert!(found * 10 > tried * 8, "{found} of {tried}");
+}
+
+#[test]
+fn a_sidecar_of_another_version_is_unsupported_and_not_damaged() {
+    let mut bytes = sidecar_of(&records(12, 3));
+    let tail = bytes.len() - 32;
+    bytes[tail + 16] = 9;
+    reseal(&mut bytes);
+    assert_eq!(open(&bytes).unwrap_err().class, crate::Class::Unsupported);
+}
+
+#[test]
+fn a_sidecar_is_written_to_a_file_and_mapped() {
+    use crate::disk::{Disk, Open, RealDisk};
+    let directory = std::env::temp_dir().join(format!("indelible-sidecar-{}", std::process::id()));
+    let path = directory.join("00000000000000001000.idx");
+    RealDisk.create_dir(&directory).unwrap();
+    let records = records(13, 50);
+    let (locator, log_len) = locator(records.len());
+    let leaves: Vec<Hash> = (0..records.len() as u32).map(|i| LogTree::leaf(&i.to_le_bytes())).collect();
+    let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
+    let facts = SegmentFacts { store_id, log_len, segment_root, leaves: &leaves, locator: &locator };
+    let file = RealDisk.open(&path, Open::CreateNew).unwrap();
+    write_sidecar(&*file, &path, &mut build(FIRST_SEQ, &records), &facts).unwrap();
+    let mapped = RealDisk.map(&path).unwrap();
+    assert!(*mapped == *sidecar_of(&records));
+    let sidecar = Sidecar::open(mapped).unwrap();
+    sidecar.check_all().unwrap();
+    assert_eq!(sidecar.event_time(0).unwrap(), Some(records[0].fields.time()));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Prints what a sidecar costs in bytes and time: see `cost_of_the_index`.
+#[test]
+#[ignore = "prints measurements; run it in release mode"]
+fn cost_of_the_sidecar() {
+    use crate::index::tests::{bench_add, bench_fields, bench_rules};
+    let rules = bench_rules();
+    let mut random = Random(1);
+    let mut builder = IndexBuilder::new(0);
+    let mut locator = Locator::new();
+    let count = 100_000;
+    for index in 0..count {
+        let mut fields = bench_fields(&mut random, index * 50_000_000);
+        fields.push(10, TermKind::Text, format!("{:032x}", random.below(1 << 60)).as_bytes());
+        fields.push(11, TermKind::Text, format!("{:016x}", random.below(1 << 60)).as_bytes());
+        bench_add(&mut builder, &rules, &fields);
+        if index % 100 == 0 {
+            locator.frame(index as u64 * 640, 64_000, Timestamp(index));
+        }
+        locator.record(640);
+    }
+    builder.commitment();
+    let leaves = vec![Hash::ZERO; count as usize];
+    let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
+    let facts = SegmentFacts { store_id, log_len: 1 << 40, segment_root, leaves: &leaves, locator: &locator };
+    let mut bytes = Vec::new();
+    let before = std::time::Instant::now();
+    let len = encode_sidecar(&mut builder, &facts, &mut bytes).unwrap();
+    println!("encode {:?}, {} bytes a record", before.elapsed(), len as f64 / count as f64);
+    let before = std::time::Instant::now();
+    let sidecar = open(&bytes).unwrap();
+    for section in Section::ALL {
+        let len = sidecar.footer.sections[section as usize].len;
+        println!("  {}: {:.2} bytes a record", section.name(), len as f64 / count as f64);
+    }
+    println!("open {:?}", before.elapsed());
+    let before = std::time::Instant::now();
+    sidecar.check_all().unwrap();
+    println!("check all {:?}", before.elapsed());
+}

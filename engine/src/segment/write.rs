@@ -1,0 +1,296 @@
+//! Writing a sidecar: section by section from the index, never held in memory as a whole.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::locator::Locator;
+use super::posting;
+use crate::disk::File;
+use crate::format::WRITE_VERSION;
+use crate::format::sidecar::{
+    FIELD_ENTRY_LEN, FieldEntry, Footer, Meta, SECTION_COUNT, SectionEntry, bitmap_len, encode_header,
+};
+use crate::hash::Hash;
+use crate::index::{IndexBuilder, TermId};
+use crate::source::TermKind;
+use crate::{Error, Result, StoreId};
+
+/// What a sidecar says of its segment beside the index.
+#[derive(Debug, Clone, Copy)]
+pub struct SegmentFacts<'a> {
+    /// The store.
+    pub store_id: StoreId,
+    /// Length of the sealed log file in bytes.
+    pub log_len: u64,
+    /// The RFC 6962 root of the segment's own leaves.
+    pub segment_root: Hash,
+    /// The records' leaves in the log's tree.
+    pub leaves: &'a [Hash],
+    /// Where the records stand in the log file.
+    pub locator: &'a Locator,
+}
+
+/// Writes a sidecar to `file`, which is empty, and returns its length in bytes. The caller syncs and renames.
+///
+/// # Errors
+/// [`Error::Io`] for `path` where the file cannot be written, where leaves, locator and index are not of one
+/// count, or where a field's terms or all postings together are longer than the format can say (4 GiB, 8 GiB).
+pub fn write_sidecar(
+    file: &dyn File,
+    path: &Path,
+    builder: &mut IndexBuilder,
+    facts: &SegmentFacts<'_>,
+) -> Result<u64> {
+    encode_sidecar(builder, facts, &mut FileWriter { file, at: 0 }).map_err(Error::io("write", path))
+}
+
+/// Writes a sidecar's bytes to `out` and returns how many they are. The same records give the same bytes.
+///
+/// # Errors
+/// As [`write_sidecar`].
+pub fn encode_sidecar(
+    builder: &mut IndexBuilder,
+    facts: &SegmentFacts<'_>,
+    out: &mut dyn Write,
+) -> io::Result<u64> {
+    let count = builder.record_count() as usize;
+    if facts.leaves.len() != count || facts.locator.records.len() != count {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "leaves, locator and index are not of one count",
+        ));
+    }
+    let commitment = builder.commitment();
+    let builder = &*builder;
+    let mut out = Sections::new(out)?;
+    let meta = Meta {
+        store_id: facts.store_id,
+        first_seq: builder.first_seq(),
+        log_len: facts.log_len,
+        record_count: builder.record_count(),
+        frame_count: facts.locator.frames.len() as u32,
+        leaf_count: commitment.leaf_count,
+        rules: commitment.rules,
+        index_root: commitment.index_root,
+        segment_root: facts.segment_root,
+        event_id_count: builder.event_ids.len() as u32,
+        sources: builder.sources(),
+    };
+    out.put(&meta.encode())?;
+    out.end_section()?;
+    for frame in &facts.locator.frames {
+        out.put(&frame.encode())?;
+    }
+    out.end_section()?;
+    for record in &facts.locator.records {
+        out.put(&record.to_le_bytes())?;
+    }
+    out.end_section()?;
+    event_times(&mut out, builder)?;
+    for leaf in facts.leaves {
+        out.put(&leaf.0)?;
+    }
+    out.end_section()?;
+    event_ids(&mut out, builder)?;
+    fields(&mut out, builder)?;
+    out.finish()
+}
+
+fn event_times(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
+    let bitmap = vec![0_u8; bitmap_len(builder.record_count()) as usize];
+    let (mut known, mut unreadable) = (bitmap.clone(), bitmap);
+    for offset in 0..builder.record_count() as usize {
+        known[offset / 8] |= 1 << (offset % 8);
+    }
+    for &(offset, is_unreadable) in &builder.times.unknown {
+        let (byte, bit) = (offset as usize / 8, 1 << (offset % 8));
+        known[byte] &= !bit;
+        unreadable[byte] |= if is_unreadable { bit } else { 0 };
+    }
+    for time in &builder.times.known {
+        out.put(&time.to_le_bytes())?;
+    }
+    out.put(&known)?;
+    out.put(&unreadable)?;
+    out.end_section()
+}
+
+fn event_ids(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
+    let mut ids = builder.event_ids.clone();
+    ids.sort_unstable();
+    for (prefix, _) in &ids {
+        out.put(&prefix.to_le_bytes())?;
+    }
+    for (_, offset) in &ids {
+        out.put(&offset.to_le_bytes())?;
+    }
+    out.end_section()
+}
+
+/// Postings, columns, dictionaries and the fields that name them: the last comes last, for it needs the places of
+/// all others.
+fn fields(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
+    let fields = builder.fields_by_name();
+    let dictionaries = builder.dictionaries(&fields);
+    let mut entries = vec![FieldEntry::default(); fields.len()];
+    let mut words: Vec<Vec<u32>> = Vec::with_capacity(fields.len());
+    let mut scratch = Vec::new();
+    for ((field, ids), entry) in fields.iter().zip(&dictionaries).zip(&mut entries) {
+        let mut put = |offsets: &[u32]| -> io::Result<u32> {
+            scratch.clear();
+            let word = posting::encode(offsets, out.section_len(), &mut scratch);
+            out.put(&scratch)?;
+            word.ok_or_else(|| too_long("the postings of the segment"))
+        };
+        for (word, offsets) in entry.reserved.iter_mut().zip(field.reserved_offsets(builder.record_count())) {
+            *word = put(&offsets)?;
+        }
+        words.push(ids.iter().map(|id| put(builder.offsets(*id))).collect::<io::Result<_>>()?);
+    }
+    out.end_section()?;
+    for ((field, ids), entry) in fields.iter().zip(&dictionaries).zip(&mut entries) {
+        count_kinds(builder, ids, entry);
+        if field.has_column(builder.record_count()) {
+            entry.column_width = column_width(entry.counts[1]);
+            entry.column_at = out.section_len();
+            let numbers = ids.iter().skip(entry.counts[0] as usize).take(entry.counts[1] as usize);
+            let mut column = vec![0_u32; builder.record_count() as usize];
+            for (ordinal, id) in (1..).zip(numbers) {
+                builder.offsets(*id).iter().for_each(|offset| column[*offset as usize] = ordinal);
+            }
+            for value in column {
+                out.put(&value.to_le_bytes()[..usize::from(entry.column_width)])?;
+            }
+            out.align()?;
+        }
+    }
+    out.end_section()?;
+    for ((ids, words), entry) in dictionaries.iter().zip(words).zip(&mut entries) {
+        entry.terms_at = out.section_len();
+        let mut end = 0_u32;
+        for (id, word) in ids.iter().zip(words) {
+            let len = builder.term(*id).bytes.len() as u32;
+            end = end.checked_add(len).ok_or_else(|| too_long("the terms of one field"))?;
+            out.put(&end.to_le_bytes())?;
+            out.put(&word.to_le_bytes())?;
+        }
+        for id in ids {
+            out.put(builder.term(*id).bytes)?;
+        }
+        entry.bytes_len = end;
+        out.align()?;
+    }
+    out.end_section()?;
+    let mut name_at = (8 + fields.len() * FIELD_ENTRY_LEN) as u32;
+    out.put(&u64::from(fields.len() as u32).to_le_bytes())?;
+    for (field, entry) in fields.iter().zip(&mut entries) {
+        entry.private = field.private;
+        entry.name_at = name_at;
+        entry.name_len = u16::try_from(field.name.len()).map_err(|_| too_long("a field's name"))?;
+        name_at =
+            name_at.checked_add(u32::from(entry.name_len)).ok_or_else(|| too_long("the fields' names"))?;
+        out.put(&entry.encode())?;
+    }
+    for field in &fields {
+        out.put(field.name.as_bytes())?;
+    }
+    out.end_section()
+}
+
+fn count_kinds(builder: &IndexBuilder, ids: &[TermId], entry: &mut FieldEntry) {
+    for id in ids {
+        match builder.term(*id).kind {
+            // Reserved terms are no part of the dictionary.
+            TermKind::Reserved => {}
+            kind => entry.counts[kind as usize - 1] += 1,
+        }
+    }
+}
+
+/// Bytes of a column's values where the dictionary has `number_count` numbers: 0 stands for none.
+pub(super) fn column_width(number_count: u32) -> u8 {
+    match number_count {
+        0..=0xFF => 1,
+        0x100..=0xFFFF => 2,
+        _ => 4,
+    }
+}
+
+fn too_long(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("{what} are longer than a sidecar can hold"))
+}
+
+/// The sections on their way out: each with its place, length and checksum.
+struct Sections<'w> {
+    out: BufWriter<&'w mut dyn Write>,
+    at: u64,
+    start: u64,
+    crc: crc32fast::Hasher,
+    done: Vec<SectionEntry>,
+}
+
+impl<'w> Sections<'w> {
+    fn new(out: &'w mut dyn Write) -> io::Result<Self> {
+        let mut out = BufWriter::with_capacity(256 << 10, out);
+        let header = encode_header(WRITE_VERSION);
+        out.write_all(&header)?;
+        let at = header.len() as u64;
+        Ok(Sections { out, at, start: at, crc: crc32fast::Hasher::new(), done: Vec::new() })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.at += bytes.len() as u64;
+        self.crc.update(bytes);
+        self.out.write_all(bytes)
+    }
+
+    /// Length of the section so far.
+    fn section_len(&self) -> u64 {
+        self.at - self.start
+    }
+
+    /// Fills the section with zeros up to a multiple of 8.
+    fn align(&mut self) -> io::Result<()> {
+        let missing = self.section_len().next_multiple_of(8) - self.section_len();
+        self.put(&[0; 8][..missing as usize])
+    }
+
+    fn end_section(&mut self) -> io::Result<()> {
+        let (offset, len) = (self.start, self.section_len());
+        let crc = std::mem::take(&mut self.crc).finalize();
+        self.done.push(SectionEntry { offset, len, crc });
+        self.align()?;
+        self.crc = crc32fast::Hasher::new();
+        self.start = self.at;
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<u64> {
+        let sections: [SectionEntry; SECTION_COUNT] = self
+            .done
+            .try_into()
+            .map_err(|_| io::Error::other("another number of sections than the format has"))?;
+        let footer = Footer { write_version: WRITE_VERSION, sections }.encode();
+        self.out.write_all(&footer)?;
+        self.out.flush()?;
+        Ok(self.at + footer.len() as u64)
+    }
+}
+
+/// Writes to a file from its start on.
+struct FileWriter<'a> {
+    file: &'a dyn File,
+    at: u64,
+}
+
+impl Write for FileWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write_at(bytes, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

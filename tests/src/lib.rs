@@ -1,0 +1,1 @@
+//! Whole-program tests live in `tests/`, as one integration binary; this library is what its modules share.

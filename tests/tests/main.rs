@@ -1,0 +1,1 @@
+//! Every whole-program test, in one binary.
