@@ -9,7 +9,7 @@ use crate::format::sidecar::Section;
 use crate::hash::{Hash, LogTree, TreeHash};
 use crate::index::IndexBuilder;
 use crate::index::tests::{Random, TestRecord, build, plain_postings, random_record};
-use crate::source::{Term, TermKind};
+use crate::source::{EventTime, Term, TermKind};
 use crate::{Seq, StoreId, Timestamp};
 
 const FIRST_SEQ: Seq = 1000;
@@ -362,6 +362,39 @@ fn a_sidecar_is_written_to_a_file_and_mapped() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
+/// The example of the format's description: one record of source 2.
+fn example() -> Vec<u8> {
+    let mut record = TestRecord { source: 2, ..TestRecord::default() };
+    record.fields.set_event_id(b"e1");
+    record.fields.set_time(EventTime::Known(Timestamp(1_700_000_000_000_000_000)));
+    record.fields.push(2, TermKind::Text, b"r1");
+    record.fields.push(4, TermKind::Number, b"42");
+    sidecar_of(&[record])
+}
+
+#[test]
+fn the_example_of_the_description_is_what_is_written_and_read() {
+    let text = include_str!("../../../docs/FORMAT-sidecar.md");
+    let block = text.split("```hex sidecar\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let digits = block.lines().filter_map(|line| line.split_once(": ")).flat_map(|(_, hex)| hex.split(' '));
+    let bytes: Vec<u8> = digits.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    assert!(bytes == example(), "the example should be:\n{}", hex_dump(&example()));
+    let sidecar = open(&bytes).unwrap();
+    sidecar.check_all().unwrap();
+    assert_eq!(sidecar.event_time(0).unwrap(), Some(EventTime::Known(Timestamp(1_700_000_000_000_000_000))));
+    assert_eq!(sidecar.find_event(b"e1").unwrap(), [FIRST_SEQ]);
+    let day = Term { kind: TermKind::Text, bytes: b"2023-11-14" };
+    assert!(sidecar.field("day").unwrap().unwrap().find(day).unwrap().is_some());
+}
+
+fn hex_dump(bytes: &[u8]) -> String {
+    let line = |(index, line): (usize, &[u8])| {
+        let hex: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{:04x}: {}", index * 16, hex.join(" "))
+    };
+    bytes.chunks(16).enumerate().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Prints what a sidecar costs in bytes and time: see `cost_of_the_index`.
 #[test]
 #[ignore = "prints measurements; run it in release mode"]
@@ -378,7 +411,7 @@ fn cost_of_the_sidecar() {
         fields.push(11, TermKind::Text, format!("{:016x}", random.below(1 << 60)).as_bytes());
         bench_add(&mut builder, &rules, &fields);
         if index % 100 == 0 {
-            locator.frame(index as u64 * 640, 64_000, Timestamp(index));
+            locator.frame(index as u64 / 100 * 64_080, 64_000, Timestamp(index));
         }
         locator.record(640);
     }
