@@ -96,6 +96,7 @@ static INDEX_SEQS: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 
 static INDEX_RULES: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index rules"));
 static EVENT_ID: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 event id"));
 static RECORD_SALT: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 record salt"));
+static PROFILE: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 profile"));
 static MASK_TOKEN: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 mask token"));
 
 fn context_key(context: &'static str) -> [u8; 32] {
@@ -187,6 +188,11 @@ pub fn event_id_prefix(id: &[u8]) -> u64 {
 /// The digest of the rules by which a segment was indexed.
 pub fn index_rules(rules: &[u8]) -> Hash {
     keyed(&INDEX_RULES, rules)
+}
+
+/// The digest of a source profile's text.
+pub fn profile(text: &str) -> Hash {
+    keyed(&PROFILE, text.as_bytes())
 }
 
 /// A masked value's token under a store's masking key.

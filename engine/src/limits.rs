@@ -34,6 +34,8 @@ pub const PROFILE_LEN_MAX: usize = 64 << 10;
 pub const PROFILE_FIELDS_MAX: usize = 256;
 /// Longest indexed term in bytes; a longer value is *unreadable* for the index.
 pub const TERM_LEN_MAX: usize = 4 << 10;
+/// Longest canonical decimal in bytes; a longer number is *unreadable*. Every finite double fits.
+pub const NUMBER_LEN_MAX: usize = 512;
 /// Most terms of one field in one event; more are *unreadable* for the index.
 pub const TERMS_PER_FIELD_MAX: usize = 256;
 /// Longest event id in bytes; a longer one is *unreadable*.

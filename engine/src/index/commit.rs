@@ -5,14 +5,14 @@
 //! hashing the new and changed terms, one merge for each field that has new ones, and the inner nodes, whose
 //! places shift with every new leaf: these are hashed anew, many side by side.
 
+use super::IndexCommitment;
 use super::bits::ones;
 use super::builder::{Field, IndexBuilder};
 use super::terms::{TermId, Terms};
-use super::{EXTRACTOR, IndexCommitment};
 use crate::Seq;
 use crate::format::index::{ABSENT, IndexLeaf, IndexRoot, PRESENT, UNREADABLE, rules_digest, term_hash};
 use crate::hash::{Hash, IndexTree, TreeHash, index_level};
-use crate::source::TermKind;
+use crate::source::{EXTRACTOR, TermKind};
 
 /// The reserved terms in the order of [`Field::reserved`]; their ids count down from the greatest.
 const RESERVED: [&[u8]; 3] = [PRESENT, ABSENT, UNREADABLE];

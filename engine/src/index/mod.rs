@@ -42,15 +42,12 @@ pub(crate) mod tests;
 use crate::Seq;
 use crate::format::frame::Labels;
 use crate::hash::Hash;
-use crate::source::Fields;
+use crate::source::{FieldKind, Fields, Profile};
 
 pub use builder::IndexBuilder;
 use number::compare as compare_numbers;
 pub(crate) use read::compare_terms;
 pub(crate) use terms::TermId;
-
-/// The version of the extractor, and of the rules above, that the rules digest names.
-pub const EXTRACTOR: &str = "indelible-extract/1";
 
 /// What a field's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -82,6 +79,22 @@ pub struct SourceRules {
     pub digest: Hash,
     /// Its fields; the place in this list is the field's slot in [`Fields`].
     pub fields: Vec<Declared>,
+}
+
+impl Profile {
+    /// What the index needs of this profile.
+    pub fn rules(&self) -> SourceRules {
+        let declared = self.fields().iter().map(|field| Declared {
+            name: field.name.clone(),
+            holds: match field.kind {
+                FieldKind::Id => Holds::EventId,
+                FieldKind::Time => Holds::EventTime,
+                FieldKind::Text | FieldKind::Number | FieldKind::Control => Holds::Terms,
+            },
+            private: field.private,
+        });
+        SourceRules { digest: self.digest(), fields: declared.collect() }
+    }
 }
 
 /// A record as the index takes it.

@@ -3,7 +3,7 @@
 //! One flat buffer holds all terms of an event, so that extracting a field allocates nothing once the buffer
 //! has grown. Fields are named by their *slot*: their place in the profile's list of fields.
 
-use crate::Timestamp;
+use crate::{Timestamp, limits};
 
 /// A field's place in its profile's list of fields.
 pub type Slot = u16;
@@ -51,6 +51,8 @@ pub enum EventTime {
 pub struct Fields {
     bytes: Vec<u8>,
     terms: Vec<(Slot, TermKind, u32, u32)>,
+    /// A bit for each of the first 256 slots: whether it has a term.
+    seen: [u64; 4],
     unreadable: Vec<Slot>,
     time: EventTime,
     event_id: Option<Vec<u8>>,
@@ -61,21 +63,52 @@ impl Fields {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.terms.clear();
+        self.seen = [0; 4];
         self.unreadable.clear();
         self.time = EventTime::Absent;
         self.event_id = None;
     }
 
-    /// Adds a value of the field at `slot`. The same value twice in one field counts once.
+    /// Adds a value of the field at `slot`. The same value twice in one field counts once; more than
+    /// [`TERMS_PER_FIELD_MAX`](limits::TERMS_PER_FIELD_MAX) of one field make it unreadable.
     pub fn push(&mut self, slot: Slot, kind: TermKind, bytes: &[u8]) {
-        if self.terms().any(|(at, term)| at == slot && term.kind == kind && term.bytes == bytes) {
-            return;
+        if self.sees(slot) {
+            let (mut count, mut known) = (0, false);
+            for (at, term) in self.terms() {
+                count += usize::from(at == slot);
+                known |= at == slot && term.kind == kind && term.bytes == bytes;
+            }
+            if known {
+                return;
+            }
+            if count >= limits::TERMS_PER_FIELD_MAX {
+                return self.push_unreadable(slot);
+            }
         }
         let (Ok(start), Ok(len)) = (u32::try_from(self.bytes.len()), u32::try_from(bytes.len())) else {
             return self.push_unreadable(slot);
         };
         self.bytes.extend_from_slice(bytes);
         self.terms.push((slot, kind, start, len));
+        if let Some(word) = self.seen.get_mut(usize::from(slot) / 64) {
+            *word |= 1 << (slot % 64);
+        }
+    }
+
+    /// Whether the field at `slot` may have a term already.
+    fn sees(&self, slot: Slot) -> bool {
+        self.seen.get(usize::from(slot) / 64).is_none_or(|word| word & (1 << (slot % 64)) != 0)
+    }
+
+    /// Forgets what was said of the field at `slot`, the event's time and id aside.
+    pub(super) fn retract(&mut self, slot: Slot) {
+        self.terms.retain(|term| term.0 != slot);
+        self.unreadable.retain(|unreadable| *unreadable != slot);
+    }
+
+    /// Forgets the event's id.
+    pub(super) fn retract_event_id(&mut self) {
+        self.event_id = None;
     }
 
     /// Says that the field at `slot` holds something that cannot be indexed.

@@ -1,7 +1,31 @@
 //! Profiles: from JSON bytes to indexed fields, time, event id.
+//!
+//! [`Profile::extract`] checks an event and finds its fields in one pass; [`Profile::mask`] changes what must not
+//! be stored, before the record is made; [`Profile::split`] finds the events of a document. Nothing here reads a
+//! file or a clock, or keeps anything of an event.
 
+mod control;
+mod decimal;
+mod extract;
 mod fields;
-
-pub use fields::{EventTime, Fields, Slot, Term, TermKind};
+mod inspect;
+mod keys;
+mod mask;
+mod path;
 mod profile;
-pub use profile::{Masked, Profile};
+mod scan;
+mod schema;
+mod shipped;
+mod split;
+mod text;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+pub use extract::EXTRACTOR;
+pub use fields::{EventTime, Fields, Slot, Term, TermKind};
+pub use inspect::Inspected;
+pub use mask::Masked;
+pub use profile::{FieldKind, FieldRule, MaskAction, MaskRule, PathRule, Profile};
+pub use shipped::{ShippedProfile, shipped};

@@ -1,0 +1,367 @@
+//! Extraction: one pass over an event that checks all of it and finds every field of a profile.
+//!
+//! Of a field with several paths, the first that is present in the event wins, wherever it stands in the bytes;
+//! null counts only where no path has anything else. What is there and can't be a term of its field (an object, a
+//! value over a limit, a number where a time without a zone stands) makes the field *unreadable*: never absent.
+
+use std::cell::Cell;
+
+use super::control;
+use super::decimal;
+use super::fields::{EventTime, Fields, Slot, TermKind};
+use super::path::{DEAD, NodeId, ROOT};
+use super::profile::{FieldKind, Profile, Reader, Target};
+use super::scan::{Scalar, Sink, Top, scan};
+use super::text::Text;
+use super::time;
+use crate::{Error, Result, limits};
+
+/// The version of these rules, which the index names: any change of what is extracted from some event needs a new
+/// one beside the old.
+pub const EXTRACTOR: &str = "indelible-extract/1";
+
+/// The rank of a slot that has nothing yet.
+const NOTHING: u8 = u8::MAX;
+/// Added to the rank of a null, so that it loses against every value.
+const NULL: u8 = 0x80;
+
+/// Buffers that outlive an extraction, so that the next one allocates nothing.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// Arrays and objects that are open and on some path: the node, and of an array the next element's place.
+    open: Vec<(NodeId, Option<u32>)>,
+    /// The rank of the best path of each slot so far.
+    best: Vec<u8>,
+    /// Values whose path has a condition, to be taken up at the end: the target, where they stand, and whether
+    /// they are an object or array.
+    waiting: Vec<(u16, usize, usize, bool)>,
+    /// The conditions that are met, a bit each.
+    met: Vec<bool>,
+    text: Vec<u8>,
+    reasons: Vec<(Slot, &'static str)>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+impl Profile {
+    /// Checks `event` and finds what this profile names in it; `out` is cleared first.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEvent`] where the event is no JSON object by RFC 8259, names a key twice in one object, has
+    /// half a surrogate pair or a byte order mark, nests deeper than
+    /// [`EVENT_DEPTH_MAX`](limits::EVENT_DEPTH_MAX), or claims to be a record of the store's own.
+    pub fn extract(&self, event: &[u8], out: &mut Fields) -> Result<()> {
+        self.extract_with(event, out, |_| {})
+    }
+
+    /// As [`Profile::extract`]; `reasons` is given why fields are unreadable.
+    pub(super) fn extract_with(
+        &self,
+        event: &[u8],
+        out: &mut Fields,
+        reasons: impl FnOnce(&[(Slot, &'static str)]),
+    ) -> Result<()> {
+        out.clear();
+        let mut scratch = SCRATCH.take().unwrap_or_default();
+        scratch.open.clear();
+        scratch.best.clear();
+        scratch.best.resize(self.readers.len(), NOTHING);
+        scratch.waiting.clear();
+        scratch.met.clear();
+        scratch.met.resize(self.conditions.len(), false);
+        scratch.reasons.clear();
+
+        let mut extraction =
+            Extraction { profile: self, event, out, scratch: &mut scratch, next: ROOT, dead: 0, kind_at: 0 };
+        let mut result = scan(event, Top::Object, limits::EVENT_DEPTH_MAX, &mut extraction);
+        if result.is_ok() {
+            result = extraction.finish();
+        }
+        match result {
+            Ok(()) => reasons(&scratch.reasons),
+            Err(_) => out.clear(),
+        }
+        if scratch.text.capacity() <= 1 << 20 {
+            SCRATCH.set(Some(scratch));
+        }
+        result
+    }
+}
+
+struct Extraction<'a, 'e> {
+    profile: &'e Profile,
+    event: &'a [u8],
+    out: &'e mut Fields,
+    scratch: &'e mut Scratch,
+    /// The node of the next value, where an object is the innermost open.
+    next: NodeId,
+    /// How many objects and arrays are open below the last one that is on some path.
+    dead: u32,
+    /// Where the value of `kind` stands, for messages.
+    kind_at: usize,
+}
+
+impl<'a> Sink<'a> for Extraction<'a, '_> {
+    #[inline]
+    fn key(&mut self, key: &[u8], print: u64, _at: usize) {
+        if self.dead == 0 {
+            let here = self.scratch.open.last().map_or(DEAD, |open| open.0);
+            self.next = self.profile.trie.member(here, key, print);
+        }
+    }
+
+    #[inline]
+    fn start(&mut self, array: bool, at: usize) {
+        if self.dead > 0 {
+            self.dead += 1;
+            return;
+        }
+        let node = self.arrive();
+        if node == DEAD {
+            self.dead = 1;
+            return;
+        }
+        self.scratch.open.push((node, array.then_some(0)));
+        for mark in self.profile.trie.marks(node) {
+            if !mark.deeper {
+                self.meet(mark.target, None, at, at);
+            }
+        }
+    }
+
+    #[inline]
+    fn end(&mut self, _end: usize) {
+        if self.dead > 0 {
+            self.dead -= 1;
+        } else {
+            self.scratch.open.pop();
+        }
+    }
+
+    #[inline]
+    fn scalar(&mut self, value: Scalar<'a>, at: usize, end: usize) {
+        if self.dead > 0 {
+            return;
+        }
+        let node = self.arrive();
+        for mark in self.profile.trie.marks(node) {
+            self.meet(mark.target, Some(value), at, end);
+        }
+    }
+}
+
+impl Extraction<'_, '_> {
+    /// The node of the value that starts here.
+    #[inline]
+    fn arrive(&mut self) -> NodeId {
+        match self.scratch.open.last_mut() {
+            Some((node, Some(index))) => {
+                let element = self.profile.trie.element(*node, *index);
+                *index = index.saturating_add(1);
+                element
+            }
+            _ => self.next,
+        }
+    }
+
+    /// A value at the end of a path; none where it is an object or array.
+    #[inline]
+    fn meet(&mut self, target: u16, value: Option<Scalar<'_>>, at: usize, end: usize) {
+        match self.profile.targets.get(usize::from(target)) {
+            Some(&Target::Field { slot, rank, when: None }) => self.take(slot, rank, value, at),
+            Some(Target::Field { .. }) => self.scratch.waiting.push((target, at, end, value.is_none())),
+            Some(&Target::Condition(index)) => self.decide(index, value),
+            None => {}
+        }
+    }
+
+    fn decide(&mut self, condition: u16, value: Option<Scalar<'_>>) {
+        let condition = usize::from(condition);
+        if let (Some(Scalar::String(text)), Some(is)) = (value, self.profile.conditions.get(condition))
+            && let Some(met) = self.scratch.met.get_mut(condition)
+        {
+            let text = text.unescaped(&mut self.scratch.text);
+            *met |= is.iter().any(|wanted| wanted.as_bytes() == text);
+        }
+    }
+
+    /// Takes up what waited for a condition, and refuses a user's event that calls itself the store's own.
+    fn finish(mut self) -> Result<()> {
+        for index in 0..self.scratch.waiting.len() {
+            let Some(&(target, at, end, container)) = self.scratch.waiting.get(index) else { break };
+            let Some(&Target::Field { slot, rank, when: Some(when) }) =
+                self.profile.targets.get(usize::from(target))
+            else {
+                continue;
+            };
+            if self.scratch.met.get(usize::from(when)) == Some(&true) {
+                let value = (!container).then(|| scalar_of(self.event.get(at..end).unwrap_or_default()));
+                self.take(slot, rank, value, at);
+            }
+        }
+        let Some(kind) = self.profile.guarded_kind else { return Ok(()) };
+        let own = |term: &super::Term<'_>| term.kind == TermKind::Text && term.bytes.starts_with(b"store.");
+        if self.out.terms().any(|(slot, term)| slot == kind && own(&term)) {
+            return Err(Error::InvalidEvent {
+                offset: self.kind_at as u64,
+                reason:
+                    "kinds that start with `store.` are the store's own; name this event's kind otherwise"
+                        .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Gives a value to a field, by its path of this rank.
+    fn take(&mut self, slot: Slot, rank: u8, value: Option<Scalar<'_>>, at: usize) {
+        let profile = self.profile;
+        let Some(reader) = profile.readers.get(usize::from(slot)) else { return };
+        let rank = if matches!(value, Some(Scalar::Null)) { rank | NULL } else { rank };
+        let Some(best) = self.scratch.best.get_mut(usize::from(slot)) else { return };
+        if rank > *best {
+            return;
+        }
+        if rank < *best {
+            if *best != NOTHING {
+                self.out.retract(slot);
+                match reader.kind {
+                    FieldKind::Time => self.out.set_time(EventTime::Absent),
+                    FieldKind::Id => self.out.retract_event_id(),
+                    _ => {}
+                }
+            }
+            *best = rank;
+        }
+        if profile.guarded_kind == Some(slot) {
+            self.kind_at = at;
+        }
+        let Some(value) = value else {
+            return self.unreadable(slot, reader, "an object or array, not one value");
+        };
+        match reader.kind {
+            FieldKind::Text => self.take_text(slot, reader, value),
+            FieldKind::Number => self.take_number(slot, reader, value),
+            FieldKind::Time => self.take_time(slot, reader, value),
+            FieldKind::Id => self.take_id(slot, reader, value),
+            FieldKind::Control => self.take_control(slot, reader, value),
+        }
+    }
+
+    #[inline]
+    fn take_text(&mut self, slot: Slot, reader: &Reader, value: Scalar<'_>) {
+        match value {
+            Scalar::String(text) => {
+                let text = text.unescaped(&mut self.scratch.text);
+                if text.len() > limits::TERM_LEN_MAX {
+                    return self.unreadable(slot, reader, "longer than an indexed value may be");
+                }
+                self.out.push(slot, TermKind::Text, text);
+            }
+            Scalar::Number(number) => self.push_number(slot, reader, number),
+            Scalar::True => self.out.push(slot, TermKind::Bool, b"true"),
+            Scalar::False => self.out.push(slot, TermKind::Bool, b"false"),
+            Scalar::Null => self.out.push(slot, TermKind::Null, b""),
+        }
+    }
+
+    fn take_number(&mut self, slot: Slot, reader: &Reader, value: Scalar<'_>) {
+        match value {
+            Scalar::Number(number) => self.push_number(slot, reader, number),
+            Scalar::Null => self.out.push(slot, TermKind::Null, b""),
+            Scalar::String(text) if !text.escaped && decimal::is_number(text.raw) => {
+                self.push_number(slot, reader, text.raw);
+            }
+            _ => self.unreadable(slot, reader, "not a number"),
+        }
+    }
+
+    fn push_number(&mut self, slot: Slot, reader: &Reader, number: &[u8]) {
+        let buffer = &mut self.scratch.text;
+        buffer.clear();
+        if !decimal::canonical(number, buffer) {
+            return self.unreadable(slot, reader, "a number with too many digits to index");
+        }
+        self.out.push(slot, TermKind::Number, buffer);
+    }
+
+    fn take_time(&mut self, slot: Slot, reader: &Reader, value: Scalar<'_>) {
+        let buffer = &mut self.scratch.text;
+        let time = match (value, reader.epoch) {
+            // No time, and nothing unreadable either.
+            (Scalar::Null, _) => return,
+            (Scalar::Number(number), Some(unit)) => time::epoch(number, unit, buffer),
+            (Scalar::String(text), Some(unit)) if !text.escaped && decimal::is_number(text.raw) => {
+                time::epoch(text.raw, unit, buffer)
+            }
+            (Scalar::String(text), _) if reader.rfc3339 => time::rfc3339(text.unescaped(buffer)),
+            _ => None,
+        };
+        match time {
+            Some(time) => self.out.set_time(EventTime::Known(time)),
+            None => {
+                self.unreadable(slot, reader, "not a time in a form that the profile declares, with a zone")
+            }
+        }
+    }
+
+    fn take_id(&mut self, slot: Slot, reader: &Reader, value: Scalar<'_>) {
+        let buffer = &mut self.scratch.text;
+        let id = match value {
+            Scalar::Null => return,
+            Scalar::String(text) => text.unescaped(buffer),
+            Scalar::Number(number) => {
+                buffer.clear();
+                if !decimal::canonical(number, buffer) {
+                    return self.unreadable(slot, reader, "a number with too many digits for an id");
+                }
+                buffer.as_slice()
+            }
+            Scalar::True | Scalar::False => return self.unreadable(slot, reader, "true or false is no id"),
+        };
+        match id.len() {
+            0 => self.unreadable(slot, reader, "an empty id"),
+            len if len > limits::EVENT_ID_LEN_MAX => {
+                self.unreadable(slot, reader, "longer than an id may be")
+            }
+            _ => self.out.set_event_id(id),
+        }
+    }
+
+    fn take_control(&mut self, slot: Slot, reader: &Reader, value: Scalar<'_>) {
+        let Scalar::String(text) = value else { return self.take_text(slot, reader, value) };
+        let text = text.unescaped(&mut self.scratch.text);
+        let normal = std::str::from_utf8(text)
+            .ok()
+            .filter(|text| text.len() <= limits::TERM_LEN_MAX)
+            .map(|text| control::normalise(text, reader.framework.as_deref()))
+            .filter(|normal| normal.len() <= limits::TERM_LEN_MAX);
+        match normal {
+            Some(normal) => self.out.push(slot, TermKind::Text, normal.as_bytes()),
+            None => self.unreadable(slot, reader, "longer than an indexed value may be"),
+        }
+    }
+
+    #[cold]
+    fn unreadable(&mut self, slot: Slot, reader: &Reader, reason: &'static str) {
+        self.out.push_unreadable(slot);
+        match reader.kind {
+            FieldKind::Time => self.out.set_time(EventTime::Unreadable),
+            FieldKind::Id => self.out.retract_event_id(),
+            _ => {}
+        }
+        self.scratch.reasons.push((slot, reason));
+    }
+}
+
+/// The scalar that stands in these bytes, which the scanner has passed.
+fn scalar_of(bytes: &[u8]) -> Scalar<'_> {
+    match bytes {
+        [b'"', raw @ .., b'"'] => Scalar::String(Text { raw, escaped: raw.contains(&b'\\') }),
+        [b't', ..] => Scalar::True,
+        [b'f', ..] => Scalar::False,
+        [b'n', ..] => Scalar::Null,
+        _ => Scalar::Number(bytes),
+    }
+}
