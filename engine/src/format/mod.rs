@@ -12,6 +12,8 @@ pub mod head;
 pub mod index;
 pub mod log_header;
 pub mod sidecar;
+#[cfg(test)]
+mod tests;
 mod version;
 
 pub use version::{READ_VERSION, WRITE_VERSION, Writable};
