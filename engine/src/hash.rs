@@ -134,12 +134,57 @@ pub fn index_field(name: &str) -> Hash {
     keyed(&INDEX_FIELD, name.as_bytes())
 }
 
-/// The hash of a term: its type tag, then its bytes.
+/// The hash of a term: over its type tag, its length (`u16`), its bytes, and zeros up to whole 64-byte blocks, so
+/// that [`index_terms`] can hash many terms side by side. A term has at most 65,535 bytes.
 pub fn index_term(tag: u8, term: &[u8]) -> Hash {
-    let mut hasher = blake3::Hasher::new_keyed(&INDEX_TERM);
-    hasher.update(&[tag]);
-    hasher.update(term);
-    Hash(*hasher.finalize().as_bytes())
+    let mut message = Vec::with_capacity((3 + term.len()).next_multiple_of(64));
+    message.push(tag);
+    message.extend_from_slice(&(term.len() as u16).to_le_bytes());
+    message.extend_from_slice(term);
+    message.resize(message.len().next_multiple_of(64), 0);
+    keyed(&INDEX_TERM, &message)
+}
+
+/// What [`index_term`] hashes for a term that fits one block.
+pub fn index_term_block(tag: u8, term: &[u8]) -> Option<[u8; 64]> {
+    let mut block = [0; 64];
+    block[0] = tag;
+    block[1..3].copy_from_slice(&(term.len() as u16).to_le_bytes());
+    block[3..].get_mut(..term.len())?.copy_from_slice(term);
+    Some(block)
+}
+
+/// [`index_term`] of each block of [`index_term_block`], put in `hashes`.
+pub fn index_terms(blocks: &[[u8; 64]], hashes: &mut Vec<u8>) {
+    hashes.resize(blocks.len() * 32, 0);
+    keyed_many(&INDEX_TERM, blocks, hashes);
+}
+
+/// `IndexTree::leaf` of each, put in `hashes`.
+pub fn index_leaves(leaves: &[[u8; 128]], hashes: &mut Vec<u8>) {
+    hashes.resize(leaves.len() * 32, 0);
+    keyed_many(&INDEX_LEAF, leaves, hashes);
+}
+
+/// The keyed hash of each input, side by side, as many as the machine's vectors hold: several times as fast as
+/// one after the other. The inputs are whole blocks of one chunk, as the crate's platform layer wants them.
+fn keyed_many<const N: usize>(key: &[u8; 32], inputs: &[[u8; N]], out: &mut [u8]) {
+    const LANES: usize = 64;
+    // BLAKE3's domain flags: a keyed hash whose first block starts a chunk, and whose last ends it and is the root.
+    const KEYED: u8 = 1 << 4;
+    const START: u8 = 1;
+    const END_ROOT: u8 = 1 << 1 | 1 << 3;
+    const { assert!(N > 0 && N.is_multiple_of(64) && N <= 1024) };
+    let platform = blake3::platform::Platform::detect();
+    let key = blake3::platform::words_from_le_bytes_32(key);
+    let no = blake3::IncrementCounter::No;
+    for (inputs, out) in inputs.chunks(LANES).zip(out.chunks_mut(LANES * 32)) {
+        let mut lanes = [&[0; N]; LANES];
+        for (lane, input) in lanes.iter_mut().zip(inputs) {
+            *lane = input;
+        }
+        platform.hash_many(&lanes[..inputs.len()], &key, 0, no, KEYED, START, END_ROOT, out);
+    }
 }
 
 /// A hasher for the offsets of a posting, each a little-endian `u32`, ascending.
@@ -155,27 +200,11 @@ pub fn index_seqs(offsets: &[u8]) -> Hash {
 /// One level of an index tree: the parents of `children`, 32 bytes each, are put in `parents`. An odd last child
 /// has no parent and goes up as it is, which gives RFC 6962's shape.
 ///
-/// The nodes are hashed side by side, as many as the machine's vectors hold: an index tree is computed while
-/// appenders wait.
+/// The nodes are hashed side by side: an index tree is computed while appenders wait.
 pub fn index_level(children: &[u8], parents: &mut Vec<u8>) {
-    const LANES: usize = 64;
-    // BLAKE3's domain flags: a keyed hash whose one block starts and ends the only chunk, which is the root.
-    const KEYED: u8 = 1 << 4;
-    const START: u8 = 1;
-    const END_ROOT: u8 = 1 << 1 | 1 << 3;
-    let platform = blake3::platform::Platform::detect();
-    let key = blake3::platform::words_from_le_bytes_32(&INDEX_NODE);
     let (pairs, odd) = children.as_chunks::<64>();
-    parents.clear();
     parents.resize(pairs.len() * 32, 0);
-    for (pairs, out) in pairs.chunks(LANES).zip(parents.chunks_mut(LANES * 32)) {
-        let mut inputs = [&[0; 64]; LANES];
-        for (input, pair) in inputs.iter_mut().zip(pairs) {
-            *input = pair;
-        }
-        let no = blake3::IncrementCounter::No;
-        platform.hash_many(&inputs[..pairs.len()], &key, 0, no, KEYED, START, END_ROOT, out);
-    }
+    keyed_many(&INDEX_NODE, pairs, parents);
     parents.extend_from_slice(odd);
 }
 
@@ -268,6 +297,21 @@ mod tests {
             index_level(&children.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>(), &mut parents);
             assert_eq!(parents, expected.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>(), "{count}");
         }
+    }
+
+    #[test]
+    fn terms_and_leaves_hashed_side_by_side_are_those_hashed_alone() {
+        let terms: Vec<Vec<u8>> = (0..150).map(|len| vec![len; usize::from(len) % 62]).collect();
+        let blocks: Vec<[u8; 64]> = terms.iter().map(|term| index_term_block(9, term).unwrap()).collect();
+        let mut hashes = vec![1; 7];
+        index_terms(&blocks, &mut hashes);
+        let alone: Vec<u8> = terms.iter().flat_map(|term| index_term(9, term).0).collect();
+        assert_eq!(hashes, alone);
+        assert_eq!(index_term_block(9, &[0; 62]), None);
+        assert_ne!(index_term(9, &[0; 62]), index_term(9, &[0; 63]));
+        let leaves: Vec<[u8; 128]> = (0..70).map(|i| [i; 128]).collect();
+        index_leaves(&leaves, &mut hashes);
+        assert_eq!(hashes, leaves.iter().flat_map(|leaf| IndexTree::leaf(leaf).0).collect::<Vec<u8>>());
     }
 
     #[test]

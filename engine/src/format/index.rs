@@ -25,13 +25,14 @@ pub struct IndexLeaf {
 }
 
 impl IndexLeaf {
-    /// The 100 bytes that the leaf hash covers: field, term, count, seqs.
-    pub fn encode(&self) -> [u8; 100] {
-        let mut bytes = [0; 100];
+    /// The 128 bytes that the leaf hash covers: field, term, count, seqs, and zeros up to two whole blocks, so
+    /// that many leaves can be hashed side by side.
+    pub fn encode(&self) -> [u8; 128] {
+        let mut bytes = [0; 128];
         bytes[..32].copy_from_slice(&self.field.0);
         bytes[32..64].copy_from_slice(&self.term.0);
         bytes[64..68].copy_from_slice(&self.count.to_le_bytes());
-        bytes[68..].copy_from_slice(&self.seqs.0);
+        bytes[68..100].copy_from_slice(&self.seqs.0);
         bytes
     }
 

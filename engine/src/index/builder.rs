@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::bits::Bits;
-use super::posting::Running;
+use super::posting::{Running, SeqsHasher};
 use super::terms::{TermId, Terms};
 use super::{Declared, Holds, IndexCommitment, IndexedRecord, SourceRules};
 use crate::hash::{self, Hash};
@@ -31,6 +31,7 @@ pub struct IndexBuilder {
     last_day: Option<(i64, TermId)>,
     /// Terms that were there at the last commitment and got more offsets since.
     pub(super) touched: Vec<TermId>,
+    pub(super) seqs: SeqsHasher,
     /// How many terms, in the order of first use, the last commitment has seen.
     pub(super) committed_terms: usize,
     pub(super) committed: Option<(u32, IndexCommitment)>,
@@ -104,6 +105,7 @@ impl IndexBuilder {
             encodings: Vec::new(),
             last_day: None,
             touched: Vec::new(),
+            seqs: SeqsHasher::default(),
             committed_terms: 0,
             committed: None,
         };

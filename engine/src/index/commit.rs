@@ -11,7 +11,7 @@ use super::builder::{Field, IndexBuilder};
 use super::terms::{TermId, Terms};
 use crate::Seq;
 use crate::format::index::{ABSENT, IndexLeaf, IndexRoot, PRESENT, UNREADABLE, rules_digest, term_hash};
-use crate::hash::{Hash, IndexTree, TreeHash, index_level};
+use crate::hash::{Hash, IndexTree, TreeHash, index_leaves, index_level, index_term_block, index_terms};
 use crate::source::{EXTRACTOR, TermKind};
 
 /// The reserved terms in the order of [`Field::reserved`]; their ids count down from the greatest.
@@ -26,6 +26,26 @@ struct Fresh {
     term: Hash,
     id: TermId,
     leaf: Hash,
+}
+
+/// How many terms are hashed side by side.
+const BATCH: usize = 256;
+
+/// The hashes of up to [`BATCH`] terms, and the buffers that it takes to get them.
+#[derive(Default)]
+struct LeafHashes {
+    blocks: Vec<[u8; 64]>,
+    long: Vec<(usize, Hash)>,
+    leaves: Vec<[u8; 128]>,
+    term_hashes: Vec<u8>,
+    leaf_hashes: Vec<u8>,
+}
+
+impl LeafHashes {
+    fn iter(&self) -> impl Iterator<Item = (Hash, Hash)> {
+        let (terms, leaves) = (self.term_hashes.as_chunks().0, self.leaf_hashes.as_chunks().0);
+        terms.iter().zip(leaves).map(|(term, leaf)| (Hash(*term), Hash(*leaf)))
+    }
 }
 
 /// The first eight bytes of a hash, which sort as it does.
@@ -74,30 +94,59 @@ impl IndexBuilder {
     }
 
     fn commit_terms(&mut self) {
-        let mut scratch = Vec::new();
-        for id in std::mem::take(&mut self.touched) {
-            let term = term_hash_of(&self.terms, id);
-            let entry = self.terms.entry_mut(id);
-            entry.touched = false;
-            let field = &mut self.fields[entry.field as usize];
-            let (count, seqs) = (entry.posting.offsets().len() as u32, entry.posting.hash(&mut scratch));
-            let leaf = IndexLeaf { field: field.hash, term, count, seqs }.hash();
-            field.replace(&self.terms, &term, &leaf);
+        let mut hashes = LeafHashes::default();
+        for ids in std::mem::take(&mut self.touched).chunks(BATCH) {
+            self.hash_leaves(ids, &mut hashes);
+            for (id, (term, leaf)) in ids.iter().zip(hashes.iter()) {
+                let entry = self.terms.entry_mut(*id);
+                entry.touched = false;
+                self.fields[entry.field as usize].replace(&self.terms, &term, &leaf);
+            }
         }
         let mut fresh: Vec<Vec<Fresh>> = self.fields.iter().map(|_| Vec::new()).collect();
-        for id in self.committed_terms..self.terms.len() {
-            let id = id as TermId;
-            let term = term_hash_of(&self.terms, id);
-            let entry = self.terms.entry_mut(id);
-            let place = entry.field as usize;
-            let (count, seqs) = (entry.posting.offsets().len() as u32, entry.posting.hash(&mut scratch));
-            let leaf = IndexLeaf { field: self.fields[place].hash, term, count, seqs }.hash();
-            fresh[place].push(Fresh { term, id, leaf });
-        }
+        let new: Vec<TermId> = (self.committed_terms as TermId..self.terms.len() as TermId).collect();
         self.committed_terms = self.terms.len();
+        for ids in new.chunks(BATCH) {
+            self.hash_leaves(ids, &mut hashes);
+            for (id, (term, leaf)) in ids.iter().zip(hashes.iter()) {
+                fresh[self.terms.entry(*id).field as usize].push(Fresh { term, id: *id, leaf });
+            }
+        }
         for (field, fresh) in self.fields.iter_mut().zip(fresh) {
             field.merge(&self.terms, fresh);
         }
+    }
+
+    /// The term hashes and leaf hashes of some terms, in their order.
+    fn hash_leaves(&mut self, ids: &[TermId], out: &mut LeafHashes) {
+        let LeafHashes { blocks, long, leaves, term_hashes, leaf_hashes } = out;
+        blocks.clear();
+        long.clear();
+        for (index, id) in ids.iter().enumerate() {
+            let term = self.terms.term(*id);
+            let block = index_term_block(term.kind as u8, term.bytes);
+            if block.is_none() {
+                long.push((index, term_hash(term.kind, term.bytes)));
+            }
+            blocks.push(block.unwrap_or([0; 64]));
+        }
+        index_terms(blocks, term_hashes);
+        for (index, hash) in &*long {
+            term_hashes[index * 32..][..32].copy_from_slice(&hash.0);
+        }
+        leaves.clear();
+        for (id, term) in ids.iter().zip(term_hashes.as_chunks::<32>().0) {
+            let entry = self.terms.entry(*id);
+            let offsets = entry.posting.offsets();
+            let leaf = IndexLeaf {
+                field: self.fields[entry.field as usize].hash,
+                term: Hash(*term),
+                count: offsets.len() as u32,
+                seqs: self.seqs.hash(*id, offsets),
+            };
+            leaves.push(leaf.encode());
+        }
+        index_leaves(leaves, leaf_hashes);
     }
 
     fn commit_reserved(&mut self) {

@@ -1,5 +1,8 @@
 //! The offsets of one term, and their hash, kept up to date at the cost of what was added.
 
+use hashbrown::HashMap;
+
+use super::terms::TermId;
 use crate::hash::{self, Hash};
 
 /// From this many offsets on the hasher's state is kept (2 KiB): below, hashing anew costs less than a
@@ -10,13 +13,7 @@ const KEEP_HASHER_AT: usize = 1024;
 #[derive(Debug)]
 pub(super) enum Posting {
     One(u32),
-    Many(Box<Many>),
-}
-
-#[derive(Debug)]
-pub(super) struct Many {
-    offsets: Vec<u32>,
-    running: Option<Box<Running>>,
+    Many(Vec<u32>),
 }
 
 /// A hash over offsets that goes on growing.
@@ -61,12 +58,12 @@ impl Posting {
         match self {
             Posting::One(one) if *one == offset => false,
             Posting::One(one) => {
-                *self = Posting::Many(Box::new(Many { offsets: vec![*one, offset], running: None }));
+                *self = Posting::Many(vec![*one, offset]);
                 true
             }
-            Posting::Many(many) if many.offsets.last() == Some(&offset) => false,
+            Posting::Many(many) if many.last() == Some(&offset) => false,
             Posting::Many(many) => {
-                many.offsets.push(offset);
+                many.push(offset);
                 true
             }
         }
@@ -75,19 +72,36 @@ impl Posting {
     pub(super) fn offsets(&self) -> &[u32] {
         match self {
             Posting::One(one) => std::slice::from_ref(one),
-            Posting::Many(many) => &many.offsets,
+            Posting::Many(many) => many,
         }
     }
+}
 
-    /// The hash of all offsets.
-    pub(super) fn hash(&mut self, scratch: &mut Vec<u8>) -> Hash {
-        match self {
-            Posting::Many(many) if many.offsets.len() >= KEEP_HASHER_AT => {
-                let running = many.running.get_or_insert_with(|| Box::new(Running::new()));
-                running.update(&many.offsets[running.count..], scratch);
-                running.hash()
+/// The hashes of postings, with what makes the next time cheap.
+#[derive(Debug, Default)]
+pub(super) struct SeqsHasher {
+    running: HashMap<TermId, Running>,
+    /// The last posting of one offset: the terms that only one record has mostly come several at a time.
+    one: Option<(u32, Hash)>,
+    scratch: Vec<u8>,
+}
+
+impl SeqsHasher {
+    /// The hash of all offsets of the term `id`, which have only grown since the last call.
+    pub(super) fn hash(&mut self, id: TermId, offsets: &[u32]) -> Hash {
+        if offsets.len() >= KEEP_HASHER_AT {
+            let running = self.running.entry(id).or_insert_with(Running::new);
+            running.update(&offsets[running.count..], &mut self.scratch);
+            return running.hash();
+        }
+        match (offsets, self.one) {
+            ([one], Some((last, hash))) if *one == last => hash,
+            _ => {
+                let hash = hash::index_seqs(as_bytes(offsets, &mut self.scratch));
+                self.one =
+                    offsets.first().filter(|_| offsets.len() == 1).map(|one| (*one, hash)).or(self.one);
+                hash
             }
-            short => hash::index_seqs(as_bytes(short.offsets(), scratch)),
         }
     }
 }
@@ -100,8 +114,8 @@ mod tests {
     fn a_hash_that_grows_is_the_hash_of_all() {
         let mut posting = Posting::One(3);
         let mut all = vec![3];
-        let mut scratch = Vec::new();
-        for step in [1_u32, 2, 1000, 19, 1, 1, 1, 40_000, 5] {
+        let mut hasher = SeqsHasher::default();
+        for step in [0_u32, 1, 2, 1000, 19, 1, 1, 1, 40_000, 5] {
             for _ in 0..step {
                 let next = all.last().unwrap() + 1 + all.len() as u32 % 7;
                 assert!(posting.push(next));
@@ -109,8 +123,11 @@ mod tests {
                 all.push(next);
             }
             let bytes: Vec<u8> = all.iter().flat_map(|offset| offset.to_le_bytes()).collect();
-            assert_eq!(posting.hash(&mut scratch), hash::index_seqs(&bytes));
+            assert_eq!(hasher.hash(7, posting.offsets()), hash::index_seqs(&bytes));
             assert_eq!(posting.offsets(), all);
+            for one in [3_u32, 3, 4] {
+                assert_eq!(hasher.hash(8, &[one]), hash::index_seqs(&one.to_le_bytes()));
+            }
         }
     }
 }

@@ -27,15 +27,21 @@ pub(super) struct Entry {
 pub(super) struct Terms {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
-    table: HashTable<TermId>,
+    /// Half of a term's hash with its id, so that a table that grows need not look at the terms.
+    table: HashTable<(u32, TermId)>,
     hasher: DefaultHashBuilder,
 }
 
-fn hash_of(hasher: &DefaultHashBuilder, field: u32, term: Term<'_>) -> u64 {
+fn hash_of(hasher: &DefaultHashBuilder, field: u32, term: Term<'_>) -> u32 {
     let mut state = hasher.build_hasher();
     state.write_u64(u64::from(field) << 8 | term.kind as u64);
     state.write(term.bytes);
-    state.finish()
+    (state.finish() >> 32) as u32
+}
+
+/// What the table sees of a hash: it takes the place from the low bits and seven more from the high ones.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 fn bytes_of<'a>(bytes: &'a [u8], entry: &Entry) -> &'a [u8] {
@@ -65,11 +71,14 @@ impl Terms {
         let Terms { bytes, entries, table, hasher } = self;
         let field = field as u32;
         let hash = hash_of(hasher, field, term);
-        let same = |&id: &TermId| {
+        let same = |&(other, id): &(u32, TermId)| {
+            if other != hash {
+                return false;
+            }
             let entry = &entries[id as usize];
             entry.field == field && entry.kind == term.kind && bytes_of(bytes, entry) == term.bytes
         };
-        if let Some(&id) = table.find(hash, same) {
+        if let Some(&(_, id)) = table.find(spread(hash), same) {
             return (id, false);
         }
         let id = entries.len() as TermId;
@@ -83,10 +92,7 @@ impl Terms {
         };
         bytes.extend_from_slice(term.bytes);
         entries.push(entry);
-        table.insert_unique(hash, id, |&id| {
-            let entry = &entries[id as usize];
-            hash_of(hasher, entry.field, Term { kind: entry.kind, bytes: bytes_of(bytes, entry) })
-        });
+        table.insert_unique(spread(hash), (hash, id), |(hash, _)| spread(*hash));
         (id, true)
     }
 }
