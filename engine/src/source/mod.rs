@@ -15,11 +15,14 @@ mod path;
 mod profile;
 mod scan;
 mod schema;
+mod secrets;
 mod shipped;
 mod split;
 mod text;
 mod time;
 
+#[cfg(test)]
+mod mask_tests;
 #[cfg(test)]
 mod tests;
 

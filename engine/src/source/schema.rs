@@ -115,6 +115,9 @@ const RESERVED_FIELDS: &[&str] = &["source", "encoding", "day", "label", "seq", 
 /// Longest name of a profile, a field or a mask rule in bytes: `masked:` and a rule's name make one label.
 const NAME_LEN_MAX: usize = 48;
 
+/// Most mask rules: each can make a label, and a record has at most 255, those of secrets among them.
+const MASKS_MAX: usize = 128;
+
 /// Checks what the types alone do not.
 pub(super) fn check(schema: &Schema) -> Result<(), String> {
     name("profile", &schema.name)?;
@@ -150,6 +153,9 @@ pub(super) fn check(schema: &Schema) -> Result<(), String> {
         if schema.field.iter().filter(|field| field.kind == kind).count() > 1 {
             return Err(format!("more than one field of kind {what}; list all paths in one"));
         }
+    }
+    if schema.mask.len() > MASKS_MAX {
+        return Err(format!("more than {MASKS_MAX} mask rules"));
     }
     let mut seen = BTreeSet::new();
     for mask in &schema.mask {
