@@ -1,1 +1,3 @@
 //! Every whole-program test, in one binary.
+
+mod crash;

@@ -110,7 +110,12 @@ pub(super) fn create(world: &World, layout: &Layout, created: impl FnOnce(StoreI
     };
     prepare_segment(world, layout, &header, &admin.encode())?;
     place_segment(world, layout, SegmentId(0))?;
-    let sync_dir = |path: &Path| disk.sync_dir(path).map_err(Error::io("sync directory", path));
+    sync_root(world, layout)
+}
+
+/// Makes the names in the store's directory durable, and the directory's own.
+fn sync_root(world: &World, layout: &Layout) -> Result<()> {
+    let sync_dir = |path: &Path| world.disk.sync_dir(path).map_err(Error::io("sync directory", path));
     sync_dir(layout.root())?;
     match layout.root().parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
@@ -190,9 +195,10 @@ pub(super) fn open(
             return Ok((head, Recovered::default()));
         }
         let guard = locks.commit()?;
-        let turn = head_file.read().map_or(0, |head| head.turn);
-        let (mut head, recovered) = recover(world, layout)?;
-        head.turn = turn + 1;
+        let last = head_file.read();
+        let in_cache = last.as_ref().is_none_or(|head| head.boot_id == world.boot_id);
+        let (mut head, recovered) = recover(world, layout, in_cache)?;
+        head.turn = last.map_or(0, |head| head.turn) + 1;
         head_file.publish(&head)?;
         drop(guard);
         locks.share_open()?;
@@ -230,7 +236,10 @@ fn usable(world: &World, layout: &Layout, head_file: &HeadFile) -> Result<Option
 }
 
 /// Finds the end of the log and makes it good.
-fn recover(world: &World, layout: &Layout) -> Result<(Head, Recovered)> {
+///
+/// What is read may come from this boot's cache (`in_cache`) rather than from the disk: then even a close frame
+/// proves nothing, for its sync may be the one that failed.
+fn recover(world: &World, layout: &Layout, in_cache: bool) -> Result<(Head, Recovered)> {
     let segment = last_segment(world, layout)?;
     let log = LogFile::open(world, layout, segment, Open::Read)?;
     log.require_writable()?;
@@ -239,13 +248,15 @@ fn recover(world: &World, layout: &Layout) -> Result<(Head, Recovered)> {
     remove_leftovers(world, layout)?;
     let clean = found.closed && found.tail_len == 0;
     let mut recovered = Recovered { unclean: !clean, segment: Some(segment), ..Recovered::default() };
-    if !clean {
+    if !clean || in_cache {
         recovered.cut_at = found.end.at;
         recovered.cut_len = found.tail_len;
         recovered.kept_records = found.end.next_seq() - found.unsynced_seq;
         recovered.lost =
             keep_tail(world, layout, segment, &*log.file, &log.path, found.end.at, found.tail_len)?;
         copy_good(world, layout, segment, &*log.file, found.end.at)?;
+        // Whoever made the store may have died, or failed, before its directory was durable.
+        sync_root(world, layout)?;
     }
     Ok((head_of(world, &log, &found), recovered))
 }

@@ -37,7 +37,8 @@ pub(crate) fn seal(log: &Log, indexer: &Mutex<Indexer>) -> Result<Option<SealedS
         let mut indexer = lock(indexer);
         indexer.catch_up(log, &head)?;
         let _ = indexer.builder.commitment();
-        if log.head()?.next_seq - head.next_seq < CATCH_UP_COUNT {
+        // A head that could not be read gives way to an older one.
+        if log.head()?.next_seq.saturating_sub(head.next_seq) < CATCH_UP_COUNT {
             break;
         }
     }

@@ -190,7 +190,9 @@ impl State {
                 self.power_lost = true;
                 self.deaths += 1;
             }
-            if self.kills.contains(&(change, process)) {
+            if self.kill_caller_at.take_if(|at| *at == change).is_some()
+                || self.kills.contains(&(change, process))
+            {
                 self.kill(process);
             }
             self.check_alive(process)?;

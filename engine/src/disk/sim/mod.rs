@@ -107,6 +107,11 @@ impl SimDisk {
         self.state().kills.push((index, process));
     }
 
+    /// Kills the process that makes the changing call `index`, whichever it is.
+    pub fn kill_whoever_at(&self, index: u64) {
+        self.state().kill_caller_at = Some(index);
+    }
+
     /// Kills this process now.
     pub fn kill(&self) {
         self.state().kill(self.process);

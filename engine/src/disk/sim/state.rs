@@ -119,6 +119,7 @@ pub(super) struct State {
     pub(super) mark: u64,
     pub(super) cut_at: Option<u64>,
     pub(super) kills: Vec<(u64, u32)>,
+    pub(super) kill_caller_at: Option<u64>,
     pub(super) failures: Vec<Failure>,
     /// Set by a failing sync for the file that it was called on.
     pub(super) sync_loss: Option<SyncLoss>,
@@ -156,6 +157,7 @@ impl State {
             mark: 0,
             cut_at: None,
             kills: Vec::new(),
+            kill_caller_at: None,
             failures: Vec::new(),
             sync_loss: None,
             full: false,

@@ -1,0 +1,141 @@
+//! What must hold after every crash.
+
+use std::path::{Path, PathBuf};
+
+use indelible_engine::disk::sim::SimDisk;
+use indelible_engine::hash::{Hash, LogTree};
+use indelible_engine::merkle::Frontier;
+use indelible_engine::{Error, Record, Store};
+
+use super::ledger::Known;
+use super::workload::{STORE, options};
+
+/// What one open of a store showed.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) records: Vec<Record>,
+    pub(crate) root: Hash,
+}
+
+/// Opens the store, checks it against what is known, and leaves it without closing it. Nothing where there is no
+/// store and need be none.
+pub(crate) fn open_and_check(disk: &SimDisk, known: &Known<'_>) -> Result<Option<Seen>, String> {
+    let store = match Store::open(STORE, options(disk)) {
+        Ok(store) => store,
+        Err(Error::NotAStore { .. }) if known.acked.is_empty() && known.signed == 0 => return Ok(None),
+        Err(error) => return Err(format!("open: {error}")),
+    };
+    if !store.is_writable() {
+        return Err("opened read-only".to_owned());
+    }
+    let seen = see(&store)?;
+    judge(&seen, known)?;
+    let snapshot = store.snapshot().map_err(|error| format!("snapshot: {error}"))?;
+    if let Some(acked) = known.acked.iter().max_by_key(|acked| acked.tree_size) {
+        let root = snapshot.root_at(acked.tree_size).map_err(|error| format!("root_at: {error}"))?;
+        if root != acked.root {
+            return Err(format!("the root at {} is not the receipt's", acked.tree_size));
+        }
+    }
+    Ok(Some(seen))
+}
+
+/// Everything that a store shows.
+fn see(store: &Store) -> Result<Seen, String> {
+    let snapshot = store.snapshot().map_err(|error| format!("snapshot: {error}"))?;
+    let records: Result<Vec<Record>, Error> = snapshot.records_with_integrity(..).collect();
+    let records = records.map_err(|error| format!("read: {error}"))?;
+    if records.len() as u64 != snapshot.tree_size() {
+        return Err(format!("{} records in a tree of {}", records.len(), snapshot.tree_size()));
+    }
+    Ok(Seen { records, root: snapshot.root() })
+}
+
+/// Whether what a store shows fits what is known.
+fn judge(seen: &Seen, known: &Known<'_>) -> Result<(), String> {
+    let mut frontier = Frontier::<LogTree>::new();
+    let mut previous = Hash::ZERO;
+    for (seq, record) in seen.records.iter().enumerate() {
+        let integrity = record.integrity.ok_or_else(|| format!("record {seq} has no integrity"))?;
+        if record.seq != seq as u64 || integrity.predecessor != previous {
+            return Err(format!("record {seq} is out of line"));
+        }
+        previous = integrity.leaf;
+        frontier.push(integrity.leaf);
+    }
+    if frontier.root() != seen.root {
+        return Err("the root is not that of the leaves".to_owned());
+    }
+    for acked in &known.acked {
+        let body = known.tried[acked.event];
+        let record = seen.records.get(acked.seq as usize);
+        let Some(record) = record else {
+            return Err(format!("seq {} was acknowledged and is gone", acked.seq));
+        };
+        if record.body != body || record.integrity.map(|integrity| integrity.leaf) != Some(acked.leaf) {
+            return Err(format!("seq {} was acknowledged with another content", acked.seq));
+        }
+    }
+    if known.signed > seen.records.len() as u64 {
+        return Err(format!("{} records were signed, {} are here", known.signed, seen.records.len()));
+    }
+    // The rest is what was tried, each at most once, in order.
+    let mut next = 0;
+    for record in seen.records.iter().filter(|record| !record.is_store_record()) {
+        match known.tried[next..].iter().position(|tried| *tried == record.body) {
+            Some(skipped) => next += skipped + 1,
+            None => return Err(format!("seq {} is an event that nobody appended there", record.seq)),
+        }
+    }
+    Ok(())
+}
+
+/// The store's files that are more than hints.
+fn evidence(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
+    let hints = ["head", "lock", "open", "gate"];
+    let mut files = disk.files();
+    files.retain(|(path, _)| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.starts_with(Path::new(STORE)) && !hints.contains(&&*name)
+    });
+    files
+}
+
+/// Checks that opening the store once more, in the same boot and in the next, changes nothing.
+pub(crate) fn open_again(disk: &SimDisk, known: &Known<'_>, seen: Option<&Seen>) -> Result<(), String> {
+    let before = evidence(disk);
+    let again = open_and_check(disk, known).map_err(|error| format!("second open: {error}"))?;
+    if again.as_ref() != seen {
+        return Err("the second open shows another store".to_owned());
+    }
+    let after = evidence(disk);
+    if before != after {
+        let names = |files: &[(PathBuf, Vec<u8>)]| {
+            files
+                .iter()
+                .map(|(path, bytes)| format!("{}={}", path.display(), bytes.len()))
+                .collect::<Vec<_>>()
+        };
+        return Err(format!("the second open changed {:?} to {:?}", names(&before), names(&after)));
+    }
+    Ok(())
+}
+
+/// Appends to a recovered store, closes it, and finds everything again.
+pub(crate) fn go_on(disk: &SimDisk, seen: Option<&Seen>) -> Result<(), String> {
+    let Some(seen) = seen else { return Ok(()) };
+    let error = |what: &'static str| move |error: Error| format!("after recovery: {what}: {error}");
+    let store = Store::open(STORE, options(disk)).map_err(error("open"))?;
+    let receipt = store.append(br#"{"event_id":"after"}"#).map_err(error("append"))?;
+    store.seal().map_err(error("seal"))?;
+    store.close().map_err(error("close"))?;
+    let store = Store::open(STORE, options(disk)).map_err(error("open again"))?;
+    let now = see(&store)?;
+    if now.records.get(..seen.records.len()) != Some(&seen.records[..]) {
+        return Err("after recovery: appending changed what was there".to_owned());
+    }
+    match now.records.get(receipt.seq as usize) {
+        Some(record) if record.body == br#"{"event_id":"after"}"# => Ok(()),
+        _ => Err("after recovery: the new event is not there".to_owned()),
+    }
+}
