@@ -399,16 +399,14 @@ fn hex_dump(bytes: &[u8]) -> String {
 #[test]
 #[ignore = "prints measurements; run it in release mode"]
 fn cost_of_the_sidecar() {
-    use crate::index::tests::{bench_add, bench_fields, bench_rules};
+    use crate::index::tests::{bench_add, bench_fields_unique, bench_rules, spent};
     let rules = bench_rules();
     let mut random = Random(1);
     let mut builder = IndexBuilder::new(0);
     let mut locator = Locator::new();
     let count = 100_000;
     for index in 0..count {
-        let mut fields = bench_fields(&mut random, index * 50_000_000);
-        fields.push(10, TermKind::Text, format!("{:032x}", random.below(1 << 60)).as_bytes());
-        fields.push(11, TermKind::Text, format!("{:016x}", random.below(1 << 60)).as_bytes());
+        let fields = bench_fields_unique(&mut random, index * 50_000_000);
         bench_add(&mut builder, &rules, &fields);
         if index % 100 == 0 {
             locator.frame(index as u64 / 100 * 64_080, 64_000, Timestamp(index));
@@ -420,17 +418,17 @@ fn cost_of_the_sidecar() {
     let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
     let facts = SegmentFacts { store_id, log_len: 1 << 40, segment_root, leaves: &leaves, locator: &locator };
     let mut bytes = Vec::new();
-    let before = std::time::Instant::now();
+    let before = spent();
     let len = encode_sidecar(&mut builder, &facts, &mut bytes).unwrap();
-    println!("encode {:?}, {} bytes a record", before.elapsed(), len as f64 / count as f64);
-    let before = std::time::Instant::now();
+    println!("encode {:?}, {} bytes a record", spent() - before, len as f64 / count as f64);
+    let before = spent();
     let sidecar = open(&bytes).unwrap();
     for section in Section::ALL {
         let len = sidecar.footer.sections[section as usize].len;
         println!("  {}: {:.2} bytes a record", section.name(), len as f64 / count as f64);
     }
-    println!("open {:?}", before.elapsed());
-    let before = std::time::Instant::now();
+    println!("open {:?}", spent() - before);
+    let before = spent();
     sidecar.check_all().unwrap();
-    println!("check all {:?}", before.elapsed());
+    println!("check all {:?}", spent() - before);
 }
