@@ -4,8 +4,10 @@ use super::admin::{Admin, Seal};
 use super::entry::Entry;
 use super::frame::{self, FrameHeader, FrameKind, FrameRecord, LabelBuf};
 use super::head::Head;
+use super::index::{IndexLeaf, term_hash};
 use super::log_header::LogHeader;
 use crate::hash::{self, Hash, LogTree, SegmentSalt, TreeHash};
+use crate::source::TermKind;
 use crate::{Class, SegmentId, StoreId, Timestamp};
 
 const RECEIVED_AT: Timestamp = Timestamp(1_775_035_800_000_000_000);
@@ -84,6 +86,16 @@ fn example_log_header() -> LogHeader {
     }
 }
 
+fn example_index_leaf() -> IndexLeaf {
+    let offsets: Vec<u8> = [0_u32, 2, 5].iter().flat_map(|offset| offset.to_le_bytes()).collect();
+    IndexLeaf {
+        field: hash::index_field("run"),
+        term: term_hash(TermKind::Text, b"run_8bce4"),
+        count: 3,
+        seqs: hash::index_seqs(&offsets),
+    }
+}
+
 /// The bytes of the example of this name in docs/FORMAT.md.
 fn documented(name: &str) -> Vec<u8> {
     let page = include_str!("../../../docs/FORMAT.md");
@@ -100,7 +112,12 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn the_examples_of_the_format_page_are_what_is_written_and_are_read() {
-    for (name, bytes) in [("frame", example_frame()), ("entry", example_entry())] {
+    for (name, bytes) in [
+        ("frame", example_frame()),
+        ("entry", example_entry()),
+        ("index-leaf", example_index_leaf().encode().to_vec()),
+        ("index-leaf-hash", example_index_leaf().hash().0.to_vec()),
+    ] {
         assert_eq!(hex(&documented(name)), hex(&bytes), "example {name} of docs/FORMAT.md");
     }
     let bytes = documented("frame");
