@@ -21,6 +21,8 @@ pub mod source;
 pub mod index;
 pub mod segment;
 
+pub mod verify;
+
 mod log;
 mod store;
 

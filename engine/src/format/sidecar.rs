@@ -13,6 +13,8 @@ pub const SIDECAR_HEADER_LEN: usize = 16;
 pub const SECTION_COUNT: usize = 10;
 /// Length of the footer in bytes.
 pub const SIDECAR_FOOTER_LEN: usize = SECTION_COUNT * SECTION_ENTRY_LEN + TAIL_LEN;
+/// Longest footer in bytes that any version of the format can have.
+pub const SIDECAR_FOOTER_LEN_MAX: usize = SECTION_COUNT_MAX * SECTION_ENTRY_LEN + TAIL_LEN;
 /// Length of a frame's entry in bytes.
 pub const FRAME_PLACE_LEN: usize = 24;
 /// Length of a field's entry in bytes.
@@ -161,6 +163,21 @@ impl Footer {
     /// Damaged for another length than the footer states, a wrong checksum or table; unsupported for a version
     /// of another release.
     pub fn decode(file: &[u8]) -> Result<Self, Fault> {
+        Footer::decode_end(file, file.len() as u64)
+    }
+
+    /// As [`Footer::decode`], from the end of a file of `file_len` bytes: its last [`SIDECAR_FOOTER_LEN_MAX`] bytes
+    /// are enough.
+    ///
+    /// # Errors
+    /// As [`Footer::decode`].
+    pub fn decode_end(end: &[u8], file_len: u64) -> Result<Self, Fault> {
+        let base = file_len.saturating_sub(end.len() as u64);
+        Footer::decode_from(end, file_len).map_err(|fault| fault.shifted(base))
+    }
+
+    /// Offsets in faults count from the start of `file`, of which the end alone may be there.
+    fn decode_from(file: &[u8], file_len: u64) -> Result<Self, Fault> {
         let len = file.len();
         let tail_at = len.saturating_sub(TAIL_LEN);
         let tail = &file[tail_at..];
@@ -203,8 +220,8 @@ impl Footer {
             }
             next = section.end();
         }
-        if footer.file_len() != Some(len as u64) || u64_at(tail, 0) != len as u64 {
-            return Err(Fault::damaged(tail_at as u64, "sidecar length", u64_at(tail, 0), len));
+        if footer.file_len() != Some(file_len) || u64_at(tail, 0) != file_len {
+            return Err(Fault::damaged(tail_at as u64, "sidecar length", u64_at(tail, 0), file_len));
         }
         Ok(footer)
     }

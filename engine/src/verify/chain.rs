@@ -1,0 +1,202 @@
+//! How the segments hang together: one store, ranges that tile the log, seals that state what they seal, one tree.
+
+use std::ops::Range;
+
+use super::range::{RangeMark, TreeRange};
+use super::report::{Finding, FindingClass, Report};
+use super::segment::Outcome;
+use crate::hash::Hash;
+use crate::{Seq, StoreId};
+
+/// The log as far as its segments were joined.
+pub(super) struct Chain {
+    /// The tree over all records so far; none once a record is missing.
+    tree: Option<TreeRange>,
+    end_seq: Seq,
+    last_leaf: Option<Hash>,
+    pub(super) store_id: Option<StoreId>,
+    pub(super) origin: Option<String>,
+    /// The log's own verifier key, as its last record on that says.
+    pub(super) log_key: Option<String>,
+    /// What the segment before states of itself, until its seal is met.
+    before: Option<Sealable>,
+    /// Roots at the sizes that were asked for.
+    pub(super) roots: Vec<(u64, Hash)>,
+    /// The end of the segment before is missing, and that was told.
+    cut_short: bool,
+    pub(super) torn_len: u64,
+    pub(super) lost: Vec<(String, u64, Seq)>,
+    /// Where bodies were read: else roots are not compared.
+    full: bool,
+}
+
+/// What a seal is compared with.
+pub(super) struct Sealable {
+    pub(super) file: String,
+    pub(super) seqs: Range<Seq>,
+    pub(super) root: Option<Hash>,
+    pub(super) index_root: Option<Hash>,
+    pub(super) rules: Option<Hash>,
+    /// Where in the report its verdict stands.
+    pub(super) verdict: usize,
+}
+
+impl Chain {
+    pub(super) fn new(full: bool) -> Self {
+        Chain {
+            tree: full.then(|| TreeRange::new(0)),
+            end_seq: 0,
+            last_leaf: None,
+            store_id: None,
+            origin: None,
+            log_key: None,
+            before: None,
+            roots: Vec::new(),
+            cut_short: false,
+            torn_len: 0,
+            lost: Vec::new(),
+            full,
+        }
+    }
+
+    pub(super) fn end_seq(&self) -> Seq {
+        self.end_seq
+    }
+
+    pub(super) fn root(&self) -> Option<Hash> {
+        self.tree.as_ref().map(TreeRange::root)
+    }
+
+    /// The roots of the tree's whole groups of 256 leaves.
+    pub(super) fn groups(&self) -> Option<&[(u64, Hash)]> {
+        self.tree.as_ref().map(|tree| tree.groups.as_slice())
+    }
+
+    /// Takes the next segment; `this` is what its own seal will be compared with.
+    pub(super) fn join(&mut self, outcome: &mut Outcome, this: Sealable, report: &mut Report) {
+        let first = this.seqs.start;
+        self.place(outcome, &this, report);
+        if let Some(before) = self.before.take()
+            && before.seqs.end == first
+        {
+            self.seal(outcome, &before, &this.file, report);
+        }
+        if let Some(created) = outcome.created.take() {
+            self.created(&created, &this.file, report);
+        }
+        if let Some(key) = outcome.log_key.take() {
+            self.log_key = Some(key);
+        }
+        if let Some(tree) = &self.tree {
+            for mark in &outcome.marks {
+                let mut at_mark = tree.clone();
+                at_mark.join(mark, &[]);
+                self.roots.push((mark.size, at_mark.root()));
+            }
+        }
+        self.tree = match (self.tree.take(), outcome.range.take()) {
+            (Some(mut tree), Some(range)) => {
+                let mark: RangeMark = range.mark();
+                tree.join(&mark, &range.groups);
+                Some(tree)
+            }
+            _ => None,
+        };
+        self.end_seq = self.end_seq.max(outcome.end_seq);
+        self.last_leaf = outcome.last_leaf;
+        self.cut_short = outcome.cut_short;
+        self.torn_len = outcome.torn_len;
+        self.lost.append(&mut outcome.lost);
+        self.before = Some(this);
+    }
+
+    /// Compares what a segment's header says of the log before it.
+    fn place(&mut self, outcome: &Outcome, this: &Sealable, report: &mut Report) {
+        let first = this.seqs.start;
+        if first > self.end_seq {
+            let finding = Finding::new(
+                FindingClass::Incomplete,
+                "log",
+                "segments",
+                format_args!("a segment that begins at record {}", self.end_seq),
+                format_args!("none before the one at {first}"),
+            );
+            if !self.cut_short {
+                report.push(finding.seqs(self.end_seq..first));
+            }
+            (self.tree, self.last_leaf) = (None, None);
+        } else if first < self.end_seq {
+            let finding =
+                Finding::forged(&this.file, "segments", format_args!("record {} first", self.end_seq), first);
+            report.push(finding.seqs(first..self.end_seq));
+            (self.tree, self.last_leaf) = (None, None);
+        }
+        let Some(header) = &outcome.header else { return };
+        match self.store_id {
+            None => self.store_id = Some(header.store_id),
+            Some(id) if id != header.store_id => {
+                report.push(Finding::forged(&this.file, "store id", id, header.store_id).at(24));
+            }
+            Some(_) => {}
+        }
+        let predecessor = if first == 0 { Some(Hash::ZERO) } else { self.last_leaf };
+        if let Some(leaf) = predecessor.filter(|_| self.full)
+            && leaf != header.predecessor
+        {
+            let finding = Finding::forged(&this.file, "log predecessor", leaf, header.predecessor);
+            report.push(finding.at(80).seqs(first..first + 1));
+        }
+        if let Some(tree) = &self.tree
+            && tree.end() == header.first_seq
+            && tree.frontier() != header.frontier
+        {
+            let finding =
+                Finding::forged(&this.file, "log header frontier", "the tree before", "another tree");
+            report.push(finding.at(128).seqs(first..first + 1));
+        }
+    }
+
+    /// Compares the seal that `outcome` begins with with the segment that it seals.
+    fn seal(&self, outcome: &Outcome, before: &Sealable, file: &str, report: &mut Report) {
+        let Some(seal) = &outcome.seal else { return };
+        let verdict = before.verdict;
+        let mut compare = |what: &str, stated: String, computed: Option<String>| {
+            if let Some(computed) = computed
+                && stated != computed
+            {
+                let finding =
+                    Finding::forged(file, format!("seal of {}: {what}", before.file), computed, stated);
+                report.push(finding.seqs(before.seqs.clone()));
+                if let Some(verdict) = report.segments.get_mut(verdict) {
+                    verdict.finding_count += 1;
+                    verdict.class = verdict.class.max(Some(FindingClass::Forged));
+                }
+            }
+        };
+        compare("first seq", seal.first_seq.to_string(), Some(before.seqs.start.to_string()));
+        compare("end seq", seal.end_seq.to_string(), Some(before.seqs.end.to_string()));
+        compare("segment root", seal.root.clone(), before.root.map(|root| root.to_string()));
+        compare("index rules", seal.rules.clone(), before.rules.map(|rules| rules.to_string()));
+        compare("index root", seal.index_root.clone(), before.index_root.map(|root| root.to_string()));
+        report.covered.seal_count += 1;
+        report.covered.index_count += u64::from(before.index_root.is_some());
+        if let Some(verdict) = report.segments.get_mut(verdict) {
+            verdict.sealed = true;
+        }
+    }
+
+    fn created(&mut self, created: &super::segment::Created, file: &str, report: &mut Report) {
+        if let Some(id) = self.store_id
+            && id.to_string() != created.store_id
+        {
+            report.push(Finding::forged(file, "store id", id, &created.store_id).at(24).seqs(0..1));
+        }
+        if created.origin.parse::<crate::Origin>().is_err() {
+            report.push(
+                Finding::forged(file, "origin", "a log's name", created.origin.escape_debug()).seqs(0..1),
+            );
+        }
+        self.origin = Some(created.origin.clone());
+        self.log_key.clone_from(&created.log_key);
+    }
+}

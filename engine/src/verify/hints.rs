@@ -1,0 +1,171 @@
+//! The store's directory, and what in it is compared with the log and never trusted: hints, caches, lost bytes.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::chain::Chain;
+use super::report::{Finding, FindingClass, Remark, Report};
+use crate::disk::{Disk, Open};
+use crate::hash::Hash;
+use crate::{Error, Result, SegmentId};
+
+/// What stands in a store's directory.
+pub(super) struct Files {
+    /// The segments whose logs are there, ascending.
+    pub(super) segments: Vec<SegmentId>,
+    pub(super) sidecars: BTreeSet<SegmentId>,
+    pub(super) remarks: Vec<Remark>,
+}
+
+const HINTS: &str = "indelible.toml";
+const GROUPS: &str = "tree/level-08";
+/// What may stand in a store's directory.
+const KNOWN: [&str; 14] = [
+    HINTS,
+    "lock",
+    "gate",
+    "open",
+    "head",
+    "catalog",
+    "log",
+    "checkpoint",
+    "checkpoints",
+    "lost",
+    "packs",
+    "dir",
+    "tree",
+    "artifacts",
+];
+/// Longest hints file that is read, in bytes.
+const HINTS_LEN_MAX: u64 = 64 << 10;
+
+/// Lists a store's directory.
+///
+/// # Errors
+/// [`Error::NotAStore`] where nothing in it belongs to one; [`Error::Io`] where it cannot be listed.
+pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
+    let mut remarks = Vec::new();
+    let not_a_store = |reason: &str| Error::NotAStore { path: root.to_path_buf(), reason: reason.to_owned() };
+    let names = match disk.list(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(not_a_store("there is no such directory"));
+        }
+        names => names.map_err(Error::io("list", root))?,
+    };
+    for name in names.iter().filter(|name| !KNOWN.contains(&name.as_str())) {
+        let text = if name.ends_with(".new") {
+            "was being made when a writer stopped; the next open removes it"
+        } else {
+            "is no part of a store; it was not looked at"
+        };
+        remarks.push(Remark::new(name, text));
+    }
+    let dir = root.join("log");
+    let in_log = match disk.list(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names.map_err(Error::io("list", dir))?,
+    };
+    let (mut segments, mut sidecars) = (Vec::new(), BTreeSet::new());
+    for name in in_log {
+        if let Some(id) = SegmentId::from_file_name(&name, "log") {
+            segments.push(id);
+        } else if let Some(id) = SegmentId::from_file_name(&name, "idx") {
+            sidecars.insert(id);
+        } else if !name.contains(".part-") {
+            remarks.push(Remark::new(format!("log/{name}"), "is no log or sidecar; it was not looked at"));
+        }
+    }
+    segments.sort_unstable();
+    let of_a_store = [HINTS, "head", "checkpoint", "checkpoints"];
+    if segments.is_empty()
+        && sidecars.is_empty()
+        && !names.iter().any(|name| of_a_store.contains(&name.as_str()))
+    {
+        return Err(not_a_store("it has no log; make a store with `init`"));
+    }
+    Ok(Files { segments, sidecars, remarks })
+}
+
+impl Files {
+    /// Sidecars of segments whose log is not there as a sealed one: only sealed segments ever get a sidecar.
+    pub(super) fn orphans(&self) -> impl Iterator<Item = SegmentId> {
+        let active = self.segments.last().copied();
+        self.sidecars.iter().copied().filter(move |id| active.is_none_or(|active| *id >= active))
+    }
+}
+
+/// Compares hints, caches and what recovery kept with the log.
+pub(super) fn check(disk: &Arc<dyn Disk>, root: &Path, chain: &Chain, report: &mut Report) {
+    check_hints(disk, root, chain, report);
+    check_groups(disk, root, chain, report);
+    for (name, len, seq) in &chain.lost {
+        check_lost(disk, root, name, *len, *seq, report);
+    }
+    if !chain.lost.is_empty() {
+        report
+            .not_covered
+            .push("what stands in the files below lost/: only their lengths are known".to_owned());
+    }
+}
+
+fn check_hints(disk: &Arc<dyn Disk>, root: &Path, chain: &Chain, report: &mut Report) {
+    let bytes = match disk.read(&root.join(HINTS), HINTS_LEN_MAX) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return report.remarks.push(Remark::new(HINTS, "is missing; the log does without it")),
+        Err(error) => return report.push(Finding::unreadable(HINTS, &error)),
+    };
+    let table = String::from_utf8(bytes).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    let Some(table) = table else {
+        return report.push(Finding::damaged(HINTS, "hints", "TOML", "something else"));
+    };
+    let log = [("origin", chain.origin.clone()), ("store_id", chain.store_id.map(|id| id.to_string()))];
+    for (key, expected) in log {
+        let found = table.get(key).and_then(toml::Value::as_str);
+        if let (Some(expected), Some(found)) = (expected, found)
+            && expected != found
+        {
+            report.push(Finding::damaged(HINTS, format!("hints: {key}"), expected, found.escape_debug()));
+        }
+    }
+}
+
+/// The cached roots of whole groups of 256 leaves. Nobody syncs them: what a crash left is no fault of the store's.
+fn check_groups(disk: &Arc<dyn Disk>, root: &Path, chain: &Chain, report: &mut Report) {
+    let Some(groups) = chain.groups() else { return };
+    let len_max = (groups.len() as u64 + 1) * 32;
+    let remark =
+        |text: String| Remark::new(GROUPS, format!("{text}; it is a cache: remove it to have it rebuilt"));
+    match disk.read(&root.join(GROUPS), len_max) {
+        Ok(None) => {}
+        Ok(Some(bytes)) => {
+            let cached = bytes.chunks_exact(32).filter_map(|hash| hash.try_into().ok().map(Hash));
+            let wrong =
+                cached.enumerate().find(|(at, hash)| groups.get(*at).is_none_or(|(_, root)| root != hash));
+            if let Some((at, _)) = wrong {
+                report.remarks.push(remark(format!("its node {at} is not the tree's")));
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            report.remarks.push(remark("it is longer than the tree".to_owned()));
+        }
+        Err(error) => report.push(Finding::unreadable(GROUPS, &error)),
+    }
+}
+
+fn check_lost(disk: &Arc<dyn Disk>, root: &Path, name: &str, len: u64, seq: u64, report: &mut Report) {
+    let file = format!("lost/{}", name.escape_debug());
+    let expected = format!("the {len} bytes that record {seq} says were kept");
+    if name.contains('/') || name == ".." {
+        return report
+            .push(Finding::forged("", "store.recovered", "a file below lost/", file).seqs(seq..seq + 1));
+    }
+    let found = match disk.open(&root.join("lost").join(name), Open::Read).and_then(|file| file.len()) {
+        Ok(found) if found == len => return,
+        Ok(found) => format!("{found} bytes"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "no such file".to_owned(),
+        Err(error) => return report.push(Finding::unreadable(file, &error)),
+    };
+    report.push(Finding::new(FindingClass::Incomplete, file, "lost bytes", expected, found));
+}

@@ -1,0 +1,93 @@
+//! The checkpoints that a store keeps, and the one that it is expected to continue.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::report::{Finding, FindingClass, Findings};
+use crate::disk::Disk;
+use crate::limits;
+use crate::trust::{Checkpoint, Note, VerifierKey};
+
+/// A checkpoint and where it stands.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The file as reports show it; `the expected checkpoint` for one that the caller brought.
+    pub(super) file: String,
+    pub(super) note: Note,
+    pub(super) checkpoint: Checkpoint,
+    /// The caller's own, kept outside the store.
+    pub(super) expected: bool,
+}
+
+pub(super) const LATEST: &str = "checkpoint";
+const EARLIER: &str = "checkpoints";
+
+/// Reads all checkpoints of a store; `latest_only` leaves out the earlier ones.
+pub(super) fn read(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    latest_only: bool,
+    findings: &mut Findings,
+) -> Vec<Kept> {
+    let mut files = vec![LATEST.to_owned()];
+    if !latest_only {
+        match disk.list(&root.join(EARLIER)) {
+            // `.new` files were being made when the writer stopped.
+            Ok(names) => {
+                let whole = names.iter().filter(|name| !name.ends_with(".new"));
+                files.extend(whole.map(|name| format!("{EARLIER}/{name}")));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => findings.push(Finding::unreadable(EARLIER, &error)),
+        }
+    }
+    files.into_iter().filter_map(|file| read_one(disk, root, file, findings)).collect()
+}
+
+fn read_one(disk: &Arc<dyn Disk>, root: &Path, file: String, findings: &mut Findings) -> Option<Kept> {
+    let bytes = match disk.read(&root.join(&file), limits::NOTE_LEN_MAX as u64) {
+        Ok(bytes) => bytes?,
+        Err(error) => {
+            findings.push(Finding::unreadable(file, &error));
+            return None;
+        }
+    };
+    let parsed = Note::decode(&bytes).and_then(|note| Ok((Checkpoint::decode(note.text())?, note)));
+    let (checkpoint, note) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            findings.push(Finding::damaged(
+                file,
+                "checkpoint",
+                "a signed note over a tree's size and root",
+                error,
+            ));
+            return None;
+        }
+    };
+    if let Some(name) = file.strip_prefix(EARLIER).and_then(|name| name.strip_prefix('/'))
+        && name != format!("{:020}", checkpoint.size)
+    {
+        let expected = format!("the checkpoint of {name} records");
+        findings.push(Finding::forged(&file, "checkpoint size", expected, checkpoint.size));
+    }
+    Some(Kept { file, note, checkpoint, expected: false })
+}
+
+/// Whether `key` signed; what is wrong otherwise. `asked` tells a key that the caller named from the log's own.
+pub(super) fn check_signature(kept: &Kept, key: &VerifierKey, asked: bool, findings: &mut Findings) -> bool {
+    let Err(error) = kept.note.verify(std::slice::from_ref(key)) else { return true };
+    let in_its_name = kept
+        .note
+        .signatures()
+        .iter()
+        .any(|signature| signature.name() == key.name() && signature.key_id() == key.key_id());
+    let expected = format!("a signature by {key}");
+    if asked {
+        findings.push(Finding::new(FindingClass::NotAuthenticated, &kept.file, "signature", expected, error));
+    } else if in_its_name {
+        // A line in the name of the log's own key that this key did not make.
+        findings.push(Finding::forged(&kept.file, "signature", expected, error));
+    }
+    false
+}

@@ -1,0 +1,629 @@
+//! One segment's log, from its first byte to its last: frames, chain, hashes, events, and the index rebuilt.
+//!
+//! What concerns the segment alone is found here; how segments hang together is for `chain`. Nothing that another
+//! file says is believed: the segment's leaves are summed up as a range of the tree, to be joined in order later.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::frames::{FrameWalk, Step};
+use super::range::{RangeMark, TreeRange};
+use super::reindex::{Finished, Indexed, Reindex, Restated};
+use super::report::{Finding, FindingClass, Findings, Looked, Remark};
+use super::sidecar::{self, Facts};
+use super::sources::{KnownSource, Lookup, Registry};
+use super::{Depth, Watch};
+use crate::disk::{Disk, Open};
+use crate::error::Fault;
+use crate::format::admin::{Admin, Seal};
+use crate::format::entry::Entry;
+use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord};
+use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
+use crate::format::sidecar::FramePlace;
+use crate::format::{WRITE_VERSION, Writable};
+use crate::hash::{self, Hash, LogTree};
+use crate::merkle::Frontier;
+use crate::source::Fields;
+use crate::{SegmentId, Seq, limits};
+
+/// What there is to check in one segment.
+pub(super) struct Task<'a> {
+    pub(super) disk: &'a Arc<dyn Disk>,
+    pub(super) path: &'a Path,
+    /// The file's name as reports show it.
+    pub(super) file: String,
+    pub(super) id: SegmentId,
+    /// Its place among the log's segments.
+    pub(super) place: usize,
+    /// No later segment is there: frames may be torn, and room reserved, at its end.
+    pub(super) active: bool,
+    pub(super) has_sidecar: bool,
+    /// The log of the segment after this one.
+    pub(super) next: Option<&'a Path>,
+    pub(super) depth: Depth,
+    /// Sizes at which the tree's root will be asked for, ascending.
+    pub(super) marks: &'a [u64],
+    pub(super) registry: &'a Registry,
+    pub(super) watch: &'a Watch<'a>,
+}
+
+/// What was found in one segment.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) findings: Findings,
+    pub(super) remarks: Vec<Remark>,
+    pub(super) header: Option<LogHeader>,
+    pub(super) log_len: u64,
+    /// The seq after the last record that is there.
+    pub(super) end_seq: Seq,
+    pub(super) record_count: u64,
+    pub(super) body_count: u64,
+    /// The leaves as a part of the log's tree; none where a record is missing or bodies were not read.
+    pub(super) range: Option<TreeRange>,
+    pub(super) marks: Vec<RangeMark>,
+    /// The RFC 6962 root of the own leaves.
+    pub(super) root: Option<Hash>,
+    pub(super) last_leaf: Option<Hash>,
+    /// The seal that the first record is: of the segment before.
+    pub(super) seal: Option<Seal>,
+    /// The `store.created` record.
+    pub(super) created: Option<Created>,
+    /// Later verifier keys of the log, by `store.key` records.
+    pub(super) log_key: Option<String>,
+    /// What recovery says it kept: file below `lost/`, length, seq.
+    pub(super) lost: Vec<(String, u64, Seq)>,
+    /// The end of the file is missing or bad, and that was told.
+    pub(super) cut_short: bool,
+    /// Bytes behind the last whole frame that are no frame and were never known durable.
+    pub(super) torn_len: u64,
+    /// What the seal over it should state of the index.
+    pub(super) restated: Option<Restated>,
+    pub(super) sidecar: Looked,
+}
+
+/// What seq 0 says.
+pub(super) struct Created {
+    pub(super) origin: String,
+    pub(super) store_id: String,
+    pub(super) log_key: Option<String>,
+}
+
+/// A sealed segment's derived data, rebuilt from its records.
+pub(super) struct Rebuilt {
+    pub(super) index: Finished,
+    pub(super) restated: Restated,
+    pub(super) leaves: Vec<Hash>,
+    /// Where each record begins, counted from its frame's start.
+    pub(super) places: Vec<u32>,
+    pub(super) frames: Vec<FramePlace>,
+}
+
+/// Checks one segment.
+pub(super) fn check(task: &Task<'_>) -> Outcome {
+    let _reading = task.registry.reading(task.place);
+    let mut check = Check::new(task);
+    if let Err(error) = check.run() {
+        check.broken = true;
+        if !task.watch.cancelled() {
+            let next = check.expected;
+            check
+                .out
+                .findings
+                .push(Finding::unreadable(&task.file, &error).at(check.at).seqs(next..next + 1));
+        }
+    }
+    check.finish()
+}
+
+/// The seal that a log begins with, if it can be read.
+fn peek_seal(disk: &Arc<dyn Disk>, path: &Path) -> io::Result<Option<Seal>> {
+    // A seal is a few hundred bytes of JSON, in a frame of its own.
+    let mut bytes = vec![0; LOG_HEADER_LEN + (8 << 10)];
+    let read = disk.open(path, Open::Read)?.read_up_to(&mut bytes, 0)?;
+    let payload =
+        frame::decode(bytes[..read].get(LOG_HEADER_LEN..).unwrap_or_default()).map(|(_, payload)| payload);
+    let record = payload.ok().and_then(|payload| FrameRecord::decode(payload).ok());
+    let seal = record.and_then(|(record, _)| Admin::decode(record.body).ok());
+    Ok(match seal {
+        Some(Admin::Sealed(seal)) => Some(seal),
+        _ => None,
+    })
+}
+
+struct Check<'a> {
+    task: &'a Task<'a>,
+    out: Outcome,
+    /// The seq that comes next.
+    expected: Seq,
+    /// The offset of what is looked at.
+    at: u64,
+    /// Records are missing or could not be hashed: what depends on all of them cannot be compared.
+    broken: bool,
+    /// Something that is no frame was just passed and told.
+    after_bad: bool,
+    last_leaf: Option<Hash>,
+    synced_len: u64,
+    range: TreeRange,
+    own: Frontier<LogTree>,
+    index: Option<Reindex>,
+    leaves: Vec<Hash>,
+    places: Vec<u32>,
+    frames: Vec<FramePlace>,
+    sources: HashMap<Seq, Lookup>,
+    /// Sources that could not be told, and were told to be so.
+    missing: HashSet<Seq>,
+    fields: Fields,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Check<'a> {
+    fn new(task: &'a Task<'a>) -> Self {
+        let first = task.id.0;
+        let full = task.depth == Depth::Full;
+        Check {
+            task,
+            out: Outcome::default(),
+            expected: first,
+            at: 0,
+            broken: !full,
+            after_bad: false,
+            last_leaf: None,
+            synced_len: 0,
+            range: TreeRange::new(first),
+            own: Frontier::new(),
+            index: (full && !task.active).then(|| Reindex::new(first)),
+            leaves: Vec::new(),
+            places: Vec::new(),
+            frames: Vec::new(),
+            sources: HashMap::new(),
+            missing: HashSet::new(),
+            fields: Fields::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    fn forged(&mut self, at: u64, seq: Seq, what: &str, expected: impl ToString, found: impl ToString) {
+        let finding = Finding::forged(&self.task.file, what, expected.to_string(), found.to_string());
+        self.out.findings.push(finding.at(at).seqs(seq..seq + 1));
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let file = self.task.disk.open(self.task.path, Open::Read)?;
+        let mut head = vec![0; LOG_HEADER_LEN];
+        let read = file.read_up_to(&mut head, 0)?;
+        self.task.watch.read(read as u64);
+        self.out.log_len = file.len()?;
+        match LogHeader::decode(&head[..read]) {
+            Ok((header, writable)) => {
+                if let Writable::No { found } = writable {
+                    let text = format!(
+                        "write version {found}; this release writes {WRITE_VERSION} and can only read the file"
+                    );
+                    self.out.remarks.push(Remark::new(&self.task.file, text));
+                }
+                if header.first_seq != self.task.id.0 {
+                    self.forged(16, self.task.id.0, "log first seq", self.task.id.0, header.first_seq);
+                    self.broken = true;
+                }
+                self.last_leaf = Some(header.predecessor);
+                self.out.header = Some(header);
+            }
+            Err(fault) => {
+                let unsupported = fault.class == crate::Class::Unsupported;
+                self.out.findings.push(Finding::fault(&self.task.file, 0, fault));
+                self.broken = true;
+                if unsupported {
+                    // Nothing else in the file means what it would mean in a version that is known.
+                    return Ok(());
+                }
+            }
+        }
+        let mut walk = FrameWalk::new(&file, LOG_HEADER_LEN as u64, self.task.watch)?;
+        self.out.log_len = walk.file_len();
+        self.frames(&mut walk)
+    }
+
+    fn frames(&mut self, walk: &mut FrameWalk<'_>) -> io::Result<()> {
+        loop {
+            match walk.next()? {
+                Step::End => return self.end(walk.file_len()),
+                Step::Frame { at, header, payload } => {
+                    self.at = at;
+                    self.frame(at, &header, payload);
+                    self.task.registry.pass(self.task.place, self.expected, self.broken);
+                }
+                Step::Bad { at, fault } => {
+                    self.at = at;
+                    let survey = walk.survey(at, self.expected)?;
+                    let durable = !self.task.active || survey.was_durable || self.synced_len > at;
+                    if survey.used_len == 0 && self.task.active && !durable {
+                        return Ok(());
+                    }
+                    if survey.gave_up {
+                        let finding = Finding::new(
+                            FindingClass::Incomplete,
+                            &self.task.file,
+                            "search for frames",
+                            "an end in reasonable time",
+                            "bytes that look like the heads of very many frames",
+                        );
+                        self.out.findings.push(finding.at(at));
+                        self.broken = true;
+                    }
+                    if !durable {
+                        self.out.torn_len = survey.used_len;
+                        let text = format!(
+                            "torn tail: {} bytes from byte {at} on are no whole frame and were never known durable; \
+                             the next open for writing keeps them below lost/ and cuts them off",
+                            survey.used_len
+                        );
+                        self.out.remarks.push(Remark::new(&self.task.file, text));
+                        return Ok(());
+                    }
+                    self.broken = true;
+                    self.after_bad = true;
+                    self.last_leaf = None;
+                    let finding =
+                        Finding::fault(&self.task.file, at, fault).seqs(self.expected..self.expected + 1);
+                    self.out.findings.push(finding);
+                    match survey.next_frame {
+                        Some(next) => walk.skip_to(next),
+                        None => {
+                            self.out.cut_short = true;
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// At the end of the file: whether the seal over this segment names more records than there are.
+    fn end(&mut self, len: u64) -> io::Result<()> {
+        let Some(next) = self.task.next else { return Ok(()) };
+        // What cannot be read there is for the next segment's own check to tell.
+        let seal = peek_seal(self.task.disk, next).unwrap_or_default();
+        if let Some(seal) = seal
+            && seal.first_seq == self.task.id.0
+            && seal.end_seq > self.expected
+        {
+            let expected = format!("records up to {}, as its seal says", seal.end_seq);
+            let found = format!("an end before record {}", self.expected);
+            let finding = Finding::damaged(&self.task.file, "log length", expected, found);
+            self.out.findings.push(finding.at(len).seqs(self.expected..seal.end_seq));
+            self.out.cut_short = true;
+            self.broken = true;
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, at: u64, header: &FrameHeader, payload: &[u8]) {
+        if header.synced_len > at {
+            let finding = Finding::damaged(
+                &self.task.file,
+                "frame synced length",
+                format_args!("at most {at}"),
+                header.synced_len,
+            );
+            self.out.findings.push(finding.at(at + 32));
+        } else if header.synced_len < self.synced_len {
+            let finding = Finding::damaged(
+                &self.task.file,
+                "frame synced length",
+                format_args!("at least {}", self.synced_len),
+                header.synced_len,
+            );
+            self.out.findings.push(finding.at(at + 32));
+        } else {
+            self.synced_len = header.synced_len;
+        }
+        if header.kind == FrameKind::Close {
+            self.synced_len = at + header.frame_len();
+        }
+        if !self.in_sequence(at, header) {
+            return;
+        }
+        if header.kind == FrameKind::Close {
+            return;
+        }
+        self.records(at, header, payload);
+        self.expected = header.first_seq + u64::from(header.count);
+    }
+
+    /// Whether the frame's records are new; what it says of its place is compared with what came before.
+    fn in_sequence(&mut self, at: u64, header: &FrameHeader) -> bool {
+        let seq = self.expected;
+        let after_bad = std::mem::take(&mut self.after_bad);
+        if header.first_seq.saturating_sub(self.task.id.0) > u64::from(limits::SEGMENT_RECORDS_MAX) {
+            let limit = self.task.id.0.saturating_add(limits::SEGMENT_RECORDS_MAX.into());
+            let finding = Finding::damaged(
+                &self.task.file,
+                "frame first seq",
+                format_args!("at most {limit}"),
+                header.first_seq,
+            );
+            self.out.findings.push(finding.at(at + 16));
+            self.broken = true;
+            return false;
+        }
+        if header.first_seq == seq {
+            if let Some(leaf) = self.last_leaf.filter(|_| self.task.depth == Depth::Full)
+                && leaf != header.predecessor
+            {
+                // The record before, or this frame, is not the one that the other was written with.
+                self.forged(at + 40, seq, "frame predecessor", leaf, header.predecessor);
+            }
+            return true;
+        }
+        self.broken = true;
+        if header.first_seq > seq && after_bad {
+            // A gap is what the bad place left: it says now which records are missing.
+            if let Some(last) = self.out.findings.list.last_mut() {
+                last.seqs = Some(seq..header.first_seq);
+            }
+        } else {
+            let finding = Finding::forged(&self.task.file, "frame first seq", seq, header.first_seq);
+            let seqs = seq.min(header.first_seq)..seq.max(header.first_seq);
+            self.out.findings.push(finding.at(at + 16).seqs(seqs));
+        }
+        header.first_seq > seq
+    }
+
+    fn records(&mut self, at: u64, header: &FrameHeader, payload: &[u8]) {
+        let mut rest = 0;
+        let mut predecessor = header.predecessor;
+        let salt = self.out.header.as_ref().map(|header| header.salt);
+        if self.index.is_some() && !self.broken {
+            self.frames.push(FramePlace {
+                first_offset: (header.first_seq - self.task.id.0) as u32,
+                payload_len: header.payload_len,
+                position: at,
+                received_at: header.received_at,
+            });
+        }
+        for seq in (header.first_seq..).take(header.count as usize) {
+            let place = FRAME_HEADER_LEN + rest;
+            let record_at = at + place as u64;
+            let record = match FrameRecord::decode(&payload[rest..]) {
+                Ok((record, _)) => record,
+                Err(fault) => {
+                    return self.bad_record(header, seq, Finding::fault(&self.task.file, record_at, fault));
+                }
+            };
+            rest += record.encoded_len();
+            self.out.record_count += 1;
+            if record.source == 0 || self.task.depth == Depth::Full {
+                self.event(record_at, seq, &record);
+            }
+            if seq == self.task.id.0 {
+                self.first_record(record_at, seq);
+            }
+            let Some(salt) = salt.filter(|_| self.task.depth == Depth::Full) else { continue };
+            let entry = Entry {
+                encoding: record.encoding,
+                source: record.source,
+                seq,
+                received_at: header.received_at,
+                body_len: record.body.len() as u32,
+                labels: record.labels,
+                predecessor,
+                body_hash: hash::body(&salt.record(seq), record.body),
+            };
+            predecessor = entry.leaf(&mut self.scratch);
+            self.last_leaf = Some(predecessor);
+            self.leaf(predecessor, place as u32);
+            self.out.body_count += 1;
+        }
+        if rest != payload.len() {
+            let seq = header.first_seq + u64::from(header.count);
+            let fault = Fault::damaged(8, "frame payload length", rest, payload.len());
+            self.bad_record(header, seq, Finding::fault(&self.task.file, at, fault));
+        }
+    }
+
+    fn bad_record(&mut self, header: &FrameHeader, seq: Seq, finding: Finding) {
+        let end = header.first_seq + u64::from(header.count);
+        self.out.findings.push(finding.seqs(seq.min(end - 1)..end));
+        self.broken = true;
+        self.last_leaf = None;
+    }
+
+    fn leaf(&mut self, leaf: Hash, place: u32) {
+        if self.broken {
+            return;
+        }
+        self.range.push(leaf);
+        self.own.push(leaf);
+        if self.task.marks.binary_search(&self.range.end()).is_ok() {
+            self.out.marks.push(self.range.mark());
+        }
+        if self.index.is_some() {
+            self.leaves.push(leaf);
+            self.places.push(place);
+        }
+    }
+
+    /// Checks what a record says: the store's own ones against their place, users' ones against their profile.
+    fn event(&mut self, at: u64, seq: Seq, record: &FrameRecord<'_>) {
+        if record.encoding != 0 {
+            let fault = Fault::new(crate::Class::Unsupported, 5, "record encoding", 0, record.encoding);
+            self.out.findings.push(Finding::fault(&self.task.file, at, fault).seqs(seq..seq + 1));
+            self.index = None;
+            return;
+        }
+        if record.source == 0 {
+            self.admin(at, seq, record.body);
+        }
+        if self.task.depth != Depth::Full {
+            return;
+        }
+        let Some(source) = self.source(at, seq, record.source) else {
+            self.index = None;
+            return;
+        };
+        self.fields.clear();
+        if let Err(error) = source.profile().extract(record.body, &mut self.fields) {
+            self.forged(at, seq, "event", "an event that can be appended", error);
+            self.index = None;
+            return;
+        }
+        if let Some(index) = &mut self.index {
+            index.add(&Indexed {
+                source: record.source,
+                rules: &source.rules,
+                encoding: record.encoding,
+                labels: record.labels,
+                fields: &self.fields,
+            });
+        }
+    }
+
+    fn source(&mut self, at: u64, seq: Seq, source: Seq) -> Option<Arc<KnownSource>> {
+        let found = match self.sources.get(&source) {
+            Some(Lookup::Known(found)) => return Some(Arc::clone(found)),
+            Some(other) => other.clone(),
+            None if source >= seq && source != 0 => Lookup::Unknown,
+            None => {
+                let found = self.task.registry.find(self.task.place, source);
+                // A source of this segment may be registered yet.
+                if source < self.expected {
+                    self.sources.insert(source, found.clone());
+                }
+                found
+            }
+        };
+        match found {
+            Lookup::Known(found) => return Some(found),
+            Lookup::Unknown if !self.broken => {
+                self.forged(
+                    at + 8,
+                    seq,
+                    "record source",
+                    "the seq of an earlier store.source record",
+                    source,
+                );
+            }
+            Lookup::Unknown | Lookup::CannotTell => {
+                if self.missing.insert(source) {
+                    let finding = Finding::new(
+                        FindingClass::Incomplete,
+                        &self.task.file,
+                        "record source",
+                        format_args!("the profile registered by record {source}"),
+                        "a log that cannot be read there",
+                    );
+                    self.out.findings.push(finding.at(at + 8).seqs(seq..seq + 1));
+                }
+            }
+        }
+        None
+    }
+
+    fn admin(&mut self, at: u64, seq: Seq, body: &[u8]) {
+        let admin = match Admin::decode(body) {
+            Ok(admin) => admin,
+            Err(fault) => {
+                // Its frame's checksum holds: nobody but a writer of records made it so.
+                self.forged(at, seq, fault.what, fault.expected, fault.found);
+                return;
+            }
+        };
+        let first = seq == self.task.id.0;
+        match admin {
+            Admin::Created { origin, store_id, log_key, .. } => {
+                if seq == 0 {
+                    self.out.created = Some(Created { origin, store_id, log_key });
+                } else {
+                    self.forged(at, seq, "store record", "store.created at seq 0 only", "another one");
+                }
+            }
+            Admin::Sealed(seal) if first && seq != 0 && seal.end_seq == seq => self.out.seal = Some(seal),
+            Admin::Sealed(seal) => {
+                let expected = "a seal at the end of the range that it seals, first in its segment";
+                self.forged(
+                    at,
+                    seq,
+                    "seal",
+                    expected,
+                    format!("a seal of {}..{}", seal.first_seq, seal.end_seq),
+                );
+            }
+            Admin::Source { profile, .. } => self.register(at, seq, &profile),
+            Admin::Key { log_key } => self.out.log_key = Some(log_key),
+            Admin::Recovered { cut_len, lost, .. } => {
+                self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
+            }
+            Admin::Clock { .. } => {}
+        }
+    }
+
+    /// A segment begins with the seal of the one before, the log with what it is.
+    fn first_record(&mut self, at: u64, seq: Seq) {
+        if self.out.created.is_none() && self.out.seal.is_none() {
+            let expected = if seq == 0 { "store.created" } else { "the seal of the segment before" };
+            self.forged(at, seq, "first record", expected, "another record");
+        }
+    }
+
+    fn register(&mut self, at: u64, seq: Seq, text: &str) {
+        let source = match KnownSource::parse(text) {
+            Ok(source) => Lookup::Known(Arc::new(source)),
+            Err(error) => {
+                self.forged(at, seq, "source profile", "one that can be registered", error);
+                Lookup::CannotTell
+            }
+        };
+        self.task.registry.register(seq, source);
+    }
+
+    fn finish(self) -> Outcome {
+        let Check {
+            task,
+            mut out,
+            expected,
+            broken,
+            last_leaf,
+            range,
+            own,
+            index,
+            leaves,
+            places,
+            frames,
+            ..
+        } = self;
+        task.registry.pass(task.place, expected, broken);
+        out.end_seq = expected;
+        if task.depth == Depth::Full {
+            out.last_leaf = last_leaf.filter(|_| out.record_count > 0);
+        }
+        let mut rebuilt = None;
+        if !broken {
+            out.root = Some(own.root());
+            out.range = Some(range);
+            rebuilt = index.map(|index| {
+                let index = index.finish();
+                Rebuilt { restated: index.restate(), index, leaves, places, frames }
+            });
+        }
+        out.restated = rebuilt.as_ref().map(|rebuilt| rebuilt.restated);
+        if task.has_sidecar && !task.active {
+            let name = task.id.file_name("idx");
+            let facts = out.header.as_ref().zip(out.root).map(|(header, segment_root)| Facts {
+                store_id: header.store_id,
+                log_len: out.log_len,
+                segment_root,
+            });
+            let sidecar = sidecar::Task {
+                disk: task.disk,
+                path: &task.path.with_file_name(&name),
+                file: &format!("log/{name}"),
+                seqs: task.id.0..expected,
+                watch: task.watch,
+            };
+            out.sidecar = sidecar::check(&sidecar, rebuilt.as_ref().zip(facts.as_ref()), &mut out.findings);
+        }
+        out
+    }
+}

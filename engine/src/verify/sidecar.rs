@@ -1,0 +1,444 @@
+//! A sealed segment's sidecar against what it should be: every byte is a function of the segment's records, so it
+//! is made again, by other code than the writer's, and compared with the file as it is made.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use super::Watch;
+use super::reindex::Finished;
+use super::report::{Finding, Findings, Looked};
+use super::segment::Rebuilt;
+use crate::disk::{Disk, File, Open};
+use crate::format::sidecar::{
+    FIELD_ENTRY_LEN, FieldEntry, Footer, FramePlace, Meta, NO_POSTING, POSTING_PLACE, POSTING_ROARING,
+    SECTION_COUNT, SIDECAR_FOOTER_LEN_MAX, SIDECAR_HEADER_LEN, Section, SectionEntry, bitmap_len,
+    encode_header,
+};
+use crate::hash::Hash;
+use crate::source::{EventTime, TermKind};
+use crate::{Seq, StoreId};
+
+/// How much is read at once.
+const WINDOW_LEN: usize = 1 << 20;
+
+/// The sidecar to check.
+pub(super) struct Task<'a> {
+    pub(super) disk: &'a Arc<dyn Disk>,
+    pub(super) path: &'a Path,
+    pub(super) file: &'a str,
+    pub(super) seqs: Range<Seq>,
+    pub(super) watch: &'a Watch<'a>,
+}
+
+/// What the sidecar should say beside the index, the leaves and the places.
+pub(super) struct Facts {
+    pub(super) store_id: StoreId,
+    pub(super) log_len: u64,
+    pub(super) segment_root: Hash,
+}
+
+/// Checks a sidecar; against `rebuilt` where the segment could be rebuilt, by its checksums alone otherwise.
+pub(super) fn check(task: &Task<'_>, rebuilt: Option<(&Rebuilt, &Facts)>, findings: &mut Findings) -> Looked {
+    let mut looked = Looked::NotCompared;
+    if let Err(error) = look(task, rebuilt, findings, &mut looked)
+        && !task.watch.cancelled()
+    {
+        findings.push(Finding::unreadable(task.file, &error).seqs(task.seqs.clone()));
+    }
+    looked
+}
+
+fn look(
+    task: &Task<'_>,
+    rebuilt: Option<(&Rebuilt, &Facts)>,
+    findings: &mut Findings,
+    looked: &mut Looked,
+) -> io::Result<()> {
+    let file = task.disk.open(task.path, Open::Read)?;
+    let len = file.len()?;
+    let end_len = len.min(SIDECAR_FOOTER_LEN_MAX as u64);
+    let mut end = vec![0; end_len as usize];
+    file.read_exact_at(&mut end, len - end_len)?;
+    let footer = match Footer::decode_end(&end, len) {
+        Ok(footer) => footer,
+        Err(fault) => {
+            findings.push(Finding::fault(task.file, 0, fault).seqs(task.seqs.clone()));
+            return Ok(());
+        }
+    };
+    let Some((rebuilt, facts)) = rebuilt else {
+        if let Some(finding) = checksums(task, &*file, &footer)? {
+            findings.push(finding);
+        }
+        *looked = Looked::Checksums;
+        return Ok(());
+    };
+    let mut expected = Expected::new(&*file, len, task.watch);
+    write_all(&mut expected, rebuilt, facts, footer.write_version)?;
+    *looked = Looked::Rebuilt;
+    let Some(at) = expected.differs_at.or((expected.at != len).then_some(expected.at.min(len))) else {
+        return Ok(());
+    };
+    // A checksum that fails tells damage; where all hold, someone wrote it so.
+    let finding = checksums(task, &*file, &footer)?.unwrap_or_else(|| {
+        let section =
+            Section::ALL.iter().rev().find(|section| footer.sections[**section as usize].offset <= at);
+        let what = section.map_or("sidecar", |section| section.name());
+        let found = "a file with good checksums that says something else";
+        Finding::forged(task.file, what, "what the segment's records give", found)
+            .at(at)
+            .seqs(task.seqs.clone())
+    });
+    findings.push(finding);
+    Ok(())
+}
+
+/// The first thing that is wrong by the file's own checksums: header, sections, the zeros between.
+fn checksums(task: &Task<'_>, file: &dyn File, footer: &Footer) -> io::Result<Option<Finding>> {
+    let damaged = |what: &str, at: u64, expected: String, found: String| {
+        Some(Finding::damaged(task.file, what, expected, found).at(at).seqs(task.seqs.clone()))
+    };
+    let mut header = [0; SIDECAR_HEADER_LEN];
+    file.read_exact_at(&mut header, 0)?;
+    if header != encode_header(footer.write_version) {
+        return Ok(damaged(
+            "sidecar header",
+            0,
+            "that of the footer's version".to_owned(),
+            "another".to_owned(),
+        ));
+    }
+    let mut window = vec![0; WINDOW_LEN];
+    for section in Section::ALL {
+        let place = footer.sections[section as usize];
+        let mut hasher = crc32fast::Hasher::new();
+        let end = place.offset + place.len;
+        let mut at = place.offset;
+        while at < end {
+            task.watch.check()?;
+            let chunk = &mut window[..WINDOW_LEN.min((end - at) as usize)];
+            file.read_exact_at(chunk, at)?;
+            task.watch.read(chunk.len() as u64);
+            hasher.update(chunk);
+            at += chunk.len() as u64;
+        }
+        let crc = hasher.finalize();
+        if crc != place.crc {
+            return Ok(damaged(
+                section.name(),
+                place.offset,
+                format!("{:08x}", place.crc),
+                format!("{crc:08x}"),
+            ));
+        }
+        let padding = place.end().unwrap_or(end) - end;
+        let mut zeros = [0; 8];
+        let zeros = &mut zeros[..padding.min(8) as usize];
+        file.read_exact_at(zeros, end)?;
+        if zeros.iter().any(|byte| *byte != 0) {
+            let expected = "zeros up to the next section".to_owned();
+            return Ok(damaged(section.name(), end, expected, "something else".to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// The bytes that should be there, compared with the file as they are made.
+struct Expected<'a> {
+    file: &'a dyn File,
+    file_len: u64,
+    watch: &'a Watch<'a>,
+    window: Vec<u8>,
+    window_at: u64,
+    at: u64,
+    /// The first byte that is another one.
+    differs_at: Option<u64>,
+    start: u64,
+    crc: crc32fast::Hasher,
+    sections: Vec<SectionEntry>,
+}
+
+impl<'a> Expected<'a> {
+    fn new(file: &'a dyn File, file_len: u64, watch: &'a Watch<'a>) -> Self {
+        Expected {
+            file,
+            file_len,
+            watch,
+            window: Vec::new(),
+            window_at: 0,
+            at: 0,
+            differs_at: None,
+            start: 0,
+            crc: crc32fast::Hasher::new(),
+            sections: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.crc.update(bytes);
+        while !bytes.is_empty() {
+            if self.differs_at.is_some() {
+                self.at += bytes.len() as u64;
+                return Ok(());
+            }
+            let from = (self.at - self.window_at) as usize;
+            let there = self.window.get(from..).unwrap_or_default();
+            if there.is_empty() {
+                self.fill()?;
+                continue;
+            }
+            let count = there.len().min(bytes.len());
+            if there[..count] != bytes[..count] {
+                let first = there.iter().zip(bytes).position(|(a, b)| a != b).unwrap_or(0);
+                self.differs_at = Some(self.at + first as u64);
+            }
+            self.at += count as u64;
+            bytes = &bytes[count..];
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.watch.check()?;
+        let left = self.file_len.saturating_sub(self.at);
+        if left == 0 {
+            self.differs_at = Some(self.at);
+            return Ok(());
+        }
+        self.window.resize(WINDOW_LEN.min(usize::try_from(left).unwrap_or(WINDOW_LEN)), 0);
+        self.file.read_exact_at(&mut self.window, self.at)?;
+        self.watch.read(self.window.len() as u64);
+        self.window_at = self.at;
+        Ok(())
+    }
+
+    /// Length of the section so far.
+    fn len(&self) -> u64 {
+        self.at - self.start
+    }
+
+    fn align(&mut self) -> io::Result<()> {
+        let missing = self.len().next_multiple_of(8) - self.len();
+        self.put(&[0; 8][..missing as usize])
+    }
+
+    fn end_section(&mut self) -> io::Result<()> {
+        let crc = std::mem::take(&mut self.crc).finalize();
+        self.sections.push(SectionEntry { offset: self.start, len: self.len(), crc });
+        self.align()?;
+        self.begin_section();
+        Ok(())
+    }
+
+    fn begin_section(&mut self) {
+        self.crc = crc32fast::Hasher::new();
+        self.start = self.at;
+    }
+}
+
+fn write_all(out: &mut Expected<'_>, rebuilt: &Rebuilt, facts: &Facts, write_version: u16) -> io::Result<()> {
+    let index = &rebuilt.index;
+    let count = index.record_count();
+    out.put(&encode_header(write_version))?;
+    out.begin_section();
+    let meta = Meta {
+        store_id: facts.store_id,
+        first_seq: index.first_seq(),
+        log_len: facts.log_len,
+        record_count: count,
+        frame_count: rebuilt.frames.len() as u32,
+        leaf_count: rebuilt.restated.leaf_count,
+        rules: rebuilt.restated.rules,
+        index_root: rebuilt.restated.index_root,
+        segment_root: facts.segment_root,
+        event_id_count: index.event_ids().len() as u32,
+        sources: index.sources(),
+    };
+    out.put(&meta.encode())?;
+    out.end_section()?;
+    for frame in &rebuilt.frames {
+        out.put(&FramePlace::encode(frame))?;
+    }
+    out.end_section()?;
+    put_words(out, &rebuilt.places)?;
+    out.end_section()?;
+    times(out, index)?;
+    for leaf in &rebuilt.leaves {
+        out.put(&leaf.0)?;
+    }
+    out.end_section()?;
+    let mut ids = index.event_ids().to_vec();
+    ids.sort_unstable();
+    for (prefix, _) in &ids {
+        out.put(&prefix.to_le_bytes())?;
+    }
+    for (_, offset) in &ids {
+        out.put(&offset.to_le_bytes())?;
+    }
+    out.end_section()?;
+    fields(out, index)?;
+    let sections: [SectionEntry; SECTION_COUNT] = std::mem::take(&mut out.sections)
+        .try_into()
+        .map_err(|_| io::Error::other("another number of sections than the format has"))?;
+    out.put(&Footer { write_version, sections }.encode())
+}
+
+fn put_words(out: &mut Expected<'_>, words: &[u32]) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(4096);
+    for chunk in words.chunks(1024) {
+        bytes.clear();
+        bytes.extend(chunk.iter().flat_map(|word| word.to_le_bytes()));
+        out.put(&bytes)?;
+    }
+    Ok(())
+}
+
+fn times(out: &mut Expected<'_>, index: &Finished) -> io::Result<()> {
+    let len = bitmap_len(index.record_count()) as usize;
+    let (mut known, mut unreadable) = (vec![0_u8; len], vec![0_u8; len]);
+    for (at, time) in index.times().iter().enumerate() {
+        let bit = 1 << (at % 8);
+        let value = match time {
+            EventTime::Known(time) => {
+                known[at / 8] |= bit;
+                time.0
+            }
+            EventTime::Unreadable => {
+                unreadable[at / 8] |= bit;
+                0
+            }
+            EventTime::Absent => 0,
+        };
+        out.put(&value.to_le_bytes())?;
+    }
+    out.put(&known)?;
+    out.put(&unreadable)?;
+    out.end_section()
+}
+
+/// Postings, columns, dictionaries, then the fields that name the places of these.
+fn fields(out: &mut Expected<'_>, index: &Finished) -> io::Result<()> {
+    let order = index.fields_by_name();
+    let dictionaries: Vec<Vec<u32>> = index.dictionaries(&order);
+    let mut entries = vec![FieldEntry::default(); order.len()];
+    let mut words: Vec<Vec<u32>> = Vec::with_capacity(order.len());
+    let mut scratch = Vec::new();
+    for ((field, ids), entry) in order.iter().zip(&dictionaries).zip(&mut entries) {
+        for (word, offsets) in entry.reserved.iter_mut().zip(index.reserved(*field)) {
+            *word = posting(out, &offsets, &mut scratch)?;
+        }
+        let of_terms = ids.iter().map(|id| posting(out, index.postings(*id as usize), &mut scratch));
+        words.push(of_terms.collect::<io::Result<_>>()?);
+    }
+    out.end_section()?;
+    for ((field, ids), entry) in order.iter().zip(&dictionaries).zip(&mut entries) {
+        for id in ids {
+            if let Some(count) =
+                (index.term(*id).kind as usize).checked_sub(1).and_then(|at| entry.counts.get_mut(at))
+            {
+                *count += 1;
+            }
+        }
+        let numbers = ids.iter().skip(entry.counts[0] as usize).take(entry.counts[1] as usize);
+        if let Some(column) = column(index, *field, numbers) {
+            entry.column_width = match entry.counts[1] {
+                0..=0xFF => 1,
+                0x100..=0xFFFF => 2,
+                _ => 4,
+            };
+            entry.column_at = out.len();
+            let width = usize::from(entry.column_width);
+            for value in column {
+                out.put(&value.to_le_bytes()[..width])?;
+            }
+            out.align()?;
+        }
+    }
+    out.end_section()?;
+    for ((ids, words), entry) in dictionaries.iter().zip(words).zip(&mut entries) {
+        entry.terms_at = out.len();
+        scratch.clear();
+        for (id, word) in ids.iter().zip(words) {
+            entry.bytes_len += index.term(*id).bytes.len() as u32;
+            scratch.extend_from_slice(&entry.bytes_len.to_le_bytes());
+            scratch.extend_from_slice(&word.to_le_bytes());
+        }
+        for id in ids {
+            scratch.extend_from_slice(index.term(*id).bytes);
+        }
+        out.put(&scratch)?;
+        out.align()?;
+    }
+    out.end_section()?;
+    out.put(&(order.len() as u64).to_le_bytes())?;
+    let mut name_at = (8 + order.len() * FIELD_ENTRY_LEN) as u32;
+    for (field, entry) in order.iter().zip(&mut entries) {
+        let (name, private) = index.field(*field);
+        (entry.name_at, entry.name_len, entry.private) = (name_at, name.len() as u16, private);
+        name_at += name.len() as u32;
+        out.put(&entry.encode())?;
+    }
+    for field in &order {
+        out.put(index.field(*field).0.as_bytes())?;
+    }
+    out.end_section()
+}
+
+/// The posting of `offsets` and the word that stands for it.
+fn posting(out: &mut Expected<'_>, offsets: &[u32], scratch: &mut Vec<u8>) -> io::Result<u32> {
+    match offsets {
+        [] => return Ok(NO_POSTING),
+        [one] => return Ok(*one),
+        _ => {}
+    }
+    let place = (out.len() / 4) as u32 | POSTING_PLACE;
+    let list_len = offsets.len() * 4;
+    let bitmap = (offsets.len() > 4)
+        .then(|| RoaringBitmap::from_sorted_iter(offsets.iter().copied()).ok())
+        .flatten()
+        .map(|mut bitmap| {
+            bitmap.optimize();
+            bitmap
+        })
+        .filter(|bitmap| bitmap.serialized_size() + 4 < list_len);
+    scratch.clear();
+    match bitmap {
+        None => {
+            scratch.extend_from_slice(&(offsets.len() as u32).to_le_bytes());
+            scratch.extend(offsets.iter().flat_map(|offset| offset.to_le_bytes()));
+        }
+        Some(bitmap) => {
+            scratch.extend_from_slice(&(offsets.len() as u32 | POSTING_ROARING).to_le_bytes());
+            scratch.extend_from_slice(&(bitmap.serialized_size() as u32).to_le_bytes());
+            bitmap.serialize_into(&mut *scratch)?;
+            scratch.resize(scratch.len().next_multiple_of(4), 0);
+        }
+    }
+    out.put(scratch)?;
+    Ok(place)
+}
+
+/// The numeric column of a field, where it has one: by record, 1 + the number's place among the field's numbers.
+fn column<'n>(index: &Finished, field: usize, numbers: impl Iterator<Item = &'n u32>) -> Option<Vec<u32>> {
+    let count = index.record_count();
+    if matches!(index.field(field).0, "source" | "encoding") {
+        return None;
+    }
+    let mut column = vec![0; count as usize];
+    let mut filled = 0_u64;
+    for (place, id) in (1..).zip(numbers) {
+        debug_assert_eq!(index.term(*id).kind, TermKind::Number);
+        for offset in index.postings(*id as usize) {
+            filled += 1;
+            // A record with two numbers has no place in a column.
+            if std::mem::replace(&mut column[*offset as usize], place) != 0 {
+                return None;
+            }
+        }
+    }
+    (filled > 0 && filled * 16 >= u64::from(count)).then_some(column)
+}
