@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use super::files::LogFile;
 use super::scan::{self, FrameScan};
 use super::sources::STORE_RECORDS;
 use super::{Catalog, Committed, Log};
@@ -19,6 +20,9 @@ use crate::segment::Locator;
 use crate::source::{Fields, Profile};
 use crate::store::Prepared;
 use crate::{Result, SegmentId, Seq};
+
+/// How many bytes of frames a commit reads at most to keep this index up to the log.
+const FOLLOW_LEN: u64 = 16 << 10;
 
 /// The index of one segment, up to some seq.
 #[derive(Debug)]
@@ -108,7 +112,28 @@ impl Indexer {
         }
         let catalog = log.catalog(head)?;
         let file = log.active(head)?;
-        let mut scan = FrameScan::new(&file.file, &file.path, self.next_at, head.written_len);
+        self.read_frames(log, &catalog, &file, head.written_len)
+    }
+
+    /// Catches up where little is missing: the store's own records, or a few of another process. A process that
+    /// comes to a long segment leaves it to the next seal.
+    pub(crate) fn follow(&mut self, log: &Log, head: &Head) -> Result<()> {
+        let missing = head.written_len.saturating_sub(self.next_at);
+        if self.segment == head.active && missing > 0 && missing <= FOLLOW_LEN {
+            self.catch_up(log, head)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the frames of this segment's log up to `end`, from where the last reading ended.
+    pub(super) fn read_frames(
+        &mut self,
+        log: &Log,
+        catalog: &Catalog,
+        file: &LogFile,
+        end: u64,
+    ) -> Result<()> {
+        let mut scan = FrameScan::new(&file.file, &file.path, self.next_at, end);
         while let Some((at, header, payload)) = scan.next()? {
             if header.count == 0 {
                 self.next_at = at + header.frame_len();
@@ -121,7 +146,7 @@ impl Indexer {
             self.locator.frame(at, header.payload_len, header.received_at);
             for (record, leaf) in records.iter().zip(leaves) {
                 self.locator.record(record.encoded_len());
-                self.read(log, &catalog, record, leaf)?;
+                self.read(log, catalog, record, leaf)?;
             }
             self.next_at = at + header.frame_len();
         }

@@ -31,34 +31,56 @@ pub struct SealedSegment {
 /// Seals the active segment. Nothing where it holds only records with which segments begin.
 pub(crate) fn seal(log: &Log, indexer: &Mutex<Indexer>) -> Result<Option<SealedSegment>> {
     let target = log.head()?.active;
-    // Two rounds: the first may take a while, and what comes in during it is little.
+    // Taken out while it works, so that commits need not wait for it: what they write meanwhile is read from
+    // the log.
+    let mut building = std::mem::replace(&mut *lock(indexer), Indexer::new(target));
+    let sealed = prepare(log, &mut building).and_then(|()| {
+        log.transact(|session| {
+            let records = session.head().next_seq - session.head().active.0;
+            if session.head().active != target || records <= 1 {
+                return Ok(None);
+            }
+            session.sync()?;
+            let log_len = session.head().written_len;
+            let sealed = roll(log, session, &mut building)?;
+            *lock(indexer) = Indexer::new(session.head().active);
+            Ok(Some((sealed, log_len, session.head().clone())))
+        })
+    });
+    let (sealed, log_len, head) = match sealed {
+        Ok(Some(rolled)) => rolled,
+        unsealed => {
+            put_back(building, indexer);
+            return unsealed.map(|_| None);
+        }
+    };
+    write_sidecar(log, sealed.id, log_len, building)?;
+    rebuild_sidecars(log, &head)?;
+    log.extend_groups(&head)?;
+    Ok(Some(sealed))
+}
+
+/// An index that did not come to be sealed goes on where it was.
+fn put_back(building: Indexer, indexer: &Mutex<Indexer>) {
+    let mut current = lock(indexer);
+    if current.segment() == building.segment() && current.next_seq() < building.next_seq() {
+        *current = building;
+    }
+}
+
+/// Does off the lock what takes long. Two rounds: the first may take a while, and what comes in during it is
+/// little.
+fn prepare(log: &Log, building: &mut Indexer) -> Result<()> {
     for _ in 0..2 {
         let head = log.head()?;
-        let mut indexer = lock(indexer);
-        indexer.catch_up(log, &head)?;
-        let _ = indexer.builder.commitment();
+        building.catch_up(log, &head)?;
+        let _ = building.builder.commitment();
         // A head that could not be read gives way to an older one.
         if log.head()?.next_seq.saturating_sub(head.next_seq) < CATCH_UP_COUNT {
             break;
         }
     }
-    let sealed = log.transact(|session| {
-        let records = session.head().next_seq - session.head().active.0;
-        if session.head().active != target || records <= 1 {
-            return Ok(None);
-        }
-        session.sync()?;
-        let mut indexer = lock(indexer);
-        let log_len = session.head().written_len;
-        let sealed = roll(log, session, &mut indexer)?;
-        let next = Indexer::new(session.head().active);
-        let done = std::mem::replace(&mut *indexer, next);
-        Ok(Some((sealed, done, log_len, session.head().clone())))
-    })?;
-    let Some((sealed, done, log_len, head)) = sealed else { return Ok(None) };
-    write_sidecar(log, &sealed, log_len, done)?;
-    log.extend_groups(&head)?;
-    Ok(Some(sealed))
+    Ok(())
 }
 
 /// Under the lock: states the segment's roots and goes over to the next.
@@ -106,8 +128,8 @@ fn roll(log: &Log, session: &mut Session<'_>, indexer: &mut Indexer) -> Result<S
 }
 
 /// Writes the sealed segment's sidecar beside its log, synced before it takes its name.
-fn write_sidecar(log: &Log, sealed: &SealedSegment, log_len: u64, mut indexer: Indexer) -> Result<()> {
-    let path = log.layout.sidecar(sealed.id);
+fn write_sidecar(log: &Log, id: SegmentId, log_len: u64, mut indexer: Indexer) -> Result<()> {
+    let path = log.layout.sidecar(id);
     let facts = SegmentFacts {
         store_id: log.store_id,
         log_len,
@@ -123,4 +145,21 @@ fn write_sidecar(log: &Log, sealed: &SealedSegment, log_len: u64, mut indexer: I
     log.world.disk.rename(&beside, &path).map_err(Error::io("rename", &beside))?;
     let dir = log.layout.log_dir();
     log.world.disk.sync_dir(&dir).map_err(Error::io("sync directory", dir))
+}
+
+/// Writes the sidecars that are missing: a process ended between a seal and its sidecar, or someone removed them.
+pub(crate) fn rebuild_sidecars(log: &Log, head: &Head) -> Result<()> {
+    let dir = log.layout.log_dir();
+    let names = log.world.disk.list(&dir).map_err(Error::io("list", dir))?;
+    let catalog = log.catalog(head)?;
+    for place in &catalog.sealed {
+        let id = SegmentId(place.first_seq);
+        if names.binary_search(&id.file_name("idx")).is_ok() {
+            continue;
+        }
+        let mut indexer = Indexer::new(id);
+        indexer.read_frames(log, &catalog, &*log.files.log(id)?, place.log_len)?;
+        write_sidecar(log, id, place.log_len, indexer)?;
+    }
+    Ok(())
 }

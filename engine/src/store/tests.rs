@@ -249,3 +249,28 @@ fn a_torn_tail_is_kept_and_told_and_a_frame_that_was_durable_is_never_cut() {
     let refused = Store::open(dir.path(), options()).unwrap_err();
     assert_eq!(refused.class(), Some(crate::Class::Damaged), "{refused}");
 }
+
+#[test]
+fn sidecars_that_are_missing_are_built_again_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    let log = dir.path().join("log");
+    let sidecars = || {
+        let names = files(&log).into_iter().filter(|name| name.ends_with(".idx"));
+        names.map(|name| (std::fs::read(log.join(&name)).unwrap(), name)).collect::<Vec<_>>()
+    };
+    for n in 0..30 {
+        store.append(&event(n)).unwrap();
+        if n % 10 == 9 {
+            store.seal().unwrap();
+        }
+    }
+    let before = sidecars();
+    assert_eq!(before.len(), 3);
+    for (_, name) in &before[..2] {
+        std::fs::remove_file(log.join(name)).unwrap();
+    }
+    store.append(&event(40)).unwrap();
+    store.seal().unwrap();
+    assert_eq!(sidecars()[..3], before);
+}
