@@ -110,7 +110,11 @@ pub(super) fn create(world: &World, layout: &Layout, created: impl FnOnce(StoreI
     };
     prepare_segment(world, layout, &header, &admin.encode())?;
     place_segment(world, layout, SegmentId(0))?;
-    sync_root(world, layout)
+    sync_root(world, layout)?;
+    // All of it is durable: there is nothing for the first open to recover.
+    let mut head = head_at(world, layout, SegmentId(0))?;
+    head.turn = 1;
+    HeadFile::open(world, layout)?.publish(&head)
 }
 
 /// Makes the names in the store's directory durable, and the directory's own.
