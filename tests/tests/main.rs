@@ -1,3 +1,4 @@
 //! Every whole-program test, in one binary.
 
 mod crash;
+mod processes;

@@ -1,0 +1,177 @@
+//! Real processes on a real disk: writers, readers, and processes that are killed.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use indelible_engine::disk::World;
+use indelible_engine::{Error, Options, Record, Store};
+
+/// A process that is killed when the test is done with it, however the test ends.
+struct Worker {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    fn start(words: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
+        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the worker starts");
+        let out = BufReader::new(child.stdout.take().expect("it has a stdout"));
+        Worker { child, out }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("its output can be read");
+        line.trim_end().to_owned()
+    }
+
+    /// The rest of its output, and that it succeeded.
+    fn end(mut self) -> String {
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).expect("its output can be read");
+        assert!(self.child.wait().expect("it ends").success());
+        rest
+    }
+
+    fn kill(mut self) -> String {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).expect("its output can be read");
+        rest
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended by itself; both calls then say so.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A new store in a directory of its own.
+fn new_store(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    let store = Store::create(&dir, Options::new("processes.example/store")).expect("a new store");
+    store.close().expect("it closes");
+    dir
+}
+
+/// All records, checked to be a chain.
+fn records(dir: &Path) -> Vec<Record> {
+    let store = Store::open(dir, Options::default()).expect("the store opens");
+    let snapshot = store.snapshot().expect("it can be read");
+    let records: Vec<Record> =
+        snapshot.records_with_integrity(..).collect::<Result<_, _>>().expect("every record can be read");
+    assert_eq!(records.len() as u64, snapshot.tree_size());
+    for pair in records.windows(2) {
+        let leaf = pair[0].integrity.expect("asked for").leaf;
+        assert_eq!(pair[1].integrity.expect("asked for").predecessor, leaf);
+    }
+    records
+}
+
+/// Checks that each receipt of `name` names the record that it is for; how many there were.
+fn check_receipts(records: &[Record], name: &str, receipts: &str) -> usize {
+    let mut last = 0;
+    for line in receipts.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [n, seq, leaf] = words[..] else { panic!("{line:?} is no receipt") };
+        let seq: u64 = seq.parse().expect("a seq");
+        assert!(seq > last, "{name}'s receipts are in order");
+        last = seq;
+        let record = &records[usize::try_from(seq).expect("a small log")];
+        let id = format!(r#"{{"event_id":"{name}-{n}","#);
+        assert!(record.body.starts_with(id.as_bytes()), "{name} {line}");
+        assert_eq!(record.integrity.expect("asked for").leaf.to_string(), leaf, "{name} {line}");
+    }
+    receipts.lines().count()
+}
+
+#[test]
+fn four_writers_and_two_readers_share_a_store() {
+    let dir = new_store("four-writers");
+    let path = dir.to_str().expect("a plain path");
+    let readers: Vec<Worker> = (0..2).map(|_| Worker::start(&["read", path, "20000"])).collect();
+    let names = ["a", "b", "c", "d"];
+    let writers: Vec<Worker> =
+        names.iter().map(|name| Worker::start(&["append", path, name, "5000"])).collect();
+    // All at once, or a full pipe of one would hold up the others.
+    let receipts: HashMap<&str, String> = std::thread::scope(|scope| {
+        let ends: Vec<_> = writers.into_iter().map(|writer| scope.spawn(|| writer.end())).collect();
+        names.into_iter().zip(ends.into_iter().map(|end| end.join().expect("it succeeded"))).collect()
+    });
+    for reader in readers {
+        reader.end();
+    }
+    let records = records(&dir);
+    assert_eq!(records.iter().filter(|record| !record.is_store_record()).count(), 20_000);
+    for (name, receipts) in &receipts {
+        assert_eq!(check_receipts(&records, name, receipts), 5_000);
+    }
+    assert!(records.last().is_some_and(|record| record.segment.0 > 0), "segments were sealed meanwhile");
+    fs::remove_dir_all(dir).expect("it can be removed");
+}
+
+#[test]
+fn the_lock_of_a_killed_process_is_free() {
+    let dir = new_store("killed-holder");
+    let path = dir.to_str().expect("a plain path");
+    let mut holder = Worker::start(&["hold", path]);
+    assert_eq!(holder.line(), "held");
+    let writer = Worker::start(&["append", path, "w", "100"]);
+    holder.kill();
+    let receipts = writer.end();
+    assert_eq!(check_receipts(&records(&dir), "w", &receipts), 100);
+    fs::remove_dir_all(dir).expect("it can be removed");
+}
+
+#[test]
+fn writers_that_are_killed_harm_nobody() {
+    let dir = new_store("killed-writers");
+    let path = dir.to_str().expect("a plain path");
+    let survivor = Worker::start(&["append", path, "s", "2000"]);
+    let mut told = Vec::new();
+    for round in 0..5 {
+        let name = format!("k{round}");
+        let mut victim = Worker::start(&["append", path, &name, "1000000"]);
+        let mut receipts: String = (0..50 + 31 * round).map(|_| victim.line() + "\n").collect();
+        let rest = victim.kill();
+        // Its last line may be cut off.
+        receipts.push_str(rest.rfind('\n').map_or("", |end| &rest[..=end]));
+        told.push((name, receipts));
+    }
+    let receipts = survivor.end();
+    let records = records(&dir);
+    assert_eq!(check_receipts(&records, "s", &receipts), 2_000);
+    for (name, receipts) in &told {
+        assert!(check_receipts(&records, name, receipts) >= 50);
+    }
+    fs::remove_dir_all(dir).expect("it can be removed");
+}
+
+#[test]
+fn a_forked_process_is_refused() {
+    static PROCESS: AtomicU32 = AtomicU32::new(7);
+    let dir = new_store("forked");
+    let mut world = World::real().expect("a Linux machine");
+    world.process_id = || PROCESS.load(Ordering::SeqCst);
+    let store = Store::open(&dir, Options::default().world(world)).expect("the store opens");
+    store.append(br#"{"event_id":"before"}"#).expect("the process that opened it may append");
+    PROCESS.store(8, Ordering::SeqCst);
+    let refused = store.append(br#"{"event_id":"after"}"#);
+    assert!(matches!(refused, Err(Error::Forked { opened_by: 7, current: 8 })), "{refused:?}");
+    assert!(matches!(store.seal(), Err(Error::Forked { .. })));
+    assert!(matches!(store.snapshot().map(drop), Err(Error::Forked { .. })));
+    PROCESS.store(7, Ordering::SeqCst);
+    assert_eq!(store.append(br#"{"event_id":"again"}"#).expect("it goes on").seq, 3);
+    fs::remove_dir_all(dir).expect("it can be removed");
+}
