@@ -179,12 +179,18 @@ impl Extraction<'_, '_> {
 
     fn decide(&mut self, condition: u16, value: Option<Scalar<'_>>) {
         let condition = usize::from(condition);
-        if let (Some(Scalar::String(text)), Some(is)) = (value, self.profile.conditions.get(condition))
-            && let Some(met) = self.scratch.met.get_mut(condition)
-        {
-            let text = text.unescaped(&mut self.scratch.text);
-            *met |= is.iter().any(|wanted| wanted.as_bytes() == text);
-        }
+        let (Some(is), Some(met)) =
+            (self.profile.conditions.get(condition), self.scratch.met.get_mut(condition))
+        else {
+            return;
+        };
+        let value = match value {
+            Some(Scalar::String(text)) => text.unescaped(&mut self.scratch.text),
+            Some(Scalar::True) => b"true",
+            Some(Scalar::False) => b"false",
+            _ => return,
+        };
+        *met |= is.iter().any(|wanted| wanted.as_bytes() == value);
     }
 
     /// Takes up what waited for a condition, and refuses a user's event that calls itself the store's own.

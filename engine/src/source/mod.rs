@@ -24,6 +24,8 @@ mod time;
 #[cfg(test)]
 mod mask_tests;
 #[cfg(test)]
+mod shipped_tests;
+#[cfg(test)]
 mod tests;
 
 pub use extract::EXTRACTOR;

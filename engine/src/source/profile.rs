@@ -33,7 +33,7 @@ pub enum FieldKind {
 pub struct PathRule {
     /// The JSON path, as the profile writes it.
     pub path: String,
-    /// The path is followed only in events with one of these strings at another path.
+    /// The path is followed only in events with one of these at another path: strings, `true` or `false`.
     pub when: Option<(String, Vec<String>)>,
 }
 

@@ -316,6 +316,9 @@ paths = ["c[]"]
 name = "odd"
 private = true
 paths = ['x."a.b"."c\"d"']
+[[field]]
+name = "flagged"
+paths = [{ path = "flagged", when = "flag", is = ["true"] }]
 "#;
 
 #[test]
@@ -345,6 +348,8 @@ fn values_are_read_as_the_profile_says() {
         (r#"{"fallback":"f","actor":{"type":"bot","id":"a"}}"#, "agent=a"),
         (r#"{"fallback":"f","actor":{"type":"human","id":"a"}}"#, "agent=f"),
         (r#"{"actor":{"type":"human","id":"a"}}"#, ""),
+        (r#"{"flagged":"f","flag":true}"#, "flagged=f"),
+        (r#"{"flagged":"f","flag":false}"#, ""),
         (r#"{"actor":{"type":"bot","id":{"a":1}}}"#, "agent=?"),
         (r#"{"actor":{"type":"bot","id":"\u0061"}}"#, "agent=a"),
         (r#"{"id":7.0}"#, "id=7"),
