@@ -29,10 +29,10 @@ pub struct IndexBuilder {
     pub(crate) event_ids: Vec<(u64, u32)>,
     encodings: Vec<(u8, TermId)>,
     last_day: Option<(i64, TermId)>,
-    /// Terms that were there at the last commitment and got more offsets since.
+    /// Terms that have their leaves and got more offsets since.
     pub(super) touched: Vec<TermId>,
     pub(super) seqs: SeqsHasher,
-    /// How many terms, in the order of first use, the last commitment has seen.
+    /// How many terms, in the order of first use, have their leaves.
     pub(super) committed_terms: usize,
     pub(super) committed: Option<(u32, IndexCommitment)>,
 }
@@ -45,8 +45,10 @@ pub(crate) struct Field {
     pub(super) hash: Hash,
     pub(super) present: Bits,
     pub(super) unreadable: Bits,
-    /// The running hashes over the offsets that are present, absent and unreadable, as of the last commitment.
+    /// The running hashes over the offsets that are present, absent and unreadable.
     pub(super) reserved: [Running; 3],
+    /// How many offsets of each the leaves in `leaves` speak of.
+    pub(super) reserved_committed: [u32; 3],
     /// The offset up to which those hashes go.
     pub(super) reserved_upto: u32,
     /// How many terms.
@@ -286,6 +288,7 @@ impl Field {
             present: Bits::default(),
             unreadable: Bits::default(),
             reserved: [Running::new(), Running::new(), Running::new()],
+            reserved_committed: [0; 3],
             reserved_upto: 0,
             term_count: 0,
             number_count: 0,

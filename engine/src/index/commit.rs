@@ -93,6 +93,18 @@ impl IndexBuilder {
         sources
     }
 
+    /// Does a part of what the next [`IndexBuilder::commitment`] would have to do, for at most `term_count_max`
+    /// terms; whether there is more. So that a lock is not held for long, whoever holds one calls this until
+    /// there is no more, letting go of the lock in between.
+    pub fn prepare(&mut self, term_count_max: usize) -> bool {
+        let mut scratch = Vec::new();
+        for field in &mut self.fields {
+            field.hash_reserved(self.record_count, &mut scratch);
+        }
+        self.commit_new(term_count_max, &mut LeafHashes::default());
+        self.committed_terms < self.terms.len()
+    }
+
     fn commit_terms(&mut self) {
         let mut hashes = LeafHashes::default();
         for ids in std::mem::take(&mut self.touched).chunks(BATCH) {
@@ -103,11 +115,17 @@ impl IndexBuilder {
                 self.fields[entry.field as usize].replace(&self.terms, &term, &leaf);
             }
         }
+        self.commit_new(usize::MAX, &mut hashes);
+    }
+
+    /// Hashes the terms that no commitment has seen, `count_max` at most, and puts them in their places.
+    fn commit_new(&mut self, count_max: usize, hashes: &mut LeafHashes) {
+        let end = self.committed_terms.saturating_add(count_max).min(self.terms.len());
+        let new: Vec<TermId> = (self.committed_terms as TermId..end as TermId).collect();
+        self.committed_terms = end;
         let mut fresh: Vec<Vec<Fresh>> = self.fields.iter().map(|_| Vec::new()).collect();
-        let new: Vec<TermId> = (self.committed_terms as TermId..self.terms.len() as TermId).collect();
-        self.committed_terms = self.terms.len();
         for ids in new.chunks(BATCH) {
-            self.hash_leaves(ids, &mut hashes);
+            self.hash_leaves(ids, hashes);
             for (id, (term, leaf)) in ids.iter().zip(hashes.iter()) {
                 fresh[self.terms.entry(*id).field as usize].push(Fresh { term, id: *id, leaf });
             }
@@ -153,16 +171,16 @@ impl IndexBuilder {
         let terms: [Hash; 3] = RESERVED.map(|term| term_hash(TermKind::Reserved, term));
         let mut scratch = Vec::new();
         for field in &mut self.fields {
-            let before = field.reserved.each_ref().map(|running| running.count());
             field.hash_reserved(self.record_count, &mut scratch);
             for (which, term) in terms.iter().enumerate() {
                 let running = &field.reserved[which];
-                let count = running.count() as u32;
-                if running.count() == before[which] {
+                let (count, before) = (running.count() as u32, field.reserved_committed[which]);
+                if count == before {
                     continue;
                 }
                 let leaf = IndexLeaf { field: field.hash, term: *term, count, seqs: running.hash() }.hash();
-                if before[which] == 0 {
+                field.reserved_committed[which] = count;
+                if before == 0 {
                     field.merge(&self.terms, vec![Fresh { term: *term, id: reserved_id(which), leaf }]);
                 } else {
                     field.replace(&self.terms, term, &leaf);

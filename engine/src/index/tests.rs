@@ -239,6 +239,9 @@ fn the_root_is_that_of_the_plain_rules_after_every_step() {
                 let record = random_record(&mut random, bound);
                 add(&mut builder, &record);
                 records.push(record);
+                if random.below(10) == 0 {
+                    builder.prepare(random.below(30) as usize);
+                }
             }
             assert_eq!(
                 builder.commitment(),
@@ -329,6 +332,14 @@ fn cost_of_the_index() {
             adding += spent() - before;
         }
         println!("{count}: add {:?} a record", adding / count as u32);
+        loop {
+            let before = spent();
+            let more = builder.prepare(20_000);
+            println!("  prepared 20,000 terms: {:?}", spent() - before);
+            if !more || count > 100_000 {
+                break;
+            }
+        }
         for more in [0, 300, 300, 300] {
             for _ in 0..more {
                 bench_add(&mut builder, &rules, &bench_fields_unique(&mut random, 0));
