@@ -1,2 +1,7 @@
-//! Indelible.
+//! Indelible, an embedded append-only evidence store: what an embedding program links.
+//!
+//! This crate is the embedding face: it re-exports the engine and adds nothing of its own. With
+//! `default-features = false` it brings none of the command line's dependencies along.
+#![forbid(unsafe_code)]
+
 pub use indelible_engine::*;

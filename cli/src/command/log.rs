@@ -1,0 +1,107 @@
+//! `indelible log`: events in order, byte for byte.
+
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use indelible::Snapshot;
+
+use crate::exit::{Code, Outcome};
+use crate::open;
+use crate::output::Out;
+use crate::show::Shower;
+
+/// Print events, one a line, in the log's order, byte for byte
+///
+/// On a terminal control characters are shown escaped; piped, the bytes are as they came.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  indelible log -n 20
+  indelible log --follow | jq .kind
+  indelible log --all --integrity -n 1 --reverse")]
+pub(crate) struct Args {
+    /// Only the last N
+    #[arg(short = 'n', long = "lines", value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// The newest first
+    #[arg(long, short, conflicts_with = "follow")]
+    pub(crate) reverse: bool,
+    /// Go on with what is appended from now on, by any process, until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// The store's own records (kind store.*) too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print {\"event\": …, \"integrity\": {seq, received_at, prev_hash, hash, segment, sig_alg}} for each
+    #[arg(long)]
+    pub(crate) integrity: bool,
+}
+
+/// How often `--follow` looks for new records.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// How many records `--reverse` reads forward before it turns them round.
+const REVERSE_COUNT: u64 = 128;
+
+/// Prints events.
+pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
+    let store = open::to_read(store)?;
+    let shower = Shower::new(&store, args.integrity)?;
+    let mut snapshot = store.snapshot()?;
+    let mut out = Out::stdout();
+    let mut seqs = last(&snapshot, args)..snapshot.tree_size();
+    if args.reverse {
+        while !seqs.is_empty() {
+            let start = seqs.end.saturating_sub(REVERSE_COUNT).max(seqs.start);
+            let records: Result<Vec<_>, _> = shower.records(&snapshot, start..seqs.end).collect();
+            for record in records?.iter().rev().filter(|record| args.all || !record.is_store_record()) {
+                shower.show(&mut out, record)?;
+            }
+            seqs.end = start;
+        }
+    } else {
+        forward(&shower, &snapshot, seqs.clone(), args.all, &mut out)?;
+    }
+    while args.follow {
+        out.flush()?;
+        std::thread::sleep(POLL_INTERVAL);
+        snapshot = store.snapshot()?;
+        forward(&shower, &snapshot, seqs.end..snapshot.tree_size(), args.all, &mut out)?;
+        seqs.end = snapshot.tree_size();
+    }
+    out.finish()?;
+    Ok(Code::Clean)
+}
+
+fn forward(shower: &Shower, snapshot: &Snapshot, seqs: Range<u64>, all: bool, out: &mut Out) -> Outcome<()> {
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    for record in shower.records(snapshot, seqs) {
+        let record = record?;
+        if all || !record.is_store_record() {
+            shower.show(out, &record)?;
+        }
+    }
+    Ok(())
+}
+
+/// The seq from which on there are as many records to show as were asked for.
+fn last(snapshot: &Snapshot, args: &Args) -> u64 {
+    let size = snapshot.tree_size();
+    let Some(count) = args.count else { return 0 };
+    if args.all {
+        return size.saturating_sub(count);
+    }
+    // Back from the end, over the gaps between the store's own records.
+    let own: Vec<u64> = snapshot.store_records().collect();
+    let (mut end, mut missing) = (size, count);
+    for &seq in own.iter().rev() {
+        let between = end - (seq + 1);
+        if between >= missing {
+            return end - missing;
+        }
+        missing -= between;
+        end = seq;
+    }
+    end.saturating_sub(missing)
+}

@@ -1,0 +1,44 @@
+//! The commands, one file each. Each has its options (`Args`) and one function (`run`).
+
+pub(crate) mod append;
+pub(crate) mod backup;
+pub(crate) mod checkpoint;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod init;
+pub(crate) mod log;
+pub(crate) mod man;
+pub(crate) mod record;
+pub(crate) mod recover;
+pub(crate) mod seal;
+pub(crate) mod show;
+pub(crate) mod sources;
+pub(crate) mod stats;
+pub(crate) mod verify;
+
+use crate::args::{Cli, Command};
+use crate::exit::Outcome;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(cli: &Cli) -> Outcome {
+    let store = cli.place.store.as_path();
+    match &cli.command {
+        Command::Init(args) => init::run(store, args),
+        Command::Append(args) => append::run(store, args),
+        Command::Record(args) => record::run(store, args),
+        Command::Log(args) => log::run(store, args),
+        Command::Show(args) => show::run(store, args),
+        Command::Sources(args) => sources::run(store, args),
+        Command::Seal(args) => seal::run(store, args),
+        Command::Checkpoint(args) => checkpoint::run(store, args),
+        Command::Verify(args) => verify::run(store, args),
+        Command::Stats(args) => stats::run(store, args),
+        Command::Doctor(args) => doctor::run(store, args),
+        Command::Backup(args) => backup::run(store, args),
+        Command::Recover(args) => recover::run(store, args),
+        Command::Demo(args) => demo::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}

@@ -1,0 +1,203 @@
+//! The one place that maps what happened to an exit code, and that says what went wrong.
+//!
+//! Code 0 is only ever given by a command that came to its end, its last output flushed: every other way out of
+//! the program, a panic and a broken pipe included, is a failure.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use indelible::{Class, Error};
+
+use crate::output;
+
+/// The exit codes of the command line. The help documents them (`args`), and they never change meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// All is well.
+    Clean = 0,
+    /// The command or its input cannot be understood: a wrong option, a bad event.
+    Usage = 2,
+    /// The environment refused: I/O, permissions, a lock, a broken pipe.
+    Environment = 3,
+    /// A version that this release does not know.
+    Unsupported = 4,
+    /// A checksum fails.
+    Damaged = 10,
+    /// A hash, a root, a signature or an authority fails.
+    Forged = 11,
+    /// A signature that was asked for is missing or does not verify.
+    NotAuthenticated = 12,
+    /// The store is behind what was signed or seen of it.
+    RolledBack = 13,
+    /// Something that should be there is not.
+    Incomplete = 14,
+    /// A bug of ours.
+    Bug = 70,
+    /// Stopped by Ctrl-C.
+    Interrupted = 130,
+    /// Stopped by SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        ExitCode::from(code as u8)
+    }
+}
+
+/// Why a command ended before its end.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The engine refused.
+    Engine(Error),
+    /// A file that is no part of a store, or a stream, failed: what was tried, and on what.
+    Io(String, io::Error),
+    /// What the user gave cannot be used.
+    Usage(String),
+    /// All has been said already; this is the code.
+    Told(Code),
+}
+
+/// What every command returns.
+pub(crate) type Outcome<T = Code> = Result<T, Failure>;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Engine(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Engine(error) => error.fmt(f),
+            Failure::Io(what, error) => write!(f, "cannot {what}: {error}"),
+            Failure::Usage(reason) => f.write_str(reason),
+            Failure::Told(_) => Ok(()),
+        }
+    }
+}
+
+impl Failure {
+    /// An I/O failure: `map_err(Failure::io("read events.jsonl"))`.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+        let what = what.into();
+        move |error| Failure::Io(what, error)
+    }
+
+    /// Whether the reader of our output went away: nobody is left to be told.
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Failure::Io(_, error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The exit code.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Failure::Engine(error) => of_error(error),
+            Failure::Io(..) => Code::Environment,
+            Failure::Usage(_) => Code::Usage,
+            Failure::Told(code) => *code,
+        }
+    }
+}
+
+/// The code of an error of the engine.
+fn of_error(error: &Error) -> Code {
+    match error {
+        Error::Fault { fault, .. } => of_class(fault.class),
+        Error::InvalidEvent { .. }
+        | Error::DuplicateEvent { .. }
+        | Error::InvalidProfile { .. }
+        | Error::InvalidTrust { .. }
+        | Error::NotFound { .. }
+        | Error::NotAStore { .. }
+        | Error::AlreadyExists { .. }
+        | Error::OverLimit { .. } => Code::Usage,
+        Error::NotAuthenticated { .. } => Code::NotAuthenticated,
+        Error::RolledBack { .. } => Code::RolledBack,
+        Error::Forked { .. } => Code::Bug,
+        Error::Cancelled => Code::Interrupted,
+        // Io, Locked, ReadOnly, ClosedToWriting; and what a later engine may add is no success either.
+        _ => Code::Environment,
+    }
+}
+
+/// The code of a class of fault.
+pub(crate) fn of_class(class: Class) -> Code {
+    match class {
+        Class::Unsupported => Code::Unsupported,
+        Class::Damaged => Code::Damaged,
+        Class::Forged => Code::Forged,
+    }
+}
+
+/// Says what went wrong, on stderr, and returns the code to end with.
+pub(crate) fn tell(failure: &Failure) -> Code {
+    if !failure.is_broken_pipe() && !matches!(failure, Failure::Told(_)) {
+        output::error(failure);
+    }
+    failure.code()
+}
+
+/// Prints clap's help or its complaint. Help that could not be printed is a failure too.
+pub(crate) fn of_usage(error: &clap::Error) -> Outcome {
+    error.print().map_err(Failure::io("write the help"))?;
+    Ok(if error.use_stderr() { Code::Usage } else { Code::Clean })
+}
+
+/// Makes a panic say that it is our bug, with where it happened.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        let payload = info.payload();
+        let words = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        output::error(&format_args!(
+            "this is a bug in indelible {}: {words} ({place}); please report it with what you did",
+            env!("CARGO_PKG_VERSION"),
+        ));
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indelible::Fault;
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn every_error_has_a_code_that_is_no_success() {
+        let path = PathBuf::from("x");
+        let fault = |class| Fault::new(class, 0, "w", "a", "b").in_file(Path::new("f"));
+        let table = [
+            (fault(Class::Damaged), 10),
+            (fault(Class::Forged), 11),
+            (fault(Class::Unsupported), 4),
+            (Error::NotAuthenticated { reason: String::new() }, 12),
+            (Error::RolledBack { reason: String::new() }, 13),
+            (Error::Locked { path: path.clone(), reason: String::new() }, 3),
+            (Error::ReadOnly { reason: String::new() }, 3),
+            (Error::ClosedToWriting { reason: String::new() }, 3),
+            (Error::NotAStore { path: path.clone(), reason: String::new() }, 2),
+            (Error::AlreadyExists { path, reason: String::new() }, 2),
+            (Error::InvalidEvent { offset: 0, reason: String::new() }, 2),
+            (Error::NotFound { what: "record", name: String::new() }, 2),
+            (Error::Cancelled, 130),
+        ];
+        for (error, code) in table {
+            assert_eq!(Failure::from(error).code() as u8, code);
+        }
+    }
+
+    #[test]
+    fn a_broken_pipe_is_silent_and_no_success() {
+        let failure = Failure::Io("write".into(), io::ErrorKind::BrokenPipe.into());
+        assert!(failure.is_broken_pipe());
+        assert_eq!(failure.code(), Code::Environment);
+    }
+}

@@ -1,0 +1,27 @@
+//! Opens stores for the commands, and says what opening found.
+
+use std::path::Path;
+
+use indelible::{Options, Store};
+
+use crate::exit::Outcome;
+use crate::output;
+
+/// Opens a store to read it: nothing in it is changed, no lock is taken.
+pub(crate) fn to_read(path: &Path) -> Outcome<Store> {
+    Ok(Store::open(path, Options::default().read_only(true))?)
+}
+
+/// Opens a store to append to it. What recovery did is told.
+pub(crate) fn to_write(path: &Path) -> Outcome<Store> {
+    let store = Store::open(path, Options::default())?;
+    let recovery = store.recovery();
+    if recovery.cut_len > 0 {
+        output::warn(format_args!(
+            "the store had not been closed in order: {} that had never been acknowledged as durable went to {}",
+            output::length(recovery.cut_len),
+            path.join("lost").display(),
+        ));
+    }
+    Ok(store)
+}

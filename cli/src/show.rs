@@ -1,0 +1,69 @@
+//! How a record is shown: its event as it was stored, or with what ties it into the log.
+
+use indelible::trust::Checkpoint;
+use indelible::{Record, Records, Snapshot, Store};
+use serde::Serialize;
+
+use crate::exit::Outcome;
+use crate::output::Out;
+
+/// Shows records of one store.
+pub(crate) struct Shower {
+    integrity: bool,
+    /// How many records the store's latest checkpoint covers.
+    signed: u64,
+}
+
+/// What `--integrity` adds to an event.
+#[derive(Serialize)]
+struct Integrity<'a> {
+    seq: u64,
+    received_at: String,
+    /// The leaf of the record before; zeros for the first.
+    prev_hash: String,
+    /// The record's own leaf in the tree: RFC 6962 over the entry, which names the body's hash.
+    hash: String,
+    segment: u64,
+    /// The algorithm of the checkpoint that covers the record; null where none does yet.
+    sig_alg: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    labels: &'a [String],
+}
+
+impl Shower {
+    /// Shows events alone, or with their integrity.
+    pub(crate) fn new(store: &Store, integrity: bool) -> Outcome<Self> {
+        let signed = if integrity { signed_size(store)?.unwrap_or(0) } else { 0 };
+        Ok(Shower { integrity, signed })
+    }
+
+    /// The records of a range, with all that is to be shown.
+    pub(crate) fn records(&self, snapshot: &Snapshot, seqs: std::ops::Range<u64>) -> Records {
+        if self.integrity { snapshot.records_with_integrity(seqs) } else { snapshot.records(seqs) }
+    }
+
+    /// Writes one record as one line.
+    pub(crate) fn show(&self, out: &mut Out, record: &Record) -> Outcome<()> {
+        let Some(tied) = &record.integrity else { return out.bytes(&record.body) };
+        let integrity = Integrity {
+            seq: record.seq,
+            received_at: record.received_at.to_string(),
+            prev_hash: tied.predecessor.to_string(),
+            hash: tied.leaf.to_string(),
+            segment: record.segment.0,
+            sig_alg: (record.seq < self.signed).then_some("Ed25519"),
+            labels: &record.labels,
+        };
+        let tail = serde_json::to_vec(&integrity).unwrap_or_default();
+        let line = [b"{\"event\":", &record.body[..], b",\"integrity\":", &tail, b"}"].concat();
+        out.bytes(&line)
+    }
+}
+
+/// How many records the store's latest checkpoint covers, as the checkpoint says; nobody has checked it here.
+pub(crate) fn signed_size(store: &Store) -> Outcome<Option<u64>> {
+    Ok(match store.last_checkpoint()? {
+        Some(note) => Some(Checkpoint::decode(note.text())?.size),
+        None => None,
+    })
+}
