@@ -101,7 +101,6 @@ pub(crate) struct Feed {
     slots: Receiver<Slot>,
     waker: SyncSender<Slot>,
 
-
     read: Arc<AtomicU64>,
 }
 

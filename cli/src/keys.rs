@@ -7,7 +7,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use indelible::disk::{Open, World};
-use indelible::{Error, FileSigner, Store};
+use indelible::source::{MaskAction, Profile};
+use indelible::{Error, FileSigner, Masking, Store};
 
 use crate::exit::{Failure, Outcome};
 
@@ -32,8 +33,15 @@ pub(crate) fn signing_key_path(origin: &str) -> Outcome<PathBuf> {
     Ok(keys_dir()?.join(format!("{}.key", file_stem(origin))))
 }
 
+/// What is masked in events that `profile` reads: by its own rules, and obvious secrets where that is asked for.
+pub(crate) fn masking(store: &Store, profile: &Profile, secrets: bool) -> Outcome<Masking> {
+    let has_tokens = profile.masks().iter().any(|rule| rule.action == MaskAction::Token);
+    let token_key = if has_tokens { Some(token_key(store.origin().as_str())?) } else { None };
+    Ok(Masking { token_key, secrets })
+}
+
 /// The secret for `token` rules of this log's profiles; made on first use.
-pub(crate) fn token_key(origin: &str) -> Outcome<[u8; 32]> {
+fn token_key(origin: &str) -> Outcome<[u8; 32]> {
     let world = World::real()?;
     let dir = keys_dir()?;
     let path = dir.join(format!("{}.token", file_stem(origin)));
@@ -65,9 +73,7 @@ fn keys_dir() -> Outcome<PathBuf> {
         .or_else(|| set("HOME").map(|dir| dir.join(".config/indelible")));
     match config {
         Some(config) => Ok(config.join("keys")),
-        None => Err(Failure::Usage(
-            "where are keys kept? set INDELIBLE_CONFIG_DIR, or HOME".to_owned(),
-        )),
+        None => Err(Failure::Usage("where are keys kept? set INDELIBLE_CONFIG_DIR, or HOME".to_owned())),
     }
 }
 

@@ -53,7 +53,8 @@ impl Out {
 
     /// Writes a value as one line of JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Outcome<()> {
-        let text = serde_json::to_vec(value).map_err(|error| Failure::Io("write JSON".into(), error.into()))?;
+        let text =
+            serde_json::to_vec(value).map_err(|error| Failure::Io("write JSON".into(), error.into()))?;
         self.bytes(&text)
     }
 
@@ -136,8 +137,14 @@ pub(crate) fn error(words: &dyn Display) {
 /// Says what should be looked at.
 pub(crate) fn warn(words: impl Display) {
     let colour = io::stderr().is_terminal() && wants_colour();
-    let line = format!("{} {}\n", paint(colour, Colour::Notice, "warning:"), escape_lines(&words.to_string()));
+    let line =
+        format!("{} {}\n", paint(colour, Colour::Notice, "warning:"), escape_lines(&words.to_string()));
     let _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// A text of many lines for stdout: escaped where it goes to a terminal.
+pub(crate) fn escape_text(text: &str, to_terminal: bool) -> Cow<'_, str> {
+    if to_terminal { Cow::Owned(escape_lines(text)) } else { Cow::Borrowed(text) }
 }
 
 /// Escapes all but line ends.
@@ -315,7 +322,8 @@ mod tests {
         for (number, expected) in table {
             assert_eq!(count(number), expected);
         }
-        let table = [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB")];
+        let table =
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB")];
         for (bytes, expected) in table {
             assert_eq!(length(bytes), expected);
         }

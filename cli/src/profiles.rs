@@ -8,8 +8,8 @@ use indelible::{Snapshot, limits};
 use crate::exit::{Failure, Outcome};
 use crate::input;
 
-/// The profile called `name`: a file where it ends in `.toml` or has a slash; else the newest that the store
-/// registered by this name and that does not ship; else the one that ships.
+/// The profile called `name`: a file where it ends in `.toml` or has a slash; else the one that ships; else the
+/// newest that the store registered by this name.
 pub(crate) fn find(name: &str, snapshot: Option<&Snapshot>) -> Outcome<Profile> {
     if name.ends_with(".toml") || name.contains('/') {
         return from_file(Path::new(name));

@@ -98,7 +98,13 @@ mod tests {
 
     fn bad(bytes: &[u8]) -> BadLine {
         let place = Place { file: "a.jsonl".into(), line: 7 };
-        BadLine { place, column: 2, reason: "no \"object\"".into(), len: bytes.len() as u64, bytes: bytes.to_vec() }
+        BadLine {
+            place,
+            column: 2,
+            reason: "no \"object\"".into(),
+            len: bytes.len() as u64,
+            bytes: bytes.to_vec(),
+        }
     }
 
     #[test]

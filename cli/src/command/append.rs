@@ -1,13 +1,11 @@
 //! `indelible append`: files and pipes of events into the log.
 
-use std::path::PathBuf;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::ValueEnum;
 use indelible::source::Profile;
-use indelible::{Error, Masking, OnDuplicate as Policy, Outcome as Fate, Prepared, Store};
+use indelible::{Error, OnDuplicate as Policy, Outcome as Fate, Prepared, Store};
 use serde::Serialize;
 use serde_json::json;
 
@@ -126,10 +124,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         Some(name) => store.source(&profiles::find(name, Some(&store.snapshot()?))?)?,
         None => store.source(Profile::evidence())?,
     };
-    let mut masking = Masking { token_key: None, secrets: args.mask_secrets };
-    if source.profile().needs_token_key() {
-        masking.token_key = Some(keys::token_key(store.origin().as_str())?);
-    }
+    let masking = keys::masking(&store, source.profile(), args.mask_secrets)?;
     let keep_bytes = args.on_duplicate == OnDuplicate::Error;
     let rules = Rules { source, masking, keep_bytes };
     let mut feed = Feed::start(files, &store, &rules)?;
@@ -245,10 +240,15 @@ impl Run<'_> {
         match self.store.commit(events, self.args.on_duplicate.into()) {
             Ok(fates) => self.committed(&fates, &lens),
             // The batch was refused as a whole. What comes before the duplicate is kept, so it goes in alone.
-            Err(Error::DuplicateEvent { .. }) if bytes.len() == places.len() => self.one_by_one(&places, bytes),
+            Err(Error::DuplicateEvent { .. }) if bytes.len() == places.len() => {
+                self.one_by_one(&places, bytes)
+            }
             Err(error) => {
                 let events = output::counted(places.len() as u64, "event", "events");
-                self.bar.say(format_args!("the last {events} ({}) may not be durable", output::length(len as u64)));
+                self.bar.say(format_args!(
+                    "the last {events} ({}) may not be durable",
+                    output::length(len as u64)
+                ));
                 Err(error.into())
             }
         }

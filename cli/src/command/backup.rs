@@ -1,7 +1,6 @@
 //! `indelible backup`: a consistent copy of a live store.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -14,7 +13,9 @@ use crate::progress::Progress;
 ///
 /// The copy is a store of its own right, with the same origin: use it to restore, not to append to both.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  indelible backup /backup/evidence-2026-04-14\n  indelible verify -C /backup/evidence-2026-04-14")]
+#[command(
+    after_help = "Examples:\n  indelible backup /backup/evidence-2026-04-14\n  indelible verify -C /backup/evidence-2026-04-14"
+)]
 pub(crate) struct Args {
     /// The directory to make
     #[arg(value_name = "DIR")]

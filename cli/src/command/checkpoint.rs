@@ -1,7 +1,6 @@
 //! `indelible checkpoint`: signs the tree's size and root.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use indelible::disk::{RealDisk, Disk};
+use indelible::disk::{Disk, RealDisk};
 use indelible::format::admin::Admin;
 use indelible::{Store, Timestamp, limits};
 use serde::Serialize;
@@ -142,7 +142,12 @@ fn lost(path: &Path, remarks: &mut Vec<Remark>) {
     } else {
         let files = output::counted(lens.len() as u64, "file", "files");
         let found = format!("{files} in lost/, {}", output::length(lens.iter().sum()));
-        remark("lost", Level::Notice, found, "bytes of commits that were never acknowledged; look, then remove them")
+        remark(
+            "lost",
+            Level::Notice,
+            found,
+            "bytes of commits that were never acknowledged; look, then remove them",
+        )
     });
 }
 
@@ -172,9 +177,16 @@ fn signing(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
     remarks.push(match show::signed_size(store)? {
         Some(signed) if signed > size => {
             let found = format!("the last checkpoint covers {signed} records, and the log has {size}");
-            remark("signing", Level::Problem, found, "the store is rolled back; see: indelible recover --help")
+            remark(
+                "signing",
+                Level::Problem,
+                found,
+                "the store is rolled back; see: indelible recover --help",
+            )
         }
-        Some(signed) if signed == size => remark("signing", Level::Good, "the last checkpoint covers all", ""),
+        Some(signed) if signed == size => {
+            remark("signing", Level::Good, "the last checkpoint covers all", "")
+        }
         Some(signed) => {
             let tail = output::counted(size - signed, "record", "records");
             let age = age_ns(snapshot.record(signed)?.received_at);
@@ -191,7 +203,12 @@ fn signing(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
 fn key(store: &Store, remarks: &mut Vec<Remark>) {
     use indelible::CheckpointSigner;
     remarks.push(match (store.log_key(), keys::signer(store, None)) {
-        (None, _) => remark("key", Level::Notice, "the log names no key", "its checkpoints cannot be told from others'"),
+        (None, _) => remark(
+            "key",
+            Level::Notice,
+            "the log names no key",
+            "its checkpoints cannot be told from others'",
+        ),
         (Some(named), Ok(signer)) if signer.verifier().to_string() == named => {
             remark("key", Level::Good, "the log's signing key is here", "")
         }

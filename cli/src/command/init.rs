@@ -1,7 +1,6 @@
 //! `indelible init`: makes a store, and a signing key outside it.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indelible::disk::World;
 use indelible::{CheckpointSigner, FileSigner, Options, Store};

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use indelible::limits;
 use indelible::source::Profile;
-use indelible::{Masking, Outcome as Fate};
+use indelible::{Outcome as Fate, limits};
 use serde_json::json;
 
 use crate::exit::{Code, Failure, Outcome};
@@ -43,10 +42,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         Some(name) => store.source(&profiles::find(name, Some(&store.snapshot()?))?)?,
         None => store.source(Profile::evidence())?,
     };
-    let mut masking = Masking { token_key: None, secrets: !args.no_mask_secrets };
-    if source.profile().needs_token_key() {
-        masking.token_key = Some(keys::token_key(store.origin().as_str())?);
-    }
+    let masking = keys::masking(&store, source.profile(), !args.no_mask_secrets)?;
     let prepared = store.prepare(&source, event, &masking)?;
     let fate = store.commit(vec![prepared], args.on_duplicate.into())?.pop();
     let mut out = Out::stdout();

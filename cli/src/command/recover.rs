@@ -1,7 +1,6 @@
 //! `indelible recover`: opens a store that was left unclean; or goes on in a new log where it cannot be used.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indelible::disk::World;
 use indelible::{CheckpointSigner, FileSigner, Options, Store};

@@ -37,7 +37,10 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         }))?,
         Some(segment) => {
             let seal = &segment.seal;
-            out.line(format_args!("sealed segment {}: seqs {}..{}", segment.id.0, seal.first_seq, seal.end_seq))?;
+            out.line(format_args!(
+                "sealed segment {}: seqs {}..{}",
+                segment.id.0, seal.first_seq, seal.end_seq
+            ))?;
             out.line(format_args!("root        {}", seal.root))?;
             out.line(format_args!("index root  {}", seal.index_root))?;
         }

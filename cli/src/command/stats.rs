@@ -102,7 +102,11 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             .map(|size| LastCheckpoint { size, tail: tree_size.saturating_sub(size) }),
     };
     let mut out = Out::stdout();
-    if args.json { out.json(&stats)? } else { print(&mut out, &stats)? }
+    if args.json {
+        out.json(&stats)?
+    } else {
+        print(&mut out, &stats)?
+    }
     out.finish()?;
     Ok(Code::Clean)
 }
@@ -122,14 +126,20 @@ fn print(out: &mut Out, stats: &Stats) -> Outcome<()> {
     };
     let mut times = span(&stats.event_time);
     if stats.events_without_time > 0 {
-        times.push_str(&format!(" ({} without a time of their own)", output::count(stats.events_without_time)));
+        times.push_str(&format!(
+            " ({} without a time of their own)",
+            output::count(stats.events_without_time)
+        ));
     }
     let rows = [
         ("origin", stats.origin.clone()),
         ("events", output::count(stats.events)),
         ("store records", output::count(stats.store_records)),
         ("segments", format!("{} sealed, {} active", stats.segments.sealed, stats.segments.active)),
-        ("hot tier", format!("{} and {} of index", output::length(stats.len.hot), output::length(stats.len.index))),
+        (
+            "hot tier",
+            format!("{} and {} of index", output::length(stats.len.hot), output::length(stats.len.index)),
+        ),
         ("received", span(&stats.received)),
         ("event times", times),
         ("runs", output::count(stats.runs as u64)),

@@ -1,6 +1,18 @@
 //! `indelible verify`: checks a whole store, and says what it could not check.
 
 use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indelible::disk::RealDisk;
+use indelible::limits;
+use indelible::trust::{Note, VerifierKey};
+use indelible::verify::{self, FindingClass, Report, SegmentVerdict};
+
+use crate::exit::{Code, Failure, Outcome};
+use crate::input;
+use crate::output::{self, Colour, Out};
+use crate::progress::Progress;
 
 /// Check the store, report every finding, and say what was not covered
 ///
@@ -28,4 +40,125 @@ pub(crate) struct Args {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Checks the store.
+pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
+    let key = args.key.as_deref().map(verifier_key).transpose()?;
+    let expect = args.expect.as_deref().map(note).transpose()?;
+    let report = check(store, args.quick, key, expect)?;
+    let mut out = Out::stdout();
+    if args.json {
+        out.json(&report)?;
+    } else {
+        print(&mut out, &report)?;
+    }
+    out.finish()?;
+    Ok(code(&report))
+}
+
+/// What the demo shows: everything checked, by the key and the checkpoint just made.
+pub(crate) fn of_demo(out: &mut Out, store: &Path, key: &VerifierKey, expect: &Note) -> Outcome {
+    let report = check(store, false, Some(key.clone()), Some(expect.clone()))?;
+    print(out, &report)?;
+    Ok(code(&report))
+}
+
+fn check(store: &Path, quick: bool, key: Option<VerifierKey>, expect: Option<Note>) -> Outcome<Report> {
+    let bar = Progress::bytes(None);
+    let mut options = verify::Options { quick, key, expect, ..verify::Options::default() };
+    let report = verify::verify(&RealDisk, store, &options)?;
+    bar.finish();
+    Ok(report)
+}
+
+/// The exit code that a report's weightiest finding means.
+fn code(report: &Report) -> Code {
+    match report.verdict() {
+        None => Code::Clean,
+        Some(FindingClass::Unsupported) => Code::Unsupported,
+        Some(FindingClass::Damaged) => Code::Damaged,
+        Some(FindingClass::Forged) => Code::Forged,
+        Some(FindingClass::NotAuthenticated) => Code::NotAuthenticated,
+        Some(FindingClass::RolledBack) => Code::RolledBack,
+        // `Incomplete`; and a class that a later engine may add is no success either.
+        Some(_) => Code::Incomplete,
+    }
+}
+
+fn print(out: &mut Out, report: &Report) -> Outcome<()> {
+    for segment in &report.segments {
+        out.line(segment_line(out, segment))?;
+    }
+    for finding in &report.findings {
+        out.line(format_args!("{} {}", out.paint(Colour::Bad, "finding:"), escaped(finding)))?;
+    }
+    if report.findings_left_out > 0 {
+        let more = output::counted(report.findings_left_out, "more finding", "more findings");
+        out.line(format_args!("and {more}"))?;
+    }
+    for remark in &report.remarks {
+        out.line(format_args!("{} {}", out.paint(Colour::Notice, "remark:"), escaped(remark)))?;
+    }
+    let verdict = match report.verdict() {
+        None => out.paint(Colour::Good, "clean"),
+        Some(class) => out.paint(Colour::Bad, class),
+    };
+    let covered = &report.covered;
+    out.line(format_args!(
+        "{verdict}: {} in {}, {} read; {} of seals, {} of indexes and {} of checkpoints compared, {} verified",
+        output::counted(covered.record_count, "record", "records"),
+        output::counted(report.segments.len() as u64, "segment", "segments"),
+        output::length(covered.read_len),
+        covered.seal_count,
+        covered.index_count,
+        covered.checkpoint_count,
+        output::counted(covered.signature_count, "signature", "signatures"),
+    ))?;
+    if let Some(root) = &report.root {
+        out.line(format_args!("root of {} records: {root}", output::count(report.tree_size)))?;
+    }
+    for sentence in &report.not_covered {
+        out.line(format_args!("{} {}", out.paint(Colour::Notice, "not covered:"), escaped(sentence)))?;
+    }
+    Ok(())
+}
+
+fn segment_line(out: &Out, segment: &SegmentVerdict) -> String {
+    let verdict = match segment.class {
+        None => out.paint(Colour::Good, "clean"),
+        Some(class) => out.paint(Colour::Bad, class),
+    };
+    let mut line = format!(
+        "segment {:<12} seqs {}..{}, {}, {}: {verdict}",
+        segment.first_seq,
+        segment.first_seq,
+        segment.end_seq,
+        output::length(segment.log_len),
+        if segment.sealed { "sealed" } else { "active" },
+    );
+    if segment.finding_count > 0 {
+        line.push_str(&format!(", {}", output::counted(segment.finding_count, "finding", "findings")));
+    }
+    line
+}
+
+/// Findings and remarks hold words from the store's bytes.
+fn escaped(words: impl std::fmt::Display) -> String {
+    output::escape(words.to_string().as_bytes()).into_owned()
+}
+
+/// A verifier key: as text, or in a file.
+fn verifier_key(given: &str) -> Outcome<VerifierKey> {
+    // A vkey has two plus signs; a file's name can have them too, and then the file is meant.
+    if !Path::new(given).exists() && given.matches('+').count() >= 2 {
+        return Ok(given.parse::<VerifierKey>()?);
+    }
+    let text = String::from_utf8_lossy(&input::read_all(Path::new(given), 4096)?).into_owned();
+    Ok(text.trim().parse::<VerifierKey>()?)
+}
+
+fn note(path: &Path) -> Outcome<Note> {
+    let bytes = input::read_all(path, limits::NOTE_LEN_MAX as u64)?;
+    Note::decode(&bytes).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }

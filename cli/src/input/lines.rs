@@ -58,7 +58,6 @@ impl Chunk {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
-
 }
 
 /// Reads lines.
@@ -81,11 +80,20 @@ pub(crate) struct LineReader<R> {
 impl<R: Read> LineReader<R> {
     /// Lines of `inner` of at most `len_max` bytes each.
     pub(crate) fn new(inner: R, len_max: usize) -> Self {
-        LineReader { inner, len_max, tail: Vec::new(), over: None, number: 1, blank_count: 0, ended: false, documents: false }
+        LineReader {
+            inner,
+            len_max,
+            tail: Vec::new(),
+            over: None,
+            number: 1,
+            blank_count: 0,
+            ended: false,
+            documents: false,
+        }
     }
 
     /// Also takes an input that is one document over many lines, as a line of its own: one whose first line
-    /// does not end as an object does.
+    /// does not end as it begins, with its object or array closed.
     pub(crate) fn with_documents(mut self) -> Self {
         self.documents = true;
         self
@@ -215,10 +223,10 @@ impl<R: Read> LineReader<R> {
     }
 }
 
-/// Whether the first line that holds something opens an object and does not close one.
+/// Whether the first line that holds something opens an object or an array and does not close it.
 fn is_document(bytes: &[u8]) -> bool {
     let first = bytes.trim_ascii_start().split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii_end();
-    first.starts_with(b"{") && !first.ends_with(b"}")
+    (first.starts_with(b"{") && !first.ends_with(b"}")) || (first.starts_with(b"[") && !first.ends_with(b"]"))
 }
 
 #[cfg(test)]

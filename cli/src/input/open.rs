@@ -100,7 +100,9 @@ fn decompress(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read + 
     let is_zstd = magic.starts_with(ZSTD);
     let whole = Cursor::new(magic).chain(raw);
     if is_gzip {
-        return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BUFFER_LEN, whole))));
+        return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(
+            BUFFER_LEN, whole,
+        ))));
     }
     if is_zstd {
         let mut decoder = zstd::Decoder::with_buffer(BufReader::with_capacity(BUFFER_LEN, whole))?;
