@@ -30,7 +30,8 @@ fn init_as_json_names_all_that_was_made() {
     assert_eq!(made["store"], "here");
     assert_eq!(made["store_id"].as_str().unwrap().len(), 32);
     assert!(site.path("here/log").is_dir());
-    let none = site.run(&["init", "there", "--origin", "acme.example/y", "--no-key", "--json"]).ends(0).json();
+    let none =
+        site.run(&["init", "there", "--origin", "acme.example/y", "--no-key", "--json"]).ends(0).json();
     assert!(none["verifier_key"].is_null());
 }
 
@@ -62,7 +63,8 @@ fn what_is_appended_comes_back_byte_for_byte_and_in_order() {
 #[test]
 fn append_reads_many_files_and_compressed_ones() {
     let site = Site::with_store();
-    let lines: Vec<String> = (0..3000).map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(200))).collect();
+    let lines: Vec<String> =
+        (0..3000).map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(200))).collect();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(lines[1000..2000].concat().as_bytes()).unwrap();
     site.write("a.jsonl", lines[..1000].concat());
@@ -218,7 +220,8 @@ fn integrity_chains_each_record_to_the_one_before() {
     site.run(&["checkpoint"]).ends(0);
     site.feed(&["append"], b"{ \"after\" : 1 }\n").ends(0);
     let shown = site.run(&["log", "--all", "--integrity"]).ends(0).text();
-    let records: Vec<serde_json::Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let records: Vec<serde_json::Value> =
+        shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (seq, pair) in records.windows(2).enumerate() {
         let (before, after) = (&pair[0]["integrity"], &pair[1]["integrity"]);
         assert_eq!(before["seq"], seq);
@@ -294,7 +297,8 @@ fn doctor_names_what_is_unusual() {
     let site = Site::with_events(2);
     let level = |topic: &str| {
         let found = site.run(&["doctor", "--json"]).ends(0).json();
-        let remark = found["remarks"].as_array().unwrap().iter().find(|r| r["topic"] == topic).unwrap().clone();
+        let remark =
+            found["remarks"].as_array().unwrap().iter().find(|r| r["topic"] == topic).unwrap().clone();
         remark["level"].as_str().unwrap().to_owned()
     };
     assert_eq!(level("modes"), "good");
@@ -338,7 +342,8 @@ fn the_demo_does_the_main_job() {
     let site = Site::new();
     let demo = site.run(&["demo", "shown"]).ends(0);
     let text = demo.text();
-    for word in ["verifier key", "claude-code.jsonl", "index root", "run_8bce4", "approval.granted", "clean"] {
+    for word in ["verifier key", "claude-code.jsonl", "index root", "run_8bce4", "approval.granted", "clean"]
+    {
         assert!(text.contains(word), "{word} is missing in {text}");
     }
     site.run(&["verify", "-C", "shown/evidence"]).ends(0);
@@ -408,7 +413,8 @@ fn ctrl_c_keeps_what_was_acknowledged_and_says_so() {
 }
 
 fn signal(child: &std::process::Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    let sent =
+        std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
     assert!(sent.unwrap().success());
 }
 

@@ -72,7 +72,8 @@ fn messages() {
 #[test]
 fn outputs() {
     let site = Site::with_store();
-    let text = "{\"run_id\":\"r1\",\"ts\":\"2026-01-02T03:04:05Z\",\"agent_id\":\"a\",\"kind\":\"k\"}\n{\"ts\":7}\n";
+    let text =
+        "{\"run_id\":\"r1\",\"ts\":\"2026-01-02T03:04:05Z\",\"agent_id\":\"a\",\"kind\":\"k\"}\n{\"ts\":7}\n";
     let mut told = String::new();
     site.write("events.jsonl", text);
     for args in [

@@ -21,7 +21,10 @@ fn check_bad(line: &[u8], column: u64, reason: &str) {
 
     // Quarantine: it is put aside with its bytes, the rest is appended.
     let summary = site.run(&["append", "--on-error", "quarantine", "--json", "events.jsonl"]).ends(0).json();
-    assert_eq!((&summary["bad"], &summary["quarantined"], &summary["events"]), (&1.into(), &1.into(), &2.into()));
+    assert_eq!(
+        (&summary["bad"], &summary["quarantined"], &summary["events"]),
+        (&1.into(), &1.into(), &2.into())
+    );
     let aside = std::fs::read_to_string(site.path("quarantine.jsonl")).unwrap();
     let aside: serde_json::Value = serde_json::from_str(&aside).unwrap();
     assert_eq!((&aside["line"], &aside["column"]), (&2.into(), &column.into()));

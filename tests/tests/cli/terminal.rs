@@ -50,7 +50,10 @@ fn control_characters_of_events_never_reach_a_terminal_raw() {
         let shown = on_terminal(&site, args, false);
         assert_eq!(control_characters(&shown), [], "{}", shown.escape_ascii());
         let text = String::from_utf8(shown).unwrap();
-        assert!(text.contains(r"\u007f") && text.contains(r"\u009b31m") && text.contains(r"\u202ex"), "{text}");
+        assert!(
+            text.contains(r"\u007f") && text.contains(r"\u009b31m") && text.contains(r"\u202ex"),
+            "{text}"
+        );
     }
     // Piped, they are as they were.
     assert_eq!(site.run(&["log", "-n", "2"]).ends(0).text().lines().next().unwrap(), event);
@@ -61,10 +64,15 @@ fn control_characters_of_bad_lines_and_file_names_never_reach_a_terminal_raw() {
     let site = Site::with_store();
     let name = "a\u{1b}[31mb.jsonl";
     site.write(name, b"{\"key\x1b]0;title\x07\":1}\n{\"\\u001b[2J\":1,\"\\u001b[2J\":2}\n");
-    for args in [&["append", name][..], &["append", "--on-error", "skip", name], &["append", "missing\u{1b}c"]] {
+    for args in
+        [&["append", name][..], &["append", "--on-error", "skip", name], &["append", "missing\u{1b}c"]]
+    {
         let shown = on_terminal(&site, args, true);
         let raw = String::from_utf8_lossy(&shown).into_owned();
-        assert!(!raw.contains("\u{1b}[31m") && !raw.contains("\u{1b}]0") && !raw.contains("\u{1b}c"), "{raw:?}");
+        assert!(
+            !raw.contains("\u{1b}[31m") && !raw.contains("\u{1b}]0") && !raw.contains("\u{1b}c"),
+            "{raw:?}"
+        );
         assert!(!raw.contains("\u{1b}[2J") && !raw.contains('\u{7}'), "{raw:?}");
         assert!(raw.contains(r"\u001b"), "{raw:?}");
     }

@@ -125,8 +125,13 @@ fn a_missing_segment_is_no_success() {
 #[test]
 fn a_broken_pipe_is_3_and_says_nothing() {
     let site = Site::with_events(20_000);
-    let mut child =
-        site.command(&["log"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = site
+        .command(&["log"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3));
@@ -137,7 +142,8 @@ fn a_broken_pipe_is_3_and_says_nothing() {
 fn a_full_stdout_is_3() {
     let site = Site::with_events(10);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status = site.command(&["log"]).stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).status().unwrap();
+    let status =
+        site.command(&["log"]).stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(3));
 }
 
@@ -173,9 +179,11 @@ fn a_store_that_cannot_be_written_can_be_read_and_says_so() {
 fn a_disk_that_takes_no_more_is_3_and_loses_nothing_that_was_acknowledged() {
     let site = Site::with_events(10);
     // A limit on the length of files stands in for a full disk: writes beyond it fail.
-    let lines: String = (0..60_000).map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(400))).collect();
+    let lines: String =
+        (0..60_000).map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(400))).collect();
     site.write("many.jsonl", &lines);
-    let script = format!("trap '' XFSZ; ulimit -f 12288; exec '{}' append --receipts many.jsonl", binary().display());
+    let script =
+        format!("trap '' XFSZ; ulimit -f 12288; exec '{}' append --receipts many.jsonl", binary().display());
     let mut command = Command::new("bash");
     let ours = site.command(&[]);
     command.args(["-c", &script]).current_dir(site.dir.path());
