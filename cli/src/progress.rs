@@ -51,6 +51,12 @@ impl Progress {
         self.bar.set_message(words);
     }
 
+    /// How far it has come, of how much.
+    pub(crate) fn of(&self, position: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(position);
+    }
+
     /// How far it has come.
     pub(crate) fn position(&self, position: u64) {
         self.bar.set_position(position);

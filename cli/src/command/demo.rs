@@ -7,7 +7,7 @@ use indelible::disk::World;
 use indelible::source::{Fields, Profile};
 use indelible::{CheckpointSigner, FileSigner, Masking, OnDuplicate, Options, Snapshot, Store};
 
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
 use crate::output::{self, Colour, Out, Table};
 use crate::profiles;
 

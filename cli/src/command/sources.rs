@@ -1,6 +1,5 @@
 //! `indelible sources`: the profiles that say where an event's time, run, agent and the rest are found.
 
-use std::path::PathBuf;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,18 +1,19 @@
 //! `indelible verify`: checks a whole store, and says what it could not check.
 
-use std::path::PathBuf;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use indelible::disk::RealDisk;
-use indelible::limits;
+use indelible::disk::{Disk, RealDisk};
 use indelible::trust::{Note, VerifierKey};
-use indelible::verify::{self, FindingClass, Report, SegmentVerdict};
+use indelible::verify::{self, Depth, FindingClass, Report, SegmentVerdict};
+use indelible::{Error, limits};
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
 use crate::output::{self, Colour, Out};
 use crate::progress::Progress;
+use crate::signal::Stop;
 
 /// Check the store, report every finding, and say what was not covered
 ///
@@ -65,11 +66,26 @@ pub(crate) fn of_demo(out: &mut Out, store: &Path, key: &VerifierKey, expect: &N
 }
 
 fn check(store: &Path, quick: bool, key: Option<VerifierKey>, expect: Option<Note>) -> Outcome<Report> {
-    let bar = Progress::bytes(None);
-    let mut options = verify::Options { quick, key, expect, ..verify::Options::default() };
-    let report = verify::verify(&RealDisk, store, &options)?;
+    let bar = Arc::new(Progress::bytes(Some(0)));
+    let cancel = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&cancel);
+    let stop = Stop::listen(move || asked.store(true, Ordering::Relaxed))?;
+    let shown = Arc::clone(&bar);
+    let options = verify::Options {
+        depth: if quick { Depth::Quick } else { Depth::Full },
+        key,
+        expect,
+        progress: Some(Arc::new(move |at: verify::Progress| shown.of(at.done_len, at.total_len))),
+        cancel: Some(cancel),
+        threads: 0,
+    };
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let report = verify::verify(&disk, store, &options);
     bar.finish();
-    Ok(report)
+    match (report, stop.asked()) {
+        (Err(Error::Cancelled), Some(code)) => Err(Failure::Told(code)),
+        (report, _) => Ok(report?),
+    }
 }
 
 /// The exit code that a report's weightiest finding means.
