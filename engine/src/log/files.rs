@@ -10,7 +10,7 @@ use crate::disk::{File, Open, World};
 use crate::format::Writable;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::segment::Sidecar;
-use crate::{Error, Result, SegmentId};
+use crate::{Class, Error, Fault, Result, SegmentId};
 
 /// How many files are kept open for reading.
 const OPEN_MAX: usize = 256;
@@ -40,17 +40,16 @@ impl LogFile {
     }
 
     /// # Errors
-    /// [`Error::ReadOnly`] where another release must do the writing.
+    /// [`Error::Fault`], unsupported, where another release must do the writing.
     pub(crate) fn require_writable(&self) -> Result<()> {
         match self.writable {
             Writable::Yes => Ok(()),
-            Writable::No { found } => Err(Error::ReadOnly {
-                reason: format!(
-                    "{} has format write version {found} and this release writes version {}",
-                    self.path.display(),
-                    crate::format::WRITE_VERSION
-                ),
-            }),
+            Writable::No { found } => {
+                let expected = crate::format::WRITE_VERSION;
+                let found = format!("{found}: this release can read it and not write to it");
+                let fault = Fault::new(Class::Unsupported, 10, "format write version", expected, found);
+                Err(fault.in_file(&self.path))
+            }
         }
     }
 }

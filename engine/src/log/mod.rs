@@ -103,7 +103,8 @@ enum Access {
         head_file: Option<HeadFile>,
         /// Where the log stood when it was opened, for a store whose `head` says nothing.
         found: Box<Head>,
-        reason: String,
+        /// What an append is told.
+        refusal: Error,
     },
 }
 
@@ -157,8 +158,9 @@ impl Log {
         Ok((log, recovery.summary()))
     }
 
-    /// Opens a log to read it. Nothing is written, not even a lock.
-    pub(crate) fn open_read(world: &World, root: &Path, settings: Settings, reason: &str) -> Result<Log> {
+    /// Opens a log to read it. Nothing is written, not even a lock; an append is told
+    /// `refusal`.
+    pub(crate) fn open_read(world: &World, root: &Path, settings: Settings, refusal: Error) -> Result<Log> {
         let layout = Layout::new(root);
         recover::require_store(world, &layout)?;
         let found = recover::find_end(world, &layout)?;
@@ -170,7 +172,7 @@ impl Log {
             access: Access::Read {
                 head_file: HeadFile::open_read(world, &layout),
                 found: Box::new(found),
-                reason: reason.to_owned(),
+                refusal,
             },
             layout,
             settings,
@@ -189,7 +191,7 @@ impl Log {
     fn write_access(&self) -> Result<&WriteAccess> {
         match &self.access {
             Access::Write(access) => Ok(access),
-            Access::Read { reason, .. } => Err(Error::ReadOnly { reason: reason.clone() }),
+            Access::Read { refusal, .. } => Err(refusal.clone()),
         }
     }
 

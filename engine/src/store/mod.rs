@@ -111,14 +111,16 @@ impl Store {
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Store> {
         let (world, path) = (options.resolve_world()?, path.as_ref());
         if options.read_only {
-            let log = Log::open_read(&world, path, options.settings(), "it was opened to be read")?;
+            let refusal = Error::ReadOnly { reason: "it was opened to be read".to_owned() };
+            let log = Log::open_read(&world, path, options.settings(), refusal)?;
             return Store::assemble(log, Recovery::default(), &options);
         }
         refuse_network(&world, path, &options)?;
         match Log::open(&world, path, options.settings()) {
             Ok((log, recovery)) => Store::assemble(log, recovery, &options),
-            Err(Error::RolledBack { reason } | Error::ReadOnly { reason }) => {
-                let log = Log::open_read(&world, path, options.settings(), &reason)?;
+            // What may be read and not be written is opened to be read; an unknown read version fails here again.
+            Err(refusal) if may_be_read(&refusal) => {
+                let log = Log::open_read(&world, path, options.settings(), refusal)?;
                 Store::assemble(log, Recovery::default(), &options)
             }
             Err(error) => Err(error),
@@ -375,6 +377,11 @@ fn created(options: &Options, origin: &Origin, store_id: StoreId) -> Admin {
         retention: "forever".to_owned(),
         store_id: store_id.to_string(),
     }
+}
+
+fn may_be_read(refusal: &Error) -> bool {
+    matches!(refusal, Error::RolledBack { .. } | Error::ReadOnly { .. })
+        || refusal.class() == Some(crate::Class::Unsupported)
 }
 
 fn refuse_network(world: &World, path: &Path, options: &Options) -> Result<()> {
