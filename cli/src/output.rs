@@ -89,8 +89,6 @@ pub(crate) enum Colour {
     Bad,
     /// A heading.
     Strong,
-    /// Less important.
-    Faint,
 }
 
 fn paint(wanted: bool, colour: Colour, word: &str) -> String {
@@ -103,7 +101,6 @@ fn paint(wanted: bool, colour: Colour, word: &str) -> String {
         Colour::Notice => "33",
         Colour::Bad => "31",
         Colour::Strong => "1",
-        Colour::Faint => "2",
     };
     format!("\u{1b}[{code}m{word}\u{1b}[0m")
 }
@@ -246,11 +243,6 @@ impl Table {
     /// Adds a row; words of others are escaped.
     pub(crate) fn row(&mut self, words: impl IntoIterator<Item = String>) {
         self.rows.push(words.into_iter().map(|word| escape(word.as_bytes()).into_owned()).collect());
-    }
-
-    /// Whether there is nothing below the headings.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.len() < 2
     }
 
     /// Writes the table.

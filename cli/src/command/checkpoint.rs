@@ -39,7 +39,13 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let signer = keys::signer(&store, args.signing_key.as_deref())?;
     let mut out = Out::stdout();
     let (wake, woken) = mpsc::channel();
-    let stop = if args.watch { Some(Stop::listen(move || drop(wake.send(())))?) } else { None };
+    let stop = if args.watch {
+        Some(Stop::listen(move || {
+            let _ = wake.send(());
+        })?)
+    } else {
+        None
+    };
     loop {
         // A log that has not grown needs no second signature.
         let grown = !args.watch || show::signed_size(&store)? != Some(store.snapshot()?.tree_size());

@@ -53,11 +53,6 @@ impl Chunk {
             (*number, line)
         })
     }
-
-    /// How many bytes of input it holds.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// Reads lines.
@@ -338,7 +333,7 @@ mod tests {
     fn memory_stays_small_over_a_line_without_end() {
         let mut reader = LineReader::new(io::repeat(b'x').take(64 << 20), 1000);
         let chunk = reader.next_chunk().unwrap().unwrap();
-        assert!(chunk.len() < 2 * READ_LEN);
+        assert!(chunk.bytes.len() < 2 * READ_LEN);
         let lines: Vec<_> = chunk.lines().collect();
         assert!(matches!(lines[..], [(1, Line::TooLong { len, .. })] if len == 64 << 20));
     }

@@ -28,12 +28,12 @@ const COMMANDS: [&str; 19] = [
 fn help_pages() {
     let site = Site::new();
     insta::assert_snapshot!("help", site.run(&["--help"]).ends(0).text());
-    insta::assert_snapshot!("help short", site.run(&["-h"]).ends(0).text());
+    insta::assert_snapshot!("help_short", site.run(&["-h"]).ends(0).text());
     for command in COMMANDS {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let text = site.run(&args).ends(0).text();
         assert!(command == "sources list" || text.contains("Example"), "{command} shows no example");
-        insta::assert_snapshot!(format!("help {command}"), text);
+        insta::assert_snapshot!(format!("help_{}", command.replace(' ', "_")), text);
     }
 }
 
