@@ -44,9 +44,9 @@ Examples:
 Data goes to stdout and talk to stderr; --json makes data for machines.
 
 Environment:
-  INDELIBLE_STORE        the store's directory, where -C is not given
-  INDELIBLE_CONFIG_DIR   where keys are kept; default $XDG_CONFIG_HOME/indelible or ~/.config/indelible
-  NO_COLOR               no colours
+  INDELIBLE_STORE       the store's directory, where -C is not given
+  INDELIBLE_CONFIG_DIR  where keys are kept: ~/.config/indelible unless this or XDG_CONFIG_HOME is set
+  NO_COLOR              no colours
 
 Exit codes:
     0  clean

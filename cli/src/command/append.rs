@@ -351,7 +351,11 @@ impl Run<'_> {
             self.started.elapsed().as_secs_f64(),
         );
         if let (Some(first), Some(last)) = (summary.first_seq, summary.last_seq) {
-            words.push_str(&format!(", seqs {first} to {last}"));
+            if first == last {
+                words.push_str(&format!(", seq {first}"));
+            } else {
+                words.push_str(&format!(", seqs {first} to {last}"));
+            }
         }
         if summary.duplicates > 0 {
             let count = output::counted(summary.duplicates, "duplicate", "duplicates");

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// The store's own records (kind store.*) too
     #[arg(long)]
     pub(crate) all: bool,
-    /// Print {\"event\": …, \"integrity\": {seq, received_at, prev_hash, hash, segment, sig_alg}} for each
+    /// With each event its seq, received_at, prev_hash, hash, segment and sig_alg, as one JSON object
     #[arg(long)]
     pub(crate) integrity: bool,
 }

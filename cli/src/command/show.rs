@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// An event id, even if it looks like a seq
     #[arg(long, value_name = "EVENT_ID", group = "which")]
     pub(crate) id: Vec<String>,
-    /// Print {\"event\": …, \"integrity\": {seq, received_at, prev_hash, hash, segment, sig_alg}} for each
+    /// With each event its seq, received_at, prev_hash, hash, segment and sig_alg, as one JSON object
     #[arg(long)]
     pub(crate) integrity: bool,
 }

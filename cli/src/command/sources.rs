@@ -99,10 +99,10 @@ fn list(store: &Path, as_json: bool, out: &mut Out) -> Outcome<()> {
         }
     }
     if as_json {
-        for (profile, origin, seq) in &found {
+        for (profile, from, seq) in &found {
             out.json(&json!({
                 "name": profile.name(),
-                "origin": origin,
+                "from": from,
                 "seq": seq,
                 "digest": profile.digest().to_string(),
                 "fields": profile.fields().len(),
@@ -110,13 +110,13 @@ fn list(store: &Path, as_json: bool, out: &mut Out) -> Outcome<()> {
         }
         return Ok(());
     }
-    let mut table = Table::new(&["name", "origin", "registered at", "fields", "digest"]);
-    for (profile, origin, seq) in &found {
+    let mut table = Table::new(&["name", "from", "registered at", "fields", "digest"]);
+    for (profile, from, seq) in &found {
         let seq = seq.map_or_else(|| "-".to_owned(), |seq| format!("seq {seq}"));
         let digest: String = profile.digest().to_string().chars().take(16).collect();
         table.row([
             profile.name().to_owned(),
-            (*origin).to_owned(),
+            (*from).to_owned(),
             seq,
             profile.fields().len().to_string(),
             digest,

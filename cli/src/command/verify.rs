@@ -122,13 +122,13 @@ fn print(out: &mut Out, report: &Report) -> Outcome<()> {
     };
     let covered = &report.covered;
     out.line(format_args!(
-        "{verdict}: {} in {}, {} read; {} of seals, {} of indexes and {} of checkpoints compared, {} verified",
+        "{verdict}: {} in {}, {} read; {}, {} and {} compared, {} verified",
         output::counted(covered.record_count, "record", "records"),
         output::counted(report.segments.len() as u64, "segment", "segments"),
         output::length(covered.read_len),
-        covered.seal_count,
-        covered.index_count,
-        covered.checkpoint_count,
+        output::counted(covered.seal_count, "seal", "seals"),
+        output::counted(covered.index_count, "index", "indexes"),
+        output::counted(covered.checkpoint_count, "checkpoint", "checkpoints"),
         output::counted(covered.signature_count, "signature", "signatures"),
     ))?;
     if let Some(root) = &report.root {

@@ -152,7 +152,9 @@ impl Log {
             sources: sources::Sources::default(),
             sealing: AtomicBool::new(false),
         };
-        if recovery.unclean && (recovery.cut_len > 0 || recovery.kept_records > 0) {
+        // A log that holds its first record alone was made a moment ago, whole: nothing was recovered.
+        let is_new = log.head()?.next_seq == 1;
+        if recovery.cut_len > 0 || (recovery.unclean && recovery.kept_records > 0 && !is_new) {
             log.note_recovery(&recovery)?;
         }
         Ok((log, recovery.summary()))
