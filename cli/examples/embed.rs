@@ -1,6 +1,7 @@
 //! A program that keeps evidence of what its agent does: the store is linked in, no command line is involved.
 //!
 //! Run it with `cargo run -p indelible --example embed -- DIR`; run it again, and it goes on where it stopped.
+#![expect(clippy::print_stdout, reason = "it shows what it does")]
 
 use indelible::disk::World;
 use indelible::{FileSigner, Options, Store};

@@ -61,15 +61,18 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     } else {
         forward(&shower, &snapshot, seqs.clone(), args.all, &mut out)?;
     }
-    while args.follow {
+    if !args.follow {
+        out.finish()?;
+        return Ok(Code::Clean);
+    }
+    // Until Ctrl-C, or until whoever reads our output goes away.
+    loop {
         out.flush()?;
         std::thread::sleep(POLL_INTERVAL);
         snapshot = store.snapshot()?;
         forward(&shower, &snapshot, seqs.end..snapshot.tree_size(), args.all, &mut out)?;
         seqs.end = snapshot.tree_size();
     }
-    out.finish()?;
-    Ok(Code::Clean)
 }
 
 fn forward(shower: &Shower, snapshot: &Snapshot, seqs: Range<u64>, all: bool, out: &mut Out) -> Outcome<()> {

@@ -69,7 +69,7 @@ fn resolve(snapshot: &Snapshot, wanted: Wanted) -> Outcome<Vec<Range<u64>>> {
         Wanted::Seqs(seqs) if seqs.start >= size => {
             Err(Failure::Usage(format!("no record {} in this store: it has {size}, from 0 on", seqs.start)))
         }
-        Wanted::Seqs(seqs) => Ok(vec![seqs.start..seqs.end.min(size)]),
+        Wanted::Seqs(seqs) => Ok(std::iter::once(seqs.start..seqs.end.min(size)).collect()),
         Wanted::Id(id) => {
             let found = snapshot.find_event(id.as_bytes())?;
             if found.is_empty() {
