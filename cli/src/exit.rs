@@ -134,7 +134,7 @@ pub(crate) fn of_class(class: Class) -> Code {
 }
 
 /// Says what went wrong, on stderr, and returns the code to end with.
-pub(crate) fn tell(failure: &Failure) -> Code {
+fn tell(failure: &Failure) -> Code {
     if !failure.is_broken_pipe() && !matches!(failure, Failure::Told(_)) {
         output::error(failure);
     }
@@ -147,8 +147,19 @@ pub(crate) fn of_usage(error: &clap::Error) -> Outcome {
     Ok(if error.use_stderr() { Code::Usage } else { Code::Clean })
 }
 
-/// Makes a panic say that it is our bug, with where it happened.
-pub(crate) fn report_panics() {
+/// Runs the program, and gives the code to end with. Whatever panics, on whichever thread, says that it is our
+/// bug; here it cannot become a success.
+pub(crate) fn guard(program: impl FnOnce() -> Outcome + std::panic::UnwindSafe) -> Code {
+    report_panics();
+    match std::panic::catch_unwind(program) {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => tell(&failure),
+        Err(_panic) => Code::Bug,
+    }
+}
+
+/// Makes a panic say where it happened, and what to do.
+fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let payload = info.payload();
@@ -192,6 +203,13 @@ mod tests {
         for (error, code) in table {
             assert_eq!(Failure::from(error).code() as u8, code);
         }
+    }
+
+    #[test]
+    fn a_panic_is_our_bug_and_no_success() {
+        assert_eq!(guard(|| panic!("on purpose")), Code::Bug);
+        assert_eq!(guard(|| Err(Failure::Told(Code::Forged))), Code::Forged);
+        assert_eq!(guard(|| Ok(Code::Clean)), Code::Clean);
     }
 
     #[test]

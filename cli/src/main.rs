@@ -20,15 +20,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    // Whatever panics, on whichever thread, the process ends with a failure and says that it is our bug.
-    exit::report_panics();
-    let outcome = std::panic::catch_unwind(|| match args::Cli::try_parse() {
+    exit::guard(|| match args::Cli::try_parse() {
         Ok(cli) => command::run(&cli),
         Err(error) => exit::of_usage(&error),
-    });
-    match outcome {
-        Ok(Ok(code)) => code.into(),
-        Ok(Err(failure)) => exit::tell(&failure).into(),
-        Err(_panic) => exit::Code::Bug.into(),
-    }
+    })
+    .into()
 }

@@ -3,3 +3,4 @@
 mod crash;
 mod processes;
 mod cli;
+mod crash;

@@ -4,6 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use indelible_engine::format::frame::{self, FRAME_HEADER_LEN};
+use indelible_engine::format::log_header::LOG_HEADER_LEN;
+
 use super::{Run, Site, binary, events, feed};
 
 #[test]
@@ -80,6 +83,55 @@ fn damage_is_10() {
     assert!(finding["file"].as_str().unwrap().ends_with(".log") && finding["offset"].is_u64(), "{finding}");
     let words = site.run(&["verify"]).ends(10).text();
     assert!(words.contains("finding:") && words.contains("damaged"), "{words}");
+}
+
+#[test]
+fn a_change_that_hides_behind_a_good_checksum_is_11() {
+    let site = Site::with_events(100);
+    site.run(&["seal"]).ends(0);
+    let log = site.path("evidence/log/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    // The frame that holds the event is changed, and its checksum made to fit: only a hash can tell.
+    let mut at = LOG_HEADER_LEN;
+    let changed = loop {
+        let (header, payload) = frame::decode(&bytes[at..]).unwrap();
+        let end = at + header.frame_len() as usize;
+        if let Some(inside) = payload.windows(5).position(|part| part == b"ev_50") {
+            let place = at + FRAME_HEADER_LEN + inside;
+            bytes[place..place + 5].copy_from_slice(b"ev_05");
+            header.seal(&mut bytes[at..end]);
+            break place;
+        }
+        at = end;
+    };
+    assert_eq!(&bytes[changed..changed + 5], b"ev_05");
+    std::fs::write(&log, bytes).unwrap();
+    let found = site.run(&["verify", "--json"]).ends(11).json();
+    assert_eq!(found["class"], "forged");
+    assert!(site.run(&["verify"]).ends(11).text().contains("forged"));
+}
+
+#[test]
+fn a_version_that_is_not_known_is_4() {
+    // Offsets of FORMAT.md: the read version at 8, the write version at 10, the checksum over all before it.
+    for (at, may_be_read) in [(8, false), (10, true)] {
+        let site = Site::with_events(3);
+        let log = site.path("evidence/log/00000000000000000000.log");
+        let mut bytes = std::fs::read(&log).unwrap();
+        bytes[at..at + 2].copy_from_slice(&9_999_u16.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[..LOG_HEADER_LEN - 4]);
+        bytes[LOG_HEADER_LEN - 4..LOG_HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
+        std::fs::write(&log, &bytes).unwrap();
+        let refused = site.feed(&["append"], b"{}\n").ends(4);
+        assert!(refused.err.contains("9999"), "{}", refused.err);
+        let read = site.run(&["log"]);
+        if may_be_read {
+            assert_eq!(read.ends(0).text(), events(3));
+        } else {
+            read.ends(4);
+        }
+        assert_eq!(std::fs::read(&log).unwrap(), bytes, "it was written to");
+    }
 }
 
 #[test]
