@@ -152,9 +152,7 @@ impl Log {
             sources: sources::Sources::default(),
             sealing: AtomicBool::new(false),
         };
-        // A log that holds its first record alone was made a moment ago, whole: nothing was recovered.
-        let is_new = log.head()?.next_seq == 1;
-        if recovery.cut_len > 0 || (recovery.unclean && recovery.kept_records > 0 && !is_new) {
+        if recovery.unclean && (recovery.cut_len > 0 || recovery.kept_records > 0) {
             log.note_recovery(&recovery)?;
         }
         Ok((log, recovery.summary()))
