@@ -94,10 +94,13 @@ pub(crate) fn leaves(
     salt: &SegmentSalt,
     leaves: &mut Vec<Hash>,
 ) {
+    let bodies: Vec<&[u8]> = records.iter().map(|record| record.body).collect();
+    let mut hashes = Vec::with_capacity(bodies.len());
+    hash::bodies(salt, header.first_seq, &bodies, &mut hashes);
     let mut predecessor = header.predecessor;
     let mut scratch = Vec::new();
-    for (seq, record) in (header.first_seq..).zip(records) {
-        predecessor = entry(header, seq, record, predecessor, salt).leaf(&mut scratch);
+    for ((seq, record), body_hash) in (header.first_seq..).zip(records).zip(hashes) {
+        predecessor = entry(header, seq, record, predecessor, body_hash).leaf(&mut scratch);
         leaves.push(predecessor);
     }
 }
@@ -108,7 +111,7 @@ pub(crate) fn entry<'a>(
     seq: u64,
     record: &FrameRecord<'a>,
     predecessor: Hash,
-    salt: &SegmentSalt,
+    body_hash: Hash,
 ) -> Entry<'a> {
     Entry {
         encoding: record.encoding,
@@ -118,6 +121,6 @@ pub(crate) fn entry<'a>(
         body_len: record.body.len() as u32,
         labels: record.labels,
         predecessor,
-        body_hash: hash::body(&salt.record(seq), record.body),
+        body_hash,
     }
 }

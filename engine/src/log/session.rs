@@ -505,7 +505,10 @@ impl FrameBuilder<'_> {
             predecessor: self.predecessor,
         };
         self.buffer.resize(frame_at + FRAME_HEADER_LEN, 0);
-        for record in records {
+        let bodies: Vec<&[u8]> = records.iter().map(|record| record.body).collect();
+        let mut hashes = Vec::with_capacity(bodies.len());
+        hash::bodies(salt, frontier.size(), &bodies, &mut hashes);
+        for (record, body_hash) in records.iter().zip(hashes) {
             let seq = frontier.size();
             let entry = Entry {
                 encoding: record.encoding,
@@ -515,7 +518,7 @@ impl FrameBuilder<'_> {
                 body_len: record.body.len() as u32,
                 labels: record.labels,
                 predecessor: self.predecessor,
-                body_hash: hash::body(&salt.record(seq), record.body),
+                body_hash,
             };
             let leaf = entry.leaf(self.scratch);
             committed.leaves.push(leaf);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Inner, Integrity, Record, Source};
 use crate::format::frame::{self, FrameHeader};
 use crate::format::head::Head;
-use crate::hash::{Hash, LogTree, SegmentSalt};
+use crate::hash::{self, Hash, LogTree, SegmentSalt};
 use crate::log::scan::{self, FrameScan};
 use crate::log::{Catalog, SealedPlace};
 use crate::merkle::{self, Frontier};
@@ -263,7 +263,8 @@ fn push_frame(
     let (mut predecessor, mut scratch) = (header.predecessor, Vec::new());
     for (seq, record) in (header.first_seq..).zip(records) {
         let tied = integrity.then(|| {
-            let entry = scan::entry(header, seq, record, predecessor, salt);
+            let body_hash = hash::body(&salt.record(seq), record.body);
+            let entry = scan::entry(header, seq, record, predecessor, body_hash);
             predecessor = entry.leaf(&mut scratch);
             Integrity::of(&entry, predecessor)
         });

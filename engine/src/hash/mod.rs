@@ -4,10 +4,14 @@
 //! is BLAKE3: bodies behind a 64-byte salt block, the index under keys derived from contexts. This file knows
 //! no layout; what is hashed is laid out in `format`.
 
+mod bodies;
+
 use std::fmt;
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
+
+pub use bodies::bodies;
 
 /// A 32-byte hash. Displayed as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
