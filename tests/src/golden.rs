@@ -1,0 +1,356 @@
+//! The golden stores: small stores, good and bad, each with what a verification must say of it. All of them come
+//! from a fixed key, clock and seed, so that making them again gives the same bytes.
+//!
+//! `cargo run -p indelible-tests --bin golden` writes them to `tests/golden/v0/`. As long as the format is of
+//! version 0 they are made anew with every change of it; released ones will be frozen by hash.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indelible_engine::disk::sim::SimDisk;
+use indelible_engine::disk::{Disk, RealDisk};
+use indelible_engine::format::admin::Admin;
+use indelible_engine::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameRecord};
+use indelible_engine::format::log_header::LOG_HEADER_LEN;
+use indelible_engine::hash::Hash;
+use indelible_engine::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
+use indelible_engine::verify::{self, Report};
+use indelible_engine::{CheckpointSigner, Options, Result, Store};
+
+/// The origin of every golden store, and the name of their key.
+pub const ORIGIN: &str = "golden.example/v0";
+/// Where the golden stores of this version of the format are, below the repository's root.
+pub const DIR: &str = "tests/golden/v0";
+/// The file that says what a verification must say.
+pub const EXPECT: &str = "expect";
+
+/// A golden store: its files by path, the `expect` file aside.
+#[derive(Debug, Clone)]
+pub struct Golden {
+    /// The case's name, a directory.
+    pub name: &'static str,
+    /// What is stored in it, in one sentence.
+    pub about: &'static str,
+    /// The files below the store's directory.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The class that a verification must find; none where it is clean.
+    pub class: Option<&'static str>,
+}
+
+/// The key that signs the golden checkpoints.
+///
+/// # Panics
+/// Never: the name is a good one.
+#[must_use]
+pub fn key() -> SigningKey {
+    SigningKey::from_seed(ORIGIN, [0x67; 32]).expect("a good name")
+}
+
+/// A signer without a memory: what it signs is the same each time.
+struct Fixed(SigningKey);
+
+impl CheckpointSigner for Fixed {
+    fn verifier(&self) -> &VerifierKey {
+        self.0.verifier()
+    }
+
+    fn sign(&self, next: &Checkpoint, _prove: &dyn Fn(u64) -> Result<Vec<Hash>>) -> Result<Note> {
+        next.sign(&self.0)
+    }
+}
+
+/// A store on a simulated machine.
+struct Making {
+    disk: SimDisk,
+    root: PathBuf,
+    store: Store,
+}
+
+const ALLOCATE_LEN: u64 = 256;
+/// What is no part of the evidence: locks, and hints that are of one boot of one machine.
+const LEFT_OUT: [&str; 5] = ["lock", "gate", "open", "head", "catalog"];
+
+impl Making {
+    fn new(seed: u64) -> Result<Self> {
+        let disk = SimDisk::new(seed);
+        let root = PathBuf::from("/golden");
+        let options = Options::new(ORIGIN)
+            .log_key(key().verifier().clone())
+            .allocate_len(ALLOCATE_LEN)
+            .seal_in_background(false)
+            .world(disk.world());
+        let store = Store::create(&root, options)?;
+        Ok(Making { disk, root, store })
+    }
+
+    fn events(&self, from: u32, count: u32) -> Result<()> {
+        let event = |n: u32| {
+            format!(
+                r#"{{"event_id":"evt_{n}","run_id":"run_{}","tenant":"acme","actor":{{"type":"agent","id":"ops-{}"}},"kind":"tool.call","policy":{{"decision":"{}"}},"ts":"2026-04-{:02}T09:30:00Z","latency_ms":{}}}"#,
+                n / 5,
+                n % 3,
+                if n.is_multiple_of(4) { "DENY" } else { "ALLOW" },
+                n % 28 + 1,
+                n * 37 % 1000,
+            )
+            .into_bytes()
+        };
+        let events: Vec<Vec<u8>> = (from..from + count).map(event).collect();
+        self.store.append_batch(events.iter().map(Vec::as_slice)).map(|_| ())
+    }
+
+    fn sign(&self) -> Result<()> {
+        self.store.checkpoint(&Fixed(key())).map(|_| ())
+    }
+
+    /// The files as they stand, while the store is open: a machine that stopped here would leave these.
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let name = |path: PathBuf| path.strip_prefix(&self.root).ok()?.to_str().map(str::to_owned);
+        let files = self.disk.files().into_iter().filter_map(|(path, bytes)| Some((name(path)?, bytes)));
+        files.filter(|(name, _)| !LEFT_OUT.contains(&name.as_str())).collect()
+    }
+
+    fn close(self) -> Result<BTreeMap<String, Vec<u8>>> {
+        let Making { disk, root, store } = self;
+        store.close()?;
+        let name = |path: PathBuf| path.strip_prefix(&root).ok()?.to_str().map(str::to_owned);
+        let files = disk.files().into_iter().filter_map(|(path, bytes)| Some((name(path)?, bytes)));
+        Ok(files.filter(|(name, _)| !LEFT_OUT.contains(&name.as_str())).collect())
+    }
+}
+
+fn log(first_seq: u64) -> String {
+    format!("log/{first_seq:020}.log")
+}
+
+/// Where the frames of a log begin.
+fn frames(log: &[u8]) -> Vec<usize> {
+    let mut starts = Vec::new();
+    let mut at = LOG_HEADER_LEN;
+    while let Some(Ok((header, _))) = log.get(at..).map(frame::decode) {
+        starts.push(at);
+        at += header.frame_len() as usize;
+    }
+    starts
+}
+
+/// Computes a frame's checksum anew over what stands there.
+fn reseal(log: &mut [u8], at: usize) {
+    if let Ok(header) = FrameHeader::decode(&log[at..]) {
+        let end = at + header.frame_len() as usize;
+        header.seal(&mut log[at..end]);
+    }
+}
+
+/// Changes bytes of a log's header, and computes its checksum anew.
+fn change_header(log: &mut [u8], at: usize, byte: u8) {
+    log[at] = byte;
+    let crc = crc32fast::hash(&log[..LOG_HEADER_LEN - 4]);
+    log[LOG_HEADER_LEN - 4..LOG_HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn two_segments() -> Result<BTreeMap<String, Vec<u8>>> {
+    let making = Making::new(4)?;
+    making.events(0, 12)?;
+    making.events(12, 3)?;
+    making.sign()?;
+    making.store.seal()?;
+    making.events(15, 6)?;
+    making.sign()?;
+    making.close()
+}
+
+/// The name of the active log of [`two_segments`].
+fn last_log(files: &BTreeMap<String, Vec<u8>>) -> String {
+    files.keys().rfind(|name| name.ends_with(".log")).cloned().unwrap_or_default()
+}
+
+/// All golden stores, made anew.
+///
+/// # Errors
+/// What the store says; it never does.
+pub fn all() -> Result<Vec<Golden>> {
+    let case = |name, about, class, files| Golden { name, about, files, class };
+    let mut all = Vec::new();
+
+    all.push(case("empty", "a store without events", None, Making::new(1)?.close()?));
+
+    let one = Making::new(2)?;
+    one.events(0, 1)?;
+    all.push(case("one", "a store with one event", None, one.close()?));
+
+    let many = Making::new(3)?;
+    (0..8).try_for_each(|n| many.events(n * 10, n + 1))?;
+    many.sign()?;
+    all.push(case("many", "one segment, eight frames, a checkpoint", None, many.close()?));
+
+    let good = two_segments()?;
+    all.push(case(
+        "two-segments",
+        "a sealed segment with its sidecar, and an active one",
+        None,
+        good.clone(),
+    ));
+
+    let torn = Making::new(5)?;
+    torn.events(0, 4)?;
+    torn.sign()?;
+    torn.events(4, 4)?;
+    let mut files = torn.files();
+    let bytes = files.entry(log(0)).or_default();
+    if let Some(last) = frames(bytes).last() {
+        bytes[last + 200..].fill(0);
+    }
+    all.push(case(
+        "torn-tail",
+        "the last frame was written in part, and nobody was told that it is there",
+        None,
+        files,
+    ));
+
+    let synced = Making::new(6)?;
+    synced.events(0, 4)?;
+    synced.events(4, 4)?;
+    synced.events(8, 4)?;
+    let mut files = synced.files();
+    let bytes = files.entry(log(0)).or_default();
+    let starts = frames(bytes);
+    bytes[starts[starts.len() - 2] + 120] ^= 0x10;
+    let about = "a bad frame below the length that the next one says was synced";
+    all.push(case("damaged-before-synced", about, Some("damaged"), files));
+
+    let mut files = good.clone();
+    let bytes = files.entry(log(0)).or_default();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    all.push(case("bit-flip", "one bit of a sealed segment's log", Some("damaged"), files));
+
+    let mut files = good.clone();
+    let bytes = files.entry(last_log(&good)).or_default();
+    let seal = LOG_HEADER_LEN + FRAME_HEADER_LEN;
+    if let Some(at) = bytes[seal..].windows(8).position(|window| window == b"\"root\":\"") {
+        let digit = &mut bytes[seal + at + 8];
+        *digit = if *digit == b'0' { b'1' } else { b'0' };
+    }
+    reseal(bytes, LOG_HEADER_LEN);
+    all.push(case(
+        "forged-seal",
+        "a seal that states another root, its checksum made good",
+        Some("forged"),
+        files,
+    ));
+
+    let stray = Making::new(7)?;
+    stray.events(0, 3)?;
+    let mut files = stray.close()?;
+    add_stray_seal(files.entry(log(0)).or_default(), &good);
+    all.push(case(
+        "seal-at-wrong-seq",
+        "a seal that is not its segment's first record",
+        Some("forged"),
+        files,
+    ));
+
+    let mut files = good.clone();
+    for (_, bytes) in files.iter_mut().filter(|(name, _)| name.starts_with("checkpoint")) {
+        change_signature(bytes);
+    }
+    all.push(case(
+        "bad-signature",
+        "checkpoints that the key did not sign",
+        Some("not authenticated"),
+        files,
+    ));
+
+    let mut files = good.clone();
+    change_header(files.entry(log(0)).or_default(), 8, 9);
+    all.push(case("unknown-read-version", "a log that this release cannot read", Some("unsupported"), files));
+
+    let mut files = good.clone();
+    change_header(files.entry(last_log(&good)).or_default(), 10, 9);
+    all.push(case("unknown-write-version", "a log that this release can only read", None, files));
+
+    let mut files = good.clone();
+    change_header(files.entry(log(0)).or_default(), 1000, 1);
+    all.push(case("non-zero-padding", "a reserved byte of a log's header", Some("damaged"), files));
+    Ok(all)
+}
+
+/// Appends, behind the last record, a seal taken from another log.
+fn add_stray_seal(bytes: &mut Vec<u8>, good: &BTreeMap<String, Vec<u8>>) {
+    let other = &good[&last_log(good)];
+    let seal = frame::decode(&other[LOG_HEADER_LEN..])
+        .ok()
+        .and_then(|(_, payload)| FrameRecord::decode(payload).ok())
+        .map(|(record, _)| record.body.to_vec())
+        .filter(|body| matches!(Admin::decode(body), Ok(Admin::Sealed(_))))
+        .unwrap_or_default();
+    // In the place of the close frame, whose header says what comes next.
+    let Some(&close) = frames(bytes).last() else { return };
+    let Ok(header) = FrameHeader::decode(&bytes[close..]) else { return };
+    bytes.truncate(close);
+    let mut frame = vec![0; FRAME_HEADER_LEN];
+    let labels = frame::Labels::default();
+    FrameRecord { encoding: 0, source: 0, labels, body: &seal }.encode_into(&mut frame);
+    FrameHeader { kind: frame::FrameKind::Records, count: 1, ..header }.seal(&mut frame);
+    bytes.extend(frame);
+}
+
+/// Changes the last letters of a note's signature that carry all their bits.
+fn change_signature(note: &mut [u8]) {
+    let at = note.len() - 20;
+    note[at] = if note[at] == b'A' { b'B' } else { b'A' };
+}
+
+/// What a verification of a golden store is asked for: everything, and the key.
+#[must_use]
+pub fn options() -> verify::Options {
+    verify::Options { key: Some(key().verifier().clone()), ..verify::Options::default() }
+}
+
+/// The `expect` file's text.
+#[must_use]
+pub fn expect(golden: &Golden, report: &Report) -> String {
+    let class = report.verdict().map_or_else(|| "clean".to_owned(), |class| class.to_string());
+    let root = report.root.map_or_else(|| "none".to_owned(), |root| root.to_string());
+    let checkpoint = report.checkpoint_size.map_or_else(|| "none".to_owned(), |size| size.to_string());
+    format!(
+        "about = \"{}\"\nclass = \"{class}\"\ntree_size = {}\nroot = \"{root}\"\nsegments = {}\ncheckpoint = \"{checkpoint}\"\n\
+         key = \"{}\"\n",
+        golden.about,
+        report.tree_size,
+        report.segments.len(),
+        key().verifier(),
+    )
+}
+
+/// Writes a golden store below `dir`, and has it verified there.
+///
+/// # Errors
+/// What the disk says.
+pub fn write(golden: &Golden, dir: &Path) -> std::io::Result<Report> {
+    let root = dir.join(golden.name);
+    if root.exists() {
+        std::fs::remove_dir_all(&root)?;
+    }
+    for (name, bytes) in &golden.files {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(&root))?;
+        std::fs::write(path, bytes)?;
+    }
+    let report = verify_at(&root)?;
+    std::fs::write(root.join(EXPECT), expect(golden, &report))?;
+    Ok(report)
+}
+
+/// Verifies the golden store in a directory.
+///
+/// # Errors
+/// Where there is no store.
+pub fn verify_at(root: &Path) -> std::io::Result<Report> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    // Stores without a checkpoint are for integrity alone.
+    let key = root.join("checkpoint").exists().then(|| key().verifier().clone());
+    verify::verify(&disk, root, &verify::Options { key, ..options() }).map_err(std::io::Error::other)
+}
