@@ -1,11 +1,13 @@
 //! What must hold after every crash.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use indelible_engine::disk::Disk;
 use indelible_engine::disk::sim::SimDisk;
 use indelible_engine::hash::{Hash, LogTree};
 use indelible_engine::merkle::Frontier;
-use indelible_engine::{Error, Record, Store};
+use indelible_engine::{Error, Record, Store, verify};
 
 use super::ledger::Known;
 use super::workload::{STORE, options};
@@ -86,6 +88,25 @@ fn judge(seen: &Seen, known: &Known<'_>) -> Result<(), String> {
             Some(skipped) => next += skipped + 1,
             None => return Err(format!("seq {} is an event that nobody appended there", record.seq)),
         }
+    }
+    Ok(())
+}
+
+/// Checks that a full verification, which shares no code with the writer, finds nothing. In the boot of a killed
+/// process it may see more than a reader does: whole frames that the next commit will take over.
+pub(crate) fn verify_clean(disk: &SimDisk, seen: Option<&Seen>) -> Result<(), String> {
+    let Some(seen) = seen else { return Ok(()) };
+    let files: Arc<dyn Disk> = Arc::new(disk.clone());
+    let options = verify::Options { threads: 1, ..verify::Options::default() };
+    let report =
+        verify::verify(&files, Path::new(STORE), &options).map_err(|error| format!("verify: {error}"))?;
+    if let Some(finding) = report.findings.first() {
+        return Err(format!("verify: {finding}"));
+    }
+    let len = seen.records.len() as u64;
+    let (same, more) = (report.root == Some(seen.root), disk.boot() == 0 && report.tree_size > len);
+    if !(more || same && report.tree_size == len) {
+        return Err(format!("verify sees {} records, a reader {len}", report.tree_size));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::thread;
 
 use indelible_engine::disk::sim::{Cut, Persisted, Random, SimDisk};
 
-use super::check::{go_on, open_again, open_and_check};
+use super::check::{go_on, open_again, open_and_check, verify_clean};
 use super::ledger::{Known, Ledger};
 use super::workload::{Plan, machine, run};
 
@@ -103,6 +103,7 @@ fn examine(disk: &SimDisk, known: &Known<'_>, thorough: bool) -> Result<Vec<Cut>
         disk.record();
         let seen = open_and_check(disk, known)?;
         let cuts = disk.cuts();
+        verify_clean(disk, seen.as_ref())?;
         if thorough {
             open_again(disk, known, seen.as_ref())?;
             go_on(disk, seen.as_ref())?;

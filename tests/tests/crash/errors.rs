@@ -3,7 +3,7 @@
 
 use indelible_engine::disk::sim::{Failure, Flavour, Persisted, SimDisk, SyncLoss, What};
 
-use super::check::{go_on, open_again, open_and_check};
+use super::check::{go_on, open_again, open_and_check, verify_clean};
 use super::cuts::{caught, in_parallel, is_long};
 use super::ledger::Ledger;
 use super::workload::{Plan, machine, run};
@@ -31,6 +31,7 @@ fn check_after(disk: &SimDisk, ledger: &Ledger, label: &str) -> Result<(), Strin
             .map_err(|error| format!("{label}, then {left}: {error}"))?;
     }
     let seen = open_and_check(disk, &known).map_err(|error| format!("{label}, same boot: {error}"))?;
+    verify_clean(disk, seen.as_ref()).map_err(|error| format!("{label}, same boot: {error}"))?;
     go_on(disk, seen.as_ref()).map_err(|error| format!("{label}, same boot: {error}"))
 }
 
