@@ -9,6 +9,7 @@ use std::cell::Cell;
 use super::control;
 use super::decimal;
 use super::fields::{EventTime, Fields, Slot, TermKind};
+use super::keys::Print;
 use super::path::{DEAD, NodeId, ROOT};
 use super::profile::{FieldKind, Profile, Reader, Target};
 use super::scan::{Scalar, Sink, Top, scan};
@@ -105,7 +106,7 @@ struct Extraction<'a, 'e> {
 
 impl<'a> Sink<'a> for Extraction<'a, '_> {
     #[inline]
-    fn key(&mut self, key: &[u8], print: u64, _at: usize) {
+    fn key(&mut self, key: &[u8], print: Print, _at: usize) {
         if self.dead == 0 {
             let here = self.scratch.open.last().map_or(DEAD, |open| open.0);
             self.next = self.profile.trie.member(here, key, print);

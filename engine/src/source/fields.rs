@@ -55,7 +55,8 @@ pub struct Fields {
     seen: [u64; 4],
     unreadable: Vec<Slot>,
     time: EventTime,
-    event_id: Option<Vec<u8>>,
+    /// Empty where there is none.
+    event_id: Vec<u8>,
 }
 
 impl Fields {
@@ -66,7 +67,7 @@ impl Fields {
         self.seen = [0; 4];
         self.unreadable.clear();
         self.time = EventTime::Absent;
-        self.event_id = None;
+        self.event_id.clear();
     }
 
     /// Adds a value of the field at `slot`. The same value twice in one field counts once; more than
@@ -108,7 +109,7 @@ impl Fields {
 
     /// Forgets the event's id.
     pub(super) fn retract_event_id(&mut self) {
-        self.event_id = None;
+        self.event_id.clear();
     }
 
     /// Says that the field at `slot` holds something that cannot be indexed.
@@ -123,9 +124,10 @@ impl Fields {
         self.time = time;
     }
 
-    /// Sets the event's id.
+    /// Sets the event's id; an empty one is none.
     pub fn set_event_id(&mut self, id: &[u8]) {
-        self.event_id = Some(id.to_vec());
+        self.event_id.clear();
+        self.event_id.extend_from_slice(id);
     }
 
     /// All values, in the order in which they were found.
@@ -148,6 +150,6 @@ impl Fields {
 
     /// The event's id, exact unescaped UTF-8 (or a canonical decimal, where the id is a number).
     pub fn event_id(&self) -> Option<&[u8]> {
-        self.event_id.as_deref()
+        (!self.event_id.is_empty()).then_some(&self.event_id)
     }
 }

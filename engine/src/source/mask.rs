@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::decimal;
+use super::keys::Print;
 use super::path::{DEAD, NodeId, ROOT};
 use super::profile::{MaskAction, MaskRule, Profile, invalid};
 use super::scan::{Scalar, Sink, Top, scan};
@@ -206,7 +207,7 @@ impl<'a> Mask<'a, '_> {
 }
 
 impl<'a> Sink<'a> for Mask<'a, '_> {
-    fn key(&mut self, key: &[u8], print: u64, at: usize) {
+    fn key(&mut self, key: &[u8], print: Print, at: usize) {
         if self.covered.is_some() {
             return;
         }

@@ -7,7 +7,7 @@
 //! The trie is deterministic: where both `a[]` and `a[0]` are asked for, the node of element 0 has the paths of
 //! both. So one node at a time is enough to follow an event.
 
-use super::keys::print;
+use super::keys::Print;
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,7 +174,7 @@ impl Trie {
 
     /// The node below `id` of a key with its print.
     #[inline]
-    pub(crate) fn member(&self, id: NodeId, key: &[u8], print: u64) -> NodeId {
+    pub(crate) fn member(&self, id: NodeId, key: &[u8], print: Print) -> NodeId {
         self.node(id).map_or(DEAD, |node| node.keys.find(key, print))
     }
 
@@ -201,7 +201,7 @@ struct KeyTable {
 
 #[derive(Debug, Clone)]
 struct KeySlot {
-    print: u64,
+    print: Print,
     key: Box<[u8]>,
     node: NodeId,
 }
@@ -214,8 +214,8 @@ impl KeyTable {
         let mut slots: Vec<Option<KeySlot>> = vec![None; (keys.len() * 2).next_power_of_two()];
         let mask = slots.len() - 1;
         for (key, node) in keys {
-            let print = print(key);
-            let mut at = print as usize & mask;
+            let print = Print::of(key);
+            let mut at = print.hash() as usize & mask;
             while slots[at].is_some() {
                 at = (at + 1) & mask;
             }
@@ -225,14 +225,14 @@ impl KeyTable {
     }
 
     #[inline]
-    fn find(&self, key: &[u8], print: u64) -> NodeId {
+    fn find(&self, key: &[u8], print: Print) -> NodeId {
         if self.slots.is_empty() {
             return DEAD;
         }
         let mask = self.slots.len() - 1;
-        let mut at = print as usize & mask;
+        let mut at = print.hash() as usize & mask;
         while let Some(Some(slot)) = self.slots.get(at) {
-            if slot.print == print && *slot.key == *key {
+            if slot.print == print && Print::decides(&slot.key, key) {
                 return slot.node;
             }
             at = (at + 1) & mask;
@@ -282,7 +282,7 @@ mod tests {
             .map(|(target, steps)| Entry { steps, target, group: if target == 5 { 1 } else { 0 } })
             .collect();
         let trie = Trie::new(&entries);
-        let member = |node, key: &str| trie.member(node, key.as_bytes(), print(key.as_bytes()));
+        let member = |node, key: &str| trie.member(node, key.as_bytes(), Print::of(key.as_bytes()));
         let targets = |node| {
             let mut targets: Vec<_> = trie.marks(node).iter().map(|mark| mark.target).collect();
             targets.sort_unstable();

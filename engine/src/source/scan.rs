@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::keys::{Keys, Level};
+use super::keys::{Keys, Level, Print};
 use super::text::{Text, hex4};
 use crate::{Error, Result};
 
@@ -23,8 +23,8 @@ pub(crate) enum Scalar<'a> {
 /// What is told of what the scanner meets, in the order of the bytes. What was told before an error counts for
 /// nothing.
 pub(crate) trait Sink<'a> {
-    /// A key, unescaped, with its [`print`](super::keys::print); its opening quote is at `at`.
-    fn key(&mut self, key: &[u8], print: u64, at: usize);
+    /// A key, unescaped, with its print; its opening quote is at `at`.
+    fn key(&mut self, key: &[u8], print: Print, at: usize);
     /// An object or an array starts at `at`.
     fn start(&mut self, array: bool, at: usize);
     /// The innermost open object or array ends before `end`.
@@ -42,9 +42,10 @@ pub(crate) enum Top {
     Any,
 }
 
-/// One object or array that is open.
+/// The innermost object or array that is open.
 #[derive(Debug)]
 enum Open {
+    Nothing,
     Array,
     Object(Level),
 }
@@ -71,73 +72,95 @@ pub(crate) fn scan<'a>(input: &'a [u8], top: Top, depth_max: usize, sink: &mut i
     if let Err(error) = std::str::from_utf8(input) {
         return refuse(error.valid_up_to(), "not UTF-8; convert the event, and send binary data as base64");
     }
+    if u32::try_from(input.len()).is_err() {
+        return refuse(u32::MAX as usize, "4 GiB or longer; divide it");
+    }
     let mut scratch = SCRATCH.take();
-    let result = Scan { input, at: 0 }.document(top, depth_max, &mut scratch, sink);
+    let mut scan = Scan { input, at: 0, wrong: (0, "") };
+    let done = scan.document(top, depth_max, &mut scratch, sink);
     scratch.open.clear();
     scratch.keys.clear();
     if scratch.keys.capacity() <= SCRATCH_MAX {
         SCRATCH.set(scratch);
     }
-    result
+    match done {
+        Some(()) => Ok(()),
+        None => refuse(scan.wrong.0, scan.wrong.1),
+    }
 }
 
-fn refuse<T>(at: usize, reason: impl Into<String>) -> Result<T> {
-    Err(Error::InvalidEvent { offset: at as u64, reason: reason.into() })
+fn refuse<T>(at: usize, reason: &str) -> Result<T> {
+    Err(Error::InvalidEvent { offset: at as u64, reason: reason.to_owned() })
 }
 
+const TWICE: &str = "this key is in its object already; a key may stand once";
+const NO_VALUE: &str = "no JSON value; expected {, [, \", a number, true, false or null";
+const CUT_STRING: &str = "ends inside a string; the event is cut off";
+const HALF_PAIR: &str = "half of a surrogate pair; write both halves, or the character in UTF-8";
+
+/// A scan under way. Its steps return none once something is wrong, and leave in `wrong` where and what: an error
+/// of its own would have to be moved around on the hot path.
 struct Scan<'a> {
     input: &'a [u8],
     at: usize,
+    wrong: (usize, &'static str),
 }
 
 impl<'a> Scan<'a> {
+    #[cold]
+    fn wrong<T>(&mut self, at: usize, reason: &'static str) -> Option<T> {
+        self.wrong = (at, reason);
+        None
+    }
+
     fn document(
-        mut self,
+        &mut self,
         top: Top,
         depth_max: usize,
         scratch: &mut Scratch,
         sink: &mut impl Sink<'a>,
-    ) -> Result<()> {
-        let Scratch { open, keys } = scratch;
+    ) -> Option<()> {
+        let Scratch { open: outer, keys } = scratch;
         if self.input.starts_with(&[0xEF, 0xBB, 0xBF]) {
-            return refuse(0, "starts with a byte order mark; remove these three bytes");
+            return self.wrong(0, "starts with a byte order mark; remove these three bytes");
         }
         match self.next() {
-            None => return refuse(self.at, "empty; an event is one JSON object"),
+            None => return self.wrong(self.at, "empty; an event is one JSON object"),
             Some(byte) if byte != b'{' && top == Top::Object => {
-                return refuse(self.at, "not a JSON object; an event is one object, {...}");
+                return self.wrong(self.at, "not a JSON object; an event is one object, {...}");
             }
             Some(_) => {}
         }
+        let mut open = Open::Nothing;
         // Each turn reads one value, then closes what ends behind it, up to the comma before the next value.
         'value: loop {
             let at = self.at;
             match self.next() {
-                Some(b'{') => {
-                    self.deeper(open.len(), depth_max)?;
-                    sink.start(false, at);
-                    if self.next() != Some(b'}') {
-                        let mut level = keys.open();
-                        self.key(&mut level, keys, sink)?;
-                        open.push(Open::Object(level));
-                        continue 'value;
-                    }
-                    self.at += 1;
-                    sink.end(self.at);
-                }
-                Some(b'[') => {
-                    self.deeper(open.len(), depth_max)?;
-                    sink.start(true, at);
-                    if self.next() != Some(b']') {
-                        open.push(Open::Array);
-                        continue 'value;
-                    }
-                    self.at += 1;
-                    sink.end(self.at);
-                }
                 Some(b'"') => {
                     let text = self.string()?;
                     sink.scalar(Scalar::String(text), at, self.at);
+                }
+                Some(byte @ (b'{' | b'[')) => {
+                    if outer.len() >= depth_max {
+                        return self
+                            .wrong(at, "nested too deeply; an event nests 128 levels at most: flatten it");
+                    }
+                    self.at += 1;
+                    let array = byte == b'[';
+                    sink.start(array, at);
+                    if self.next() != Some(if array { b']' } else { b'}' }) {
+                        outer.push(open);
+                        if array {
+                            open = Open::Array;
+                        } else {
+                            let mut level = keys.open();
+                            self.key(&mut level, keys, sink)?;
+                            open = Open::Object(level);
+                        }
+                        continue 'value;
+                    }
+                    self.at += 1;
+                    sink.end(self.at);
                 }
                 Some(b'-' | b'0'..=b'9') => {
                     let number = self.number()?;
@@ -155,63 +178,55 @@ impl<'a> Scan<'a> {
                     self.literal(b"null")?;
                     sink.scalar(Scalar::Null, at, self.at);
                 }
-                Some(_) => {
-                    return refuse(
-                        self.at,
-                        "no JSON value; expected {, [, \", a number, true, false or null",
-                    );
-                }
-                None => return refuse(self.at, "ends where a value was expected; the event is cut off"),
+                Some(_) => return self.wrong(at, NO_VALUE),
+                None => return self.wrong(at, "ends where a value was expected; the event is cut off"),
             }
             loop {
-                match (open.last_mut(), self.next()) {
-                    (None, None) => return Ok(()),
-                    (None, Some(_)) => {
-                        return refuse(
-                            self.at,
-                            "more bytes after the value; append one event at a time, or one a line",
-                        );
-                    }
-                    (Some(Open::Object(level)), Some(b',')) => {
-                        self.at += 1;
-                        self.next();
-                        self.key(level, keys, sink)?;
-                        continue 'value;
-                    }
-                    (Some(Open::Array), Some(b',')) => {
-                        self.at += 1;
-                        self.next();
-                        continue 'value;
-                    }
-                    (Some(Open::Object(level)), Some(b'}')) => {
-                        if let Some(at) = keys.close(self.input, level) {
-                            return refuse(at, TWICE);
+                let next = self.next();
+                match &mut open {
+                    Open::Object(level) => match next {
+                        Some(b',') => {
+                            self.at += 1;
+                            self.next();
+                            self.key(level, keys, sink)?;
+                            continue 'value;
                         }
-                        open.pop();
-                        self.at += 1;
-                        sink.end(self.at);
-                    }
-                    (Some(Open::Array), Some(b']')) => {
-                        open.pop();
-                        self.at += 1;
-                        sink.end(self.at);
-                    }
-                    (Some(Open::Object(_)), Some(_)) => {
-                        return refuse(self.at, "expected a comma or } after a member");
-                    }
-                    (Some(Open::Array), Some(_)) => {
-                        return refuse(self.at, "expected a comma or ] after an element");
-                    }
-                    (Some(_), None) => {
-                        return refuse(self.at, "ends inside an object or array; the event is cut off");
-                    }
+                        Some(b'}') => {
+                            if let Some(at) = keys.close(self.input, level) {
+                                return self.wrong(at, TWICE);
+                            }
+                        }
+                        Some(_) => return self.wrong(self.at, "expected a comma or } after a member"),
+                        None => return self.wrong(self.at, "ends inside an object; the event is cut off"),
+                    },
+                    Open::Array => match next {
+                        Some(b',') => {
+                            self.at += 1;
+                            self.next();
+                            continue 'value;
+                        }
+                        Some(b']') => {}
+                        Some(_) => return self.wrong(self.at, "expected a comma or ] after an element"),
+                        None => return self.wrong(self.at, "ends inside an array; the event is cut off"),
+                    },
+                    Open::Nothing => match next {
+                        None => return Some(()),
+                        Some(_) => {
+                            let reason =
+                                "more bytes after the value; append one event at a time, or one a line";
+                            return self.wrong(self.at, reason);
+                        }
+                    },
                 }
+                self.at += 1;
+                sink.end(self.at);
+                open = outer.pop().unwrap_or(Open::Nothing);
             }
         }
     }
 
     /// The next byte that is no white space; `at` stands on it.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<u8> {
         loop {
             match self.input.get(self.at) {
@@ -221,104 +236,102 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Steps into an object or array.
-    #[inline]
-    fn deeper(&mut self, depth: usize, depth_max: usize) -> Result<()> {
-        if depth >= depth_max {
-            return refuse(self.at, format!("nested deeper than {depth_max} levels; flatten the event"));
-        }
-        self.at += 1;
-        Ok(())
-    }
-
     /// Reads a key and its colon, up to its value.
-    #[inline]
-    fn key(&mut self, level: &mut Level, keys: &mut Keys, sink: &mut impl Sink<'a>) -> Result<()> {
+    #[inline(always)]
+    fn key(&mut self, level: &mut Level, keys: &mut Keys, sink: &mut impl Sink<'a>) -> Option<()> {
         let at = self.at;
         if self.input.get(at) != Some(&b'"') {
-            return refuse(at, "expected a key in double quotes");
+            return self.wrong(at, "expected a key in double quotes");
         }
         let text = self.string()?;
         let Some((key, print)) = keys.add(self.input, level, at, text) else {
-            return refuse(at, TWICE);
+            return self.wrong(at, TWICE);
         };
         sink.key(key, print, at);
         if self.next() != Some(b':') {
-            return refuse(self.at, "expected a colon after a key");
+            return self.wrong(self.at, "expected a colon after a key");
         }
         self.at += 1;
         self.next();
-        Ok(())
+        Some(())
     }
 
     /// Reads a string, `at` being on its opening quote.
-    #[inline]
-    fn string(&mut self) -> Result<Text<'a>> {
+    #[inline(always)]
+    fn string(&mut self) -> Option<Text<'a>> {
         let start = self.at + 1;
-        let mut at = start;
-        let mut escaped = false;
+        let mut at = plain_end(self.input, start);
+        let escaped = self.input.get(at) != Some(&b'"');
+        if escaped {
+            at = self.escaped_end(at)?;
+        }
+        self.at = at + 1;
+        Some(Text { raw: self.input.get(start..at)?, escaped })
+    }
+
+    /// The closing quote of a string that has at `at` something other than a plain character.
+    #[cold]
+    fn escaped_end(&mut self, mut at: usize) -> Option<usize> {
         loop {
-            at = plain_end(self.input, at);
             match self.input.get(at) {
-                Some(b'"') => {
-                    self.at = at + 1;
-                    return Ok(Text { raw: &self.input[start..at], escaped });
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    at = self.escape(at)?;
-                }
+                Some(b'"') => return Some(at),
+                Some(b'\\') => at = plain_end(self.input, self.escape(at)?),
                 Some(_) => {
-                    return refuse(
-                        at,
-                        "control character in a string; write it as an escape such as \\n or \\u0000",
-                    );
+                    let reason =
+                        "control character in a string; write it as an escape such as \\n or \\u0000";
+                    return self.wrong(at, reason);
                 }
-                None => return refuse(at, "ends inside a string; the event is cut off"),
+                None => return self.wrong(at, CUT_STRING),
             }
         }
     }
 
     /// The end of the escape at `at`; a surrogate pair is one escape.
-    #[cold]
-    fn escape(&self, at: usize) -> Result<usize> {
+    fn escape(&mut self, at: usize) -> Option<usize> {
         match self.input.get(at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Some(at + 2),
             Some(b'u') => match hex4(self.input.get(at + 2..at + 6)) {
                 Some(0xD800..=0xDBFF) => {
                     let low = hex4(self.input.get(at + 8..at + 12));
                     if self.input.get(at + 6..at + 8) == Some(b"\\u") && matches!(low, Some(0xDC00..=0xDFFF))
                     {
-                        return Ok(at + 12);
+                        return Some(at + 12);
                     }
-                    refuse(at, "half of a surrogate pair; write both halves, or the character in UTF-8")
+                    self.wrong(at, HALF_PAIR)
                 }
-                Some(0xDC00..=0xDFFF) => {
-                    refuse(at, "half of a surrogate pair; write both halves, or the character in UTF-8")
-                }
-                Some(_) => Ok(at + 6),
-                None => refuse(at, "\\u needs four hex digits"),
+                Some(0xDC00..=0xDFFF) => self.wrong(at, HALF_PAIR),
+                Some(_) => Some(at + 6),
+                None => self.wrong(at, "\\u needs four hex digits"),
             },
-            Some(_) => refuse(at, "no such escape; JSON has \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX"),
-            None => refuse(at + 1, "ends inside a string; the event is cut off"),
+            Some(_) => {
+                self.wrong(at, "no such escape; JSON has \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX")
+            }
+            None => self.wrong(at + 1, CUT_STRING),
         }
     }
 
     #[inline]
-    fn number(&mut self) -> Result<&'a [u8]> {
+    fn number(&mut self) -> Option<&'a [u8]> {
         let start = self.at;
         let mut at = start + usize::from(self.input.get(start) == Some(&b'-'));
         match self.input.get(at) {
             Some(b'0') => at += 1,
             Some(b'1'..=b'9') => at = self.digits(at),
-            _ => return refuse(at, "a number needs a digit here"),
+            _ => return self.wrong(at, NO_DIGIT),
         }
-        if matches!(self.input.get(at), Some(b'0'..=b'9')) {
-            return refuse(
-                at,
-                "a number may not start with a zero; write it as a string if the zero matters",
-            );
+        match self.input.get(at) {
+            Some(b'0'..=b'9') => {
+                let reason = "a number may not start with a zero; write it as a string if the zero matters";
+                return self.wrong(at, reason);
+            }
+            Some(b'.' | b'e' | b'E') => at = self.fraction_end(at)?,
+            _ => {}
         }
+        self.at = at;
+        self.input.get(start..at)
+    }
+
+    fn fraction_end(&mut self, mut at: usize) -> Option<usize> {
         if self.input.get(at) == Some(&b'.') {
             at = self.some_digits(at + 1)?;
         }
@@ -326,8 +339,7 @@ impl<'a> Scan<'a> {
             let sign = usize::from(matches!(self.input.get(at + 1), Some(b'+' | b'-')));
             at = self.some_digits(at + 1 + sign)?;
         }
-        self.at = at;
-        Ok(&self.input[start..at])
+        Some(at)
     }
 
     #[inline]
@@ -338,28 +350,28 @@ impl<'a> Scan<'a> {
         at
     }
 
-    fn some_digits(&self, at: usize) -> Result<usize> {
+    fn some_digits(&mut self, at: usize) -> Option<usize> {
         match self.digits(at) {
-            end if end > at => Ok(end),
-            _ => refuse(at, "a number needs a digit here"),
+            end if end > at => Some(end),
+            _ => self.wrong(at, NO_DIGIT),
         }
     }
 
     #[inline]
-    fn literal(&mut self, word: &[u8]) -> Result<()> {
+    fn literal(&mut self, word: &[u8]) -> Option<()> {
         let end = self.at + word.len();
         if self.input.get(self.at..end) != Some(word) {
-            return refuse(self.at, "no JSON value; expected {, [, \", a number, true, false or null");
+            return self.wrong(self.at, NO_VALUE);
         }
         self.at = end;
-        Ok(())
+        Some(())
     }
 }
 
-const TWICE: &str = "this key is in its object already; a key may stand once";
+const NO_DIGIT: &str = "a number needs a digit here";
 
 /// The first place from `at` on of a quote, a backslash or a control character, eight bytes at a time.
-#[inline]
+#[inline(always)]
 fn plain_end(input: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;

@@ -1,5 +1,6 @@
 //! Documents of many events: where each event of one stands, byte for byte.
 
+use super::keys::Print;
 use super::path::{DEAD, NodeId, ROOT, Trie};
 use super::profile::Profile;
 use super::scan::{Scalar, Sink, Top, scan};
@@ -67,7 +68,7 @@ impl Split<'_, '_> {
 }
 
 impl<'a> Sink<'a> for Split<'a, '_> {
-    fn key(&mut self, key: &[u8], print: u64, _at: usize) {
+    fn key(&mut self, key: &[u8], print: Print, _at: usize) {
         if self.dead == 0 {
             let here = self.open.last().map_or(DEAD, |open| open.0);
             self.next = self.trie.member(here, key, print);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::keys::Print;
 use super::path::{Entry, Trie};
 use super::scan::{Scalar, Sink, Top, scan};
 use super::*;
@@ -11,7 +12,7 @@ use crate::{Error, Timestamp, limits};
 struct Nothing;
 
 impl<'a> Sink<'a> for Nothing {
-    fn key(&mut self, _: &[u8], _: u64, _: usize) {}
+    fn key(&mut self, _: &[u8], _: Print, _: usize) {}
     fn start(&mut self, _: bool, _: usize) {}
     fn end(&mut self, _: usize) {}
     fn scalar(&mut self, _: Scalar<'a>, _: usize, _: usize) {}
@@ -134,6 +135,8 @@ fn mutated_events_are_judged_as_another_parser_judges_them() {
     let bytes = br#"{}[]":,\/ntu0189aAbBdDeEfF.+- "#;
     let mut random = Random(0x1234_5678_9ABC_DEF1);
     let (mut good, mut bad) = (0, 0);
+    let masking = Profile::parse(MASKING).unwrap();
+    let mut fields = Fields::default();
     for round in 0..60_000 {
         let mut json = seeds[round % seeds.len()].to_vec();
         for _ in 0..1 + random.below(3) {
@@ -167,12 +170,32 @@ fn mutated_events_are_judged_as_another_parser_judges_them() {
         } else {
             bad += 1
         }
+        // All uses of the scanner agree, and none panics.
+        let object = text.trim_start_matches([' ', '\n', '\r', '\t']).starts_with('{');
+        let extracted = Profile::evidence().extract(&json, &mut fields);
+        assert_eq!(extracted.is_ok(), ours.is_ok() && object, "{text}");
+        assert_eq!(masking.mask(&json, None, true).is_ok(), ours.is_ok() && object, "{text}");
+        assert_eq!(masking.split(&json).is_ok(), ours.is_ok(), "{text}");
         if let Err((offset, reason)) = ours {
             assert!(offset <= json.len() as u64 && !reason.is_empty(), "{text}");
         }
     }
     assert!(good > 5_000 && bad > 5_000, "both kinds are met: {good}, {bad}");
 }
+
+const MASKING: &str = r#"
+name = "masking"
+version = "1"
+records = "[]"
+[[mask]]
+name = "one"
+path = "actor.id"
+action = "drop"
+[[mask]]
+name = "two"
+path = "n[]"
+action = "mask"
+"#;
 
 fn overflows(json: &[u8]) -> bool {
     let error = serde_json::from_slice::<serde_json::Value>(json).err();

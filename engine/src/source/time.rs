@@ -77,9 +77,9 @@ pub(crate) fn epoch(number: &[u8], unit: Epoch, buffer: &mut Vec<u8>) -> Option<
         Epoch::Micros => 3,
         Epoch::Nanos => 0,
     };
-    let digits = whole.iter().chain(fraction.iter().chain(std::iter::repeat(&b'0')).take(scale));
+    let mut digits = whole.iter().chain(fraction.iter().chain(std::iter::repeat(&b'0')).take(scale));
     let nanos =
-        digits.fold(Some(0_i64), |sum, digit| sum?.checked_mul(10)?.checked_add(i64::from(digit - b'0')))?;
+        digits.try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(i64::from(digit - b'0')))?;
     Some(Timestamp(if negative { -nanos } else { nanos }))
 }
 
