@@ -124,17 +124,21 @@ impl Site {
         feed(self.command(args), input)
     }
 
-    /// What differs from run to run, made the same: paths, hashes, times, keys.
+    /// What differs from run to run, made the same: paths, hashes, times, keys, sizes.
     pub(crate) fn settled(&self, text: &str) -> String {
         let text = text.replace(&self.dir.path().display().to_string(), "[dir]");
         let rules = [
             (r"\b[0-9a-f]{64}\b", "[hash]"),
             (r"\b[0-9a-f]{32}\b", "[id]"),
+            (r"\b[0-9a-f]{16}\b", "[digest]"),
+            (r"(?m)^[A-Za-z0-9+/]{43}=$", "[root]"),
             (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
             (r"\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", "+[key]"),
             (r"(?m)^(— \S+ )\S+$", "${1}[signature]"),
             (r"\b\d+\.\d s\b", "[seconds]"),
-            (r"\b\d+(\.\d)? [KMGT]iB free", "[size] free"),
+            // What the format takes is for the benches to watch.
+            (r"\b\d+(\.\d)? ([KMGT]i)?B\b", "[size]"),
+            (r#""(log_len|read_len|hot|index)":\d+"#, "\"$1\":[size]"),
         ];
         rules.iter().fold(text, |text, (pattern, word)| {
             regex::Regex::new(pattern).unwrap().replace_all(&text, *word).into_owned()
