@@ -5,3 +5,4 @@ mod crash;
 mod golden;
 mod processes;
 mod tamper;
+mod tidy;

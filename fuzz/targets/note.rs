@@ -1,0 +1,23 @@
+//! Signed notes, checkpoints and verifier keys: what decodes, prints to the same bytes.
+#![no_main]
+
+use indelible_engine::trust::{Checkpoint, Note, VerifierKey};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(note) = Note::decode(data) {
+        assert_eq!(note.to_string().as_bytes(), data);
+        checkpoint(note.text());
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    checkpoint(text);
+    if let Ok(key) = text.parse::<VerifierKey>() {
+        assert_eq!(key.to_string(), text);
+        assert!(!key.verify(b"never signed", &[0; 64]));
+    }
+});
+
+fn checkpoint(text: &str) {
+    let Ok(checkpoint) = Checkpoint::decode(text) else { return };
+    assert_eq!(checkpoint.encode().expect("what was read can be written"), text);
+}
