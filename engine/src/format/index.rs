@@ -2,7 +2,23 @@
 
 use crate::Seq;
 use crate::hash::{self, Hash, IndexTree, TreeHash};
-use crate::source::TermKind;
+
+/// The type of a term. True, false and null are their own types, and a number is never equal to a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TermKind {
+    /// Says something of the record rather than of a value: `present`, `absent`, `unreadable`. The index alone
+    /// makes these.
+    Reserved = 0,
+    /// Exact unescaped UTF-8.
+    Text = 1,
+    /// A canonical decimal.
+    Number = 2,
+    /// `true` or `false`, written so.
+    Bool = 3,
+    /// JSON's null; its bytes are empty.
+    Null = 4,
+}
 
 /// The record says something readable for the field.
 pub const PRESENT: &[u8] = b"present";

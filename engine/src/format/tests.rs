@@ -4,10 +4,9 @@ use super::admin::{Admin, Seal};
 use super::entry::Entry;
 use super::frame::{self, FrameHeader, FrameKind, FrameRecord, LabelBuf};
 use super::head::Head;
-use super::index::{IndexLeaf, term_hash};
+use super::index::{IndexLeaf, TermKind, term_hash};
 use super::log_header::LogHeader;
 use crate::hash::{self, Hash, LogTree, SegmentSalt, TreeHash};
-use crate::source::TermKind;
 use crate::{Class, SegmentId, StoreId, Timestamp};
 
 const RECEIVED_AT: Timestamp = Timestamp(1_775_035_800_000_000_000);

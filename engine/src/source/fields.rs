@@ -5,25 +5,10 @@
 
 use crate::{Timestamp, limits};
 
+pub use crate::format::index::TermKind;
+
 /// A field's place in its profile's list of fields.
 pub type Slot = u16;
-
-/// The type of a term. True, false and null are their own types, and a number is never equal to a string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum TermKind {
-    /// Says something of the record rather than of a value: `present`, `absent`, `unreadable`. The index alone
-    /// makes these.
-    Reserved = 0,
-    /// Exact unescaped UTF-8.
-    Text = 1,
-    /// A canonical decimal.
-    Number = 2,
-    /// `true` or `false`, written so.
-    Bool = 3,
-    /// JSON's null; its bytes are empty.
-    Null = 4,
-}
 
 /// One value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
