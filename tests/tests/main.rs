@@ -4,5 +4,6 @@ mod cli;
 mod crash;
 mod golden;
 mod processes;
+mod seeds;
 mod tamper;
 mod tidy;

@@ -107,7 +107,7 @@ impl Head {
         }
         let frontier =
             (0..frontier_count as usize).map(|index| hash_at(bytes, FRONTIER_AT + 32 * index)).collect();
-        Ok(Head {
+        let head = Head {
             turn: u64_at(bytes, 16),
             store_id: StoreId(array(bytes, 24)),
             boot_id: array(bytes, 40),
@@ -123,6 +123,11 @@ impl Head {
             closed: u32_at(bytes, 12) & 1 != 0,
             rolling: u32_at(bytes, 12) & 2 != 0,
             frontier,
-        })
+        };
+        // Unknown flags and bytes that should be zeros.
+        if head.encode() != *bytes {
+            return Err(Fault::damaged(0, "head slot", "known flags, and zeros elsewhere", "something else"));
+        }
+        Ok(head)
     }
 }

@@ -1,0 +1,241 @@
+//! What the fuzzing starts from, `fuzz/corpus/<target>/seed-*`: made here, and checked to be what this release
+//! writes, so that a change of the format cannot leave the fuzzing with inputs that are refused at the door.
+//!
+//! `INDELIBLE_WRITE_SEEDS=1 cargo test -p indelible-tests seeds` writes them anew.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use indelible_engine::format::admin::{Admin, Operators, Seal};
+use indelible_engine::format::entry::Entry;
+use indelible_engine::format::frame::{
+    FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
+};
+use indelible_engine::format::head::Head;
+use indelible_engine::format::log_header::LogHeader;
+use indelible_engine::hash::{Hash, SegmentSalt};
+use indelible_engine::index::{IndexBuilder, IndexedRecord};
+use indelible_engine::segment::{Locator, SegmentFacts, encode_sidecar};
+use indelible_engine::source::{Fields, Profile, shipped};
+use indelible_engine::trust::{Checkpoint, SigningKey};
+use indelible_engine::{Origin, SegmentId, StoreId, Timestamp};
+
+const EVENTS: [&str; 6] = [
+    r#"{"kind":"tool","id":"e-1","time":"2026-05-01T12:00:00Z","run":"r-1","cost":1.50}"#,
+    r#"{"kind":"model","id":"e-2","time":"2026-05-01T12:00:01.5+02:00","run":"r-1","tokens":{"in":12,"out":-3e2}}"#,
+    r#" { "kind" : "a\u00e9\ud83d\ude00\n" , "list" : [ 1 , 2.50 , "x" , null , true , [ ] , { } ] } "#,
+    r#"{"time":"never","id":null,"n":1234567890123456789012345678901234567890,"z":-0.0}"#,
+    r#"{"Records":[{"eventID":"1"},{"eventID":"2","a":{"b":[{"c":{}}]}}]}"#,
+    r#"{"token":"ghp_0123456789abcdefghijABCDEFGHIJ012345","text":"AKIAIOSFODNN7EXAMPLE"}"#,
+];
+
+/// Each seed by `target/name`.
+fn seeds() -> BTreeMap<String, Vec<u8>> {
+    let mut seeds = BTreeMap::new();
+    let mut add = |name: &str, bytes: Vec<u8>| seeds.insert(name.to_owned(), bytes);
+    add("frame/seed-records", frame());
+    add("frame/seed-close", close_frame());
+    add("entry/seed-labelled", entry());
+    // Both end in zeros and a checksum: the target puts them back.
+    add("log_header/seed-seven-records", without_tail(log_header().encode().as_slice()));
+    add("head/seed-seven-records", without_tail(head().encode().as_slice()));
+    for (index, admin) in admins().into_iter().enumerate() {
+        add(&format!("admin/seed-{index}"), admin.encode());
+    }
+    add("codec/seed-catalog", catalog());
+    let (note, checkpoint, key) = note();
+    add("note/seed-note", note);
+    add("note/seed-checkpoint", checkpoint);
+    add("note/seed-key", key);
+    add("sidecar/seed-empty", sidecar(&[]));
+    add("sidecar/seed-six-events", sidecar(&EVENTS));
+    for (index, event) in EVENTS.iter().enumerate() {
+        add(&format!("event/seed-{index}"), event.as_bytes().to_vec());
+    }
+    for shipped in shipped() {
+        add(&format!("profile/seed-{}", shipped.name), shipped.text.as_bytes().to_vec());
+    }
+    seeds
+}
+
+fn labels() -> LabelBuf {
+    let mut labels = LabelBuf::default();
+    labels.push("masked:secret").expect("a label");
+    labels.push("é").expect("a label");
+    labels
+}
+
+fn frame() -> Vec<u8> {
+    let labels = labels();
+    let mut frame = vec![0; FRAME_HEADER_LEN];
+    for (source, event) in (3..).zip(EVENTS) {
+        let labels = if source == 4 { labels.as_labels() } else { Labels::default() };
+        FrameRecord { encoding: 0, source, labels, body: event.as_bytes() }.encode_into(&mut frame);
+    }
+    header(FrameKind::Records, EVENTS.len() as u32).seal(&mut frame);
+    frame
+}
+
+fn close_frame() -> Vec<u8> {
+    let mut frame = vec![0; FRAME_HEADER_LEN];
+    header(FrameKind::Close, 0).seal(&mut frame);
+    frame
+}
+
+fn header(kind: FrameKind, count: u32) -> FrameHeader {
+    FrameHeader {
+        kind,
+        payload_len: 0,
+        count,
+        first_seq: 7,
+        received_at: Timestamp(1_775_035_800_000_000_000),
+        synced_len: 2048,
+        predecessor: Hash([9; 32]),
+    }
+}
+
+fn entry() -> Vec<u8> {
+    let labels = labels();
+    let mut bytes = Vec::new();
+    Entry {
+        encoding: 0,
+        source: 3,
+        seq: 7,
+        received_at: Timestamp(-1),
+        body_len: 12,
+        labels: labels.as_labels(),
+        predecessor: Hash([9; 32]),
+        body_hash: Hash([8; 32]),
+    }
+    .encode_into(&mut bytes);
+    bytes
+}
+
+fn log_header() -> LogHeader {
+    LogHeader {
+        store_id: StoreId([5; 16]),
+        first_seq: 7,
+        created_at: Timestamp(1_775_035_800_000_000_000),
+        predecessor: Hash([9; 32]),
+        salt: SegmentSalt([4; 32]),
+        frontier: vec![Hash([1; 32]), Hash([2; 32]), Hash([3; 32])],
+    }
+}
+
+fn head() -> Head {
+    Head {
+        turn: 3,
+        store_id: StoreId([5; 16]),
+        boot_id: [6; 16],
+        generation: 2,
+        active: SegmentId(0),
+        durable_len: 4096,
+        written_len: 4200,
+        next_seq: 7,
+        last_leaf: Hash([9; 32]),
+        received_at: Timestamp(1_775_035_800_000_000_000),
+        since_boot_ns: 12,
+        admin_end: 2,
+        closed: false,
+        rolling: true,
+        frontier: vec![Hash([1; 32]), Hash([2; 32]), Hash([3; 32])],
+    }
+}
+
+fn without_tail(bytes: &[u8]) -> Vec<u8> {
+    let body = &bytes[..bytes.len() - 4];
+    let end = body.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    body[..end].to_vec()
+}
+
+fn admins() -> Vec<Admin> {
+    vec![
+        Admin::Created {
+            operators: Operators { keys: Vec::new(), threshold: 0 },
+            forked_from: None,
+            format: 0,
+            log_key: Some("example.org/log+0+AA==".to_owned()),
+            origin: "example.org/log".to_owned(),
+            retention: "forever".to_owned(),
+            store_id: "05".repeat(16),
+        },
+        Admin::Sealed(Seal {
+            end_seq: 9,
+            first_seq: 0,
+            index_root: "0a".repeat(32),
+            root: "0b".repeat(32),
+            rules: "0c".repeat(32),
+        }),
+        Admin::Source { name: "x".to_owned(), profile: "name = \"x\"\n".to_owned() },
+        Admin::Clock { step_ns: -5 },
+    ]
+}
+
+/// The layout of the codec for what the target calls a catalog, without its checksum.
+fn catalog() -> Vec<u8> {
+    let mut bytes = vec![5; 16];
+    let numbers = |bytes: &mut Vec<u8>, numbers: &[u64]| {
+        numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+    };
+    // admin_end; one place; two places; a name of one byte.
+    numbers(&mut bytes, &[3, 1, 0, 0, 2048, 2, 0, 9, 4096, 9, 12, 2300, 1]);
+    bytes.push(b'n');
+    numbers(&mut bytes, &[2]);
+    bytes.extend_from_slice(&[1, 2]);
+    bytes
+}
+
+fn note() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let key = SigningKey::from_seed("example.org/log", [1; 32]).expect("a key");
+    let origin = "example.org/log".parse::<Origin>().expect("an origin");
+    let checkpoint = Checkpoint::new(&origin, 7, Hash([9; 32]));
+    let note = checkpoint.sign(&key).expect("a signature").to_string();
+    let text = checkpoint.encode().expect("a checkpoint");
+    let key = indelible_engine::trust::Signer::verifier(&key).to_string();
+    (note.into_bytes(), text.into_bytes(), key.into_bytes())
+}
+
+fn sidecar(events: &[&str]) -> Vec<u8> {
+    let profile = Profile::evidence();
+    let rules = profile.rules();
+    let mut builder = IndexBuilder::new(7);
+    let mut locator = Locator::new();
+    let mut fields = Fields::default();
+    let labels = labels();
+    let mut position = 2048;
+    for (index, event) in events.iter().enumerate() {
+        profile.extract(event.as_bytes(), &mut fields).expect("an event");
+        let labels = labels.as_labels();
+        builder.add(IndexedRecord { source: 3, rules: &rules, encoding: 0, labels, fields: &fields });
+        locator.frame(position, event.len() as u32 + 16, Timestamp(index as i64));
+        locator.record(event.len() + 16);
+        position += FRAME_HEADER_LEN as u64 + 16 + event.len() as u64;
+    }
+    let leaves = vec![Hash([9; 32]); events.len()];
+    let facts = SegmentFacts {
+        store_id: StoreId([5; 16]),
+        log_len: position,
+        segment_root: Hash([8; 32]),
+        leaves: &leaves,
+        locator: &locator,
+    };
+    let mut bytes = Vec::new();
+    encode_sidecar(&mut builder, &facts, &mut bytes).expect("a sidecar");
+    bytes
+}
+
+#[test]
+fn seeds_are_what_this_release_writes() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let write = std::env::var_os("INDELIBLE_WRITE_SEEDS").is_some();
+    for (name, bytes) in seeds() {
+        let path = corpus.join(&name);
+        if write {
+            fs::create_dir_all(path.parent().expect("a target's directory")).expect("a directory");
+            fs::write(&path, &bytes).expect("a seed is written");
+        }
+        let found = fs::read(&path).unwrap_or_default();
+        assert!(found == bytes, "fuzz/corpus/{name} is not what this release writes: write the seeds anew");
+    }
+}
