@@ -1,6 +1,7 @@
 //! Committing prepared events: one turn for all threads that wait, duplicates found, receipts given.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use super::{Inner, OnDuplicate, Outcome, Prepared, Receipt};
 use crate::log::{Committed, NewRecord, Session, lock};
@@ -49,6 +50,9 @@ impl Inner {
             let committed = session.write(&records)?;
             // Still under the lock, so that commits reach the index in the log's order.
             lock(&self.indexer).feed(&committed, &chosen);
+            if self.log.is_due(session.head()) || self.log.is_overdue(session.head())? {
+                self.due.store(true, Ordering::Release);
+            }
             Ok((plans, Some(committed)))
         });
         match done {

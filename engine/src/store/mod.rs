@@ -13,6 +13,7 @@ mod snapshot;
 mod tests;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -71,6 +72,8 @@ pub(crate) struct Inner {
     default_source: Mutex<Option<Source>>,
     sealer: Mutex<Sealer>,
     hops: Mutex<find::Hops>,
+    /// A commit found the active segment full or old: whoever sees this first has it sealed.
+    due: AtomicBool,
 }
 
 /// What the log's first record says.
@@ -174,6 +177,7 @@ impl Store {
                 default_source: Mutex::default(),
                 sealer: Mutex::default(),
                 hops: Mutex::default(),
+                due: AtomicBool::new(false),
             }),
         })
     }
@@ -266,7 +270,9 @@ impl Store {
     /// As [`Store::append`]; [`Error::DuplicateEvent`] where the caller asked for it.
     pub fn commit(&self, events: Vec<Prepared>, on_duplicate: OnDuplicate) -> Result<Vec<Outcome>> {
         let outcomes = self.inner.commit(events, on_duplicate)?;
-        self.seal_if_due()?;
+        if self.inner.due.swap(false, Ordering::AcqRel) {
+            self.seal_if_due()?;
+        }
         Ok(outcomes)
     }
 
