@@ -5,10 +5,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use indelible_engine::disk::World;
-use indelible_engine::{Error, Options, Record, Store};
+use indelible_engine::disk::{Disk, RealDisk, World};
+use indelible_engine::{Error, Options, Record, Store, verify};
 
 /// A process that is killed when the test is done with it, however the test ends.
 struct Worker {
@@ -79,6 +80,13 @@ fn records(dir: &Path) -> Vec<Record> {
     records
 }
 
+/// Checks that a full verification finds nothing.
+fn verify_clean(dir: &Path) {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let report = verify::verify(&disk, dir, &verify::Options::default()).expect("a store to look at");
+    assert_eq!(report.findings, []);
+}
+
 /// Checks that each receipt of `name` names the record that it is for; how many there were.
 fn check_receipts(records: &[Record], name: &str, receipts: &str) -> usize {
     let mut last = 0;
@@ -119,6 +127,7 @@ fn four_writers_and_two_readers_share_a_store() {
         assert_eq!(check_receipts(&records, name, receipts), 5_000);
     }
     assert!(records.last().is_some_and(|record| record.segment.0 > 0), "segments were sealed meanwhile");
+    verify_clean(&dir);
     fs::remove_dir_all(dir).expect("it can be removed");
 }
 
@@ -132,6 +141,7 @@ fn the_lock_of_a_killed_process_is_free() {
     holder.kill();
     let receipts = writer.end();
     assert_eq!(check_receipts(&records(&dir), "w", &receipts), 100);
+    verify_clean(&dir);
     fs::remove_dir_all(dir).expect("it can be removed");
 }
 
@@ -156,6 +166,7 @@ fn writers_that_are_killed_harm_nobody() {
     for (name, receipts) in &told {
         assert!(check_receipts(&records, name, receipts) >= 50);
     }
+    verify_clean(&dir);
     fs::remove_dir_all(dir).expect("it can be removed");
 }
 
@@ -174,5 +185,6 @@ fn a_forked_process_is_refused() {
     assert!(matches!(store.snapshot().map(drop), Err(Error::Forked { .. })));
     PROCESS.store(7, Ordering::SeqCst);
     assert_eq!(store.append(br#"{"event_id":"again"}"#).expect("it goes on").seq, 3);
+    verify_clean(&dir);
     fs::remove_dir_all(dir).expect("it can be removed");
 }

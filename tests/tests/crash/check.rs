@@ -81,11 +81,17 @@ fn judge(seen: &Seen, known: &Known<'_>) -> Result<(), String> {
     if known.signed > seen.records.len() as u64 {
         return Err(format!("{} records were signed, {} are here", known.signed, seen.records.len()));
     }
+    let mut bodies: Vec<&[u8]> = seen.records.iter().map(|record| &record.body[..]).collect();
+    bodies.sort_unstable();
+    if bodies.windows(2).any(|pair| pair[0] == pair[1] && pair[0].starts_with(b"{\"event_id\"")) {
+        return Err("an event is there twice".to_owned());
+    }
     // The rest is what was tried, each at most once, in order.
     let mut next = 0;
     for record in seen.records.iter().filter(|record| !record.is_store_record()) {
-        match known.tried[next..].iter().position(|tried| *tried == record.body) {
-            Some(skipped) => next += skipped + 1,
+        let from = if known.threads { 0 } else { next };
+        match known.tried[from..].iter().position(|tried| *tried == record.body) {
+            Some(skipped) => next = from + skipped + 1,
             None => return Err(format!("seq {} is an event that nobody appended there", record.seq)),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use indelible_engine::disk::sim::{Cut, Persisted, Random, SimDisk};
 
 use super::check::{go_on, open_again, open_and_check, verify_clean};
 use super::ledger::{Known, Ledger};
-use super::workload::{Plan, machine, run};
+use super::workload::{Plan, machine, run, run_threads};
 
 /// One case: where the power went, what it left, and where it went again during recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +248,26 @@ fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
     println!("{states} states of {seed} workloads, {segments} segments, {signed} signed");
     assert!(hunt.is_over() || (segments > 2 * seed && signed > 0), "workloads that do too little");
     hunt.end();
+}
+
+/// The order of threads is not to be had again, so these cases cannot be replayed one by one.
+#[test]
+fn what_threads_appended_together_survives_too() {
+    let disk = SimDisk::new(77);
+    disk.put(Path::new("/data/.keep"), b"").expect("a new machine takes files");
+    let ledger = Mutex::new(Ledger::new(&disk));
+    disk.record();
+    run_threads(&disk, &ledger, 12);
+    let (cuts, ledger) = (disk.cuts(), ledger.into_inner().expect("no thread panicked"));
+    assert_eq!(ledger.at(u64::MAX).acked.len(), 48);
+    in_parallel(&cuts, |cut| {
+        let known = Known { threads: true, ..ledger.at(cut.mark) };
+        for left in cut.ways(8, cut.index) {
+            examine(&cut.crash(left), &known, false)
+                .map_err(|error| format!("cut before {}, {left}: {error}", cut.call))?;
+        }
+        Ok(())
+    });
 }
 
 /// A disk that answers the syncs of what `lie` names and does nothing must be found out.

@@ -41,6 +41,8 @@ pub(crate) struct Known<'a> {
     pub(crate) acked: Vec<&'a Acked>,
     /// Size of the largest checkpoint that was returned.
     pub(crate) signed: u64,
+    /// Several threads appended at once: the order in which events were tried says nothing.
+    pub(crate) threads: bool,
 }
 
 impl Ledger {

@@ -1,6 +1,7 @@
 //! The workload: a seeded walk through all that changes a store.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use indelible_engine::disk::sim::{Random, SimDisk};
 use indelible_engine::trust::{Checkpoint, VerifierKey};
@@ -49,13 +50,7 @@ impl Open {
 
     /// Notes a receipt: at once where it says durable, with the next sync otherwise.
     fn received(&mut self, event: usize, receipt: &Receipt, ledger: &mut Ledger) {
-        let acked = Acked {
-            event,
-            seq: receipt.seq,
-            leaf: receipt.leaf,
-            tree_size: receipt.tree_size,
-            root: receipt.root,
-        };
+        let acked = acked(event, receipt);
         match receipt.durable {
             true => ledger.acked(acked),
             false => self.waiting.push(acked),
@@ -141,6 +136,30 @@ fn close(open: Option<Open>, plan: Plan, ledger: &mut Ledger) {
     if store.close().is_ok() && plan.processes == 1 {
         waiting.into_iter().for_each(|acked| ledger.acked(acked));
     }
+}
+
+/// Has four threads append to one store at once, `count` events each.
+pub(crate) fn run_threads(disk: &SimDisk, ledger: &Mutex<Ledger>, count: usize) {
+    let store = Store::create(STORE, small(Options::new(ORIGIN), disk)).expect("a new store");
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                let mut random = Random::new(thread);
+                for n in 0..count {
+                    let bytes = event(&mut random, n, thread as usize);
+                    let number = ledger.lock().expect("no thread panics").tried(bytes.clone());
+                    let receipt = store.append(&bytes).expect("the disk is well");
+                    ledger.lock().expect("no thread panics").acked(acked(number, &receipt));
+                }
+            });
+        }
+    });
+}
+
+fn acked(event: usize, receipt: &Receipt) -> Acked {
+    let Receipt { seq, leaf, tree_size, root, .. } = *receipt;
+    Acked { event, seq, leaf, tree_size, root }
 }
 
 /// An event that no other is equal to.
