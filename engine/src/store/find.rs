@@ -137,6 +137,10 @@ impl Inner {
                     found.push(seq);
                 }
             }
+            // The frame after the one that holds the record need not be read.
+            if only.is_some_and(|seq| seq < header.first_seq + u64::from(header.count)) {
+                break;
+            }
         }
         Ok(())
     }
