@@ -1,0 +1,237 @@
+//! Taking in a file of events, from reading it to having all durable, indexed and sealed.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use indelible_benches::Events;
+use indelible_engine::{Masking, OnDuplicate, Options, Prepared, Store};
+use sha2::{Digest, Sha256};
+
+use crate::fields::Fields;
+use crate::harness::{Bench, Contender, Result, Row, Table, Target, Unit, len_below, rounds};
+use crate::stores::Sqlite;
+
+/// How much is read, prepared and committed at once.
+const CHUNK_LEN: usize = 1 << 20;
+/// Length of an entry: what the log's tree hashes of each record, beside the byte that marks a leaf.
+const ENTRY_LEN: usize = 96;
+const WORKERS: usize = 2;
+
+/// The whole lines of a file, about a mebibyte of them at once, numbered in order.
+struct Chunks {
+    state: Mutex<ChunkState>,
+}
+
+struct ChunkState {
+    file: File,
+    next: u64,
+    at: u64,
+    rest: Vec<u8>,
+}
+
+struct Chunk {
+    number: u64,
+    /// Its offset in the file.
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+impl Chunks {
+    fn open(path: &Path) -> Result<Self> {
+        let state = ChunkState { file: File::open(path)?, next: 0, at: 0, rest: Vec::new() };
+        Ok(Chunks { state: Mutex::new(state) })
+    }
+
+    fn next(&self) -> Result<Option<Chunk>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = std::mem::take(&mut state.rest);
+        bytes.reserve(CHUNK_LEN);
+        let room = (CHUNK_LEN - bytes.len()) as u64;
+        (&state.file).take(room).read_to_end(&mut bytes)?;
+        let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        if end == 0 {
+            return Ok(None);
+        }
+        state.rest = bytes.split_off(end);
+        let (number, at) = (state.next, state.at);
+        state.next += 1;
+        state.at += end as u64;
+        Ok(Some(Chunk { number, at, bytes }))
+    }
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
+}
+
+/// Lets threads pass in the order of their numbers.
+#[derive(Default)]
+struct Turns {
+    next: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Turns {
+    fn take<T>(&self, number: u64, work: impl FnOnce() -> T) -> T {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        while *next != number {
+            next = self.changed.wait(next).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(next);
+        let result = work();
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_all();
+        result
+    }
+}
+
+/// Has all chunks of `input` handled by as many threads as there are workers.
+fn by_workers(input: &Path, work: impl Fn(Chunk) -> Result + Sync) -> Result {
+    let chunks = Chunks::open(input)?;
+    let (chunks, work) = (&chunks, &work);
+    thread::scope(|scope| {
+        let run = move || {
+            while let Some(chunk) = chunks.next()? {
+                work(chunk)?;
+            }
+            Ok(())
+        };
+        let threads: Vec<_> = (0..WORKERS).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a worker broke off")?)
+    })
+}
+
+fn indelible(input: &Path, place: &Path) -> Result {
+    let store = Store::create(place, Options::new("bench.example/bulk"))?;
+    let source = store.source(indelible_engine::source::Profile::evidence())?;
+    let (masking, turns) = (Masking::default(), Turns::default());
+    by_workers(input, |chunk| {
+        let events: indelible_engine::Result<Vec<Prepared>> =
+            lines(&chunk.bytes).map(|line| store.prepare(&source, line.to_vec(), &masking)).collect();
+        turns.take(chunk.number, || store.commit(events?, OnDuplicate::Keep))?;
+        Ok(())
+    })?;
+    store.seal()?;
+    Ok(store.close()?)
+}
+
+/// Reads, parses, hashes and writes, and nothing else.
+fn floor(input: &Path, place: &Path) -> Result {
+    let output = File::create(place)?;
+    by_workers(input, |chunk| {
+        let mut sum = 0_u8;
+        let mut entry = [0; 1 + ENTRY_LEN];
+        for line in lines(&chunk.bytes) {
+            let fields: Fields<'_> = serde_json::from_slice(line)?;
+            entry[60..92].copy_from_slice(blake3::hash(line).as_bytes());
+            sum ^= Sha256::digest(entry)[0] ^ fields.kind.len() as u8;
+        }
+        std::hint::black_box(sum);
+        Ok(output.write_all_at(&chunk.bytes, chunk.at)?)
+    })?;
+    Ok(output.sync_data()?)
+}
+
+fn sqlite(input: &Path, place: &Path) -> Result {
+    let mut store = Sqlite::create(place)?;
+    let chunks = Chunks::open(input)?;
+    while let Some(chunk) = chunks.next()? {
+        let lines: Vec<&[u8]> = lines(&chunk.bytes).collect();
+        lines.chunks(1000).try_for_each(|events| store.append(events))?;
+    }
+    Ok(())
+}
+
+/// Bytes that this process has sent towards the disk so far.
+fn written() -> Result<f64> {
+    let text = std::fs::read_to_string("/proc/self/io")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    Ok(line.ok_or("no write_bytes")?.parse()?)
+}
+
+const FLOOR: &str = "floor: read, parse, hash, write";
+const SQLITE: &str = "SQLite, 1,000 a transaction";
+
+/// What the rounds of one contender wrote, as multiples of the bytes received.
+#[derive(Default)]
+struct Tally {
+    written: Vec<f64>,
+    kept: Vec<f64>,
+}
+
+/// The work that each contender gets.
+struct Load<'a> {
+    bench: &'a Bench,
+    input: &'a Path,
+    count: usize,
+    received: f64,
+}
+
+impl Load<'_> {
+    fn measure(&self, name: &str, tally: &mut Tally, work: fn(&Path, &Path) -> Result) -> Result<f64> {
+        let place = self.bench.place(name)?;
+        let (start, written_before) = (Instant::now(), written()?);
+        work(self.input, &place)?;
+        let rate = self.count as f64 / start.elapsed().as_secs_f64();
+        tally.written.push((written()? - written_before) / self.received);
+        tally.kept.push(len_below(&place)? as f64 / self.received);
+        Ok(rate)
+    }
+}
+
+/// Rates, bytes written and bytes left on the disk.
+pub(crate) fn bulk(bench: &Bench) -> Result<Vec<Table>> {
+    let (round_count, count) = bench.size.of((3, 50_000), (5, 100_000), (7, 200_000));
+    let input = bench.place("bulk.jsonl")?;
+    let mut file = BufWriter::new(File::create(&input)?);
+    for event in Events::new(3).take(count) {
+        file.write_all(&event)?;
+        file.write_all(b"\n")?;
+    }
+    file.into_inner()?.sync_all()?;
+    let received = len_below(&input)? as f64;
+    let load = Load { bench, input: &input, count, received };
+    let (mut own, mut peer, mut unused) = (Tally::default(), Tally::default(), Tally::default());
+    let rows = rounds(
+        round_count,
+        vec![
+            Contender::new("Indelible", |_| load.measure("bulk.indelible", &mut own, indelible)),
+            Contender::new(FLOOR, |_| load.measure("bulk.floor", &mut unused, floor)),
+            Contender::new(SQLITE, |_| load.measure("bulk.sqlite", &mut peer, sqlite)),
+        ],
+    )?;
+    let named =
+        |own, peer| vec![Row { name: "Indelible", samples: own }, Row { name: SQLITE, samples: peer }];
+    let at_most = |bound| vec![Target { against: &[], bound }];
+    Ok(vec![
+        Table {
+            name: "bulk",
+            title: format!("A file of {count} events, durable, indexed and sealed, {WORKERS} threads"),
+            unit: Unit::Rate,
+            rows,
+            targets: vec![
+                Target { against: &[FLOOR], bound: 0.5 },
+                Target { against: &[SQLITE], bound: 4.0 },
+            ],
+        },
+        Table {
+            name: "bulk-written",
+            title: "Bytes sent to the disk for each byte received".to_owned(),
+            unit: Unit::Amplification,
+            rows: named(own.written, peer.written),
+            targets: at_most(1.25),
+        },
+        Table {
+            name: "bulk-kept",
+            title: "Bytes on the disk afterwards for each byte received".to_owned(),
+            unit: Unit::Amplification,
+            rows: named(own.kept, peer.kept),
+            targets: Vec::new(),
+        },
+    ])
+}
