@@ -6,10 +6,13 @@
 //! of it is reported, and a check that could not look is a finding, never a pass.
 //!
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
-//! (`frames`), hashes, extracts and rebuilds its index (`reindex`) and sidecar; `chain` joins the segments in order
-//! and compares seals; `notes` has the checkpoints; `hints` what is compared and never trusted.
+//! (`frames`), looks at each event (`events`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
+//! `chain` joins the segments in order and compares seals; `notes` has the checkpoints; `hints` what is compared
+//! and never trusted.
 
 mod chain;
+mod events;
+mod finished;
 mod frames;
 mod hints;
 mod notes;

@@ -8,18 +8,19 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::finished::{Finished, Restated};
 use super::frames::{FrameWalk, Step};
 use super::range::{RangeMark, TreeRange};
-use super::reindex::{Finished, Indexed, Reindex, Restated};
+use super::reindex::Reindex;
 use super::report::{Finding, FindingClass, Findings, Looked, Remark};
 use super::sidecar::{self, Facts};
-use super::sources::{KnownSource, Lookup, Registry};
+use super::sources::{Lookup, Registry};
 use super::{Depth, Watch};
 use crate::disk::{Disk, Open};
 use crate::error::Fault;
 use crate::format::admin::{Admin, Seal};
 use crate::format::entry::Entry;
-use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord};
+use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, RECORD_HEADER_LEN};
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::format::sidecar::FramePlace;
 use crate::format::{WRITE_VERSION, Writable};
@@ -132,30 +133,31 @@ fn peek_seal(disk: &Arc<dyn Disk>, path: &Path) -> io::Result<Option<Seal>> {
     })
 }
 
-struct Check<'a> {
-    task: &'a Task<'a>,
-    out: Outcome,
+pub(super) struct Check<'a> {
+    pub(super) task: &'a Task<'a>,
+    pub(super) out: Outcome,
     /// The seq that comes next.
-    expected: Seq,
+    pub(super) expected: Seq,
     /// The offset of what is looked at.
-    at: u64,
+    pub(super) at: u64,
     /// Records are missing or could not be hashed: what depends on all of them cannot be compared.
-    broken: bool,
+    pub(super) broken: bool,
     /// Something that is no frame was just passed and told.
-    after_bad: bool,
-    last_leaf: Option<Hash>,
-    synced_len: u64,
-    range: TreeRange,
-    own: Frontier<LogTree>,
-    index: Option<Reindex>,
-    leaves: Vec<Hash>,
-    places: Vec<u32>,
-    frames: Vec<FramePlace>,
-    sources: HashMap<Seq, Lookup>,
+    pub(super) after_bad: bool,
+    pub(super) last_leaf: Option<Hash>,
+    pub(super) synced_len: u64,
+    pub(super) range: TreeRange,
+    pub(super) own: Frontier<LogTree>,
+    pub(super) index: Option<Reindex>,
+    pub(super) own_leaves: Vec<Hash>,
+    pub(super) places: Vec<u32>,
+    pub(super) frames: Vec<FramePlace>,
+    pub(super) sources: HashMap<Seq, Lookup>,
     /// Sources that could not be told, and were told to be so.
-    missing: HashSet<Seq>,
-    fields: Fields,
-    scratch: Vec<u8>,
+    pub(super) missing: HashSet<Seq>,
+    pub(super) fields: Fields,
+    pub(super) scratch: Vec<u8>,
+    pub(super) hashes: Vec<Hash>,
 }
 
 impl<'a> Check<'a> {
@@ -174,17 +176,25 @@ impl<'a> Check<'a> {
             range: TreeRange::new(first),
             own: Frontier::new(),
             index: (full && !task.active).then(|| Reindex::new(first)),
-            leaves: Vec::new(),
+            own_leaves: Vec::new(),
             places: Vec::new(),
             frames: Vec::new(),
             sources: HashMap::new(),
             missing: HashSet::new(),
             fields: Fields::default(),
             scratch: Vec::new(),
+            hashes: Vec::new(),
         }
     }
 
-    fn forged(&mut self, at: u64, seq: Seq, what: &str, expected: impl ToString, found: impl ToString) {
+    pub(super) fn forged(
+        &mut self,
+        at: u64,
+        seq: Seq,
+        what: &str,
+        expected: impl ToString,
+        found: impl ToString,
+    ) {
         let finding = Finding::forged(&self.task.file, what, expected.to_string(), found.to_string());
         self.out.findings.push(finding.at(at).seqs(seq..seq + 1));
     }
@@ -373,8 +383,6 @@ impl<'a> Check<'a> {
 
     fn records(&mut self, at: u64, header: &FrameHeader, payload: &[u8]) {
         let mut rest = 0;
-        let mut predecessor = header.predecessor;
-        let salt = self.out.header.as_ref().map(|header| header.salt);
         if self.index.is_some() && !self.broken {
             self.frames.push(FramePlace {
                 first_offset: (header.first_seq - self.task.id.0) as u32,
@@ -383,24 +391,54 @@ impl<'a> Check<'a> {
                 received_at: header.received_at,
             });
         }
-        for seq in (header.first_seq..).take(header.count as usize) {
-            let place = FRAME_HEADER_LEN + rest;
-            let record_at = at + place as u64;
-            let record = match FrameRecord::decode(&payload[rest..]) {
-                Ok((record, _)) => record,
-                Err(fault) => {
-                    return self.bad_record(header, seq, Finding::fault(&self.task.file, record_at, fault));
+        let mut records = Vec::with_capacity((header.count as usize).min(payload.len() / RECORD_HEADER_LEN));
+        let mut fault = None;
+        for _ in 0..header.count {
+            match FrameRecord::decode(&payload[rest..]) {
+                Ok((record, _)) => {
+                    records.push((FRAME_HEADER_LEN + rest, record));
+                    rest += record.encoded_len();
                 }
-            };
-            rest += record.encoded_len();
-            self.out.record_count += 1;
+                Err(bad) => {
+                    fault = Some(bad.shifted((FRAME_HEADER_LEN + rest) as u64));
+                    break;
+                }
+            }
+        }
+        if fault.is_none() && rest != payload.len() {
+            fault = Some(Fault::damaged(8, "frame payload length", rest, payload.len()));
+        }
+        self.out.record_count += records.len() as u64;
+        for (seq, (place, record)) in (header.first_seq..).zip(&records) {
+            let record_at = at + *place as u64;
             if record.source == 0 || self.task.depth == Depth::Full {
-                self.event(record_at, seq, &record);
+                self.event(record_at, seq, record);
             }
             if seq == self.task.id.0 {
                 self.first_record(record_at, seq);
             }
-            let Some(salt) = salt.filter(|_| self.task.depth == Depth::Full) else { continue };
+        }
+        if self.task.depth == Depth::Full {
+            self.leaves(header, &records);
+        }
+        if let Some(fault) = fault {
+            let end = header.first_seq + u64::from(header.count);
+            let seq = (header.first_seq + records.len() as u64).min(end - 1);
+            self.out.findings.push(Finding::fault(&self.task.file, at, fault).seqs(seq..end));
+            self.broken = true;
+            self.last_leaf = None;
+        }
+    }
+
+    /// Hashes the bodies of a frame's records, side by side, then their entries, each of which names the leaf before.
+    fn leaves(&mut self, header: &FrameHeader, records: &[(usize, FrameRecord<'_>)]) {
+        let Some(salt) = self.out.header.as_ref().map(|header| header.salt) else { return };
+        let bodies: Vec<&[u8]> = records.iter().map(|(_, record)| record.body).collect();
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
+        hash::bodies(&salt, header.first_seq, &bodies, &mut hashes);
+        let mut predecessor = header.predecessor;
+        for ((seq, (place, record)), body_hash) in (header.first_seq..).zip(records).zip(&hashes) {
             let entry = Entry {
                 encoding: record.encoding,
                 source: record.source,
@@ -409,25 +447,14 @@ impl<'a> Check<'a> {
                 body_len: record.body.len() as u32,
                 labels: record.labels,
                 predecessor,
-                body_hash: hash::body(&salt.record(seq), record.body),
+                body_hash: *body_hash,
             };
             predecessor = entry.leaf(&mut self.scratch);
             self.last_leaf = Some(predecessor);
-            self.leaf(predecessor, place as u32);
+            self.leaf(predecessor, *place as u32);
             self.out.body_count += 1;
         }
-        if rest != payload.len() {
-            let seq = header.first_seq + u64::from(header.count);
-            let fault = Fault::damaged(8, "frame payload length", rest, payload.len());
-            self.bad_record(header, seq, Finding::fault(&self.task.file, at, fault));
-        }
-    }
-
-    fn bad_record(&mut self, header: &FrameHeader, seq: Seq, finding: Finding) {
-        let end = header.first_seq + u64::from(header.count);
-        self.out.findings.push(finding.seqs(seq.min(end - 1)..end));
-        self.broken = true;
-        self.last_leaf = None;
+        self.hashes = hashes;
     }
 
     fn leaf(&mut self, leaf: Hash, place: u32) {
@@ -440,142 +467,9 @@ impl<'a> Check<'a> {
             self.out.marks.push(self.range.mark());
         }
         if self.index.is_some() {
-            self.leaves.push(leaf);
+            self.own_leaves.push(leaf);
             self.places.push(place);
         }
-    }
-
-    /// Checks what a record says: the store's own ones against their place, users' ones against their profile.
-    fn event(&mut self, at: u64, seq: Seq, record: &FrameRecord<'_>) {
-        if record.encoding != 0 {
-            let fault = Fault::new(crate::Class::Unsupported, 5, "record encoding", 0, record.encoding);
-            self.out.findings.push(Finding::fault(&self.task.file, at, fault).seqs(seq..seq + 1));
-            self.index = None;
-            return;
-        }
-        if record.source == 0 {
-            self.admin(at, seq, record.body);
-        }
-        if self.task.depth != Depth::Full {
-            return;
-        }
-        let Some(source) = self.source(at, seq, record.source) else {
-            self.index = None;
-            return;
-        };
-        self.fields.clear();
-        if let Err(error) = source.profile().extract(record.body, &mut self.fields) {
-            self.forged(at, seq, "event", "an event that can be appended", error);
-            self.index = None;
-            return;
-        }
-        if let Some(index) = &mut self.index {
-            index.add(&Indexed {
-                source: record.source,
-                rules: &source.rules,
-                encoding: record.encoding,
-                labels: record.labels,
-                fields: &self.fields,
-            });
-        }
-    }
-
-    fn source(&mut self, at: u64, seq: Seq, source: Seq) -> Option<Arc<KnownSource>> {
-        let found = match self.sources.get(&source) {
-            Some(Lookup::Known(found)) => return Some(Arc::clone(found)),
-            Some(other) => other.clone(),
-            None if source >= seq && source != 0 => Lookup::Unknown,
-            None => {
-                let found = self.task.registry.find(self.task.place, source);
-                // A source of this segment may be registered yet.
-                if source < self.expected {
-                    self.sources.insert(source, found.clone());
-                }
-                found
-            }
-        };
-        match found {
-            Lookup::Known(found) => return Some(found),
-            Lookup::Unknown if !self.broken => {
-                self.forged(
-                    at + 8,
-                    seq,
-                    "record source",
-                    "the seq of an earlier store.source record",
-                    source,
-                );
-            }
-            Lookup::Unknown | Lookup::CannotTell => {
-                if self.missing.insert(source) {
-                    let finding = Finding::new(
-                        FindingClass::Incomplete,
-                        &self.task.file,
-                        "record source",
-                        format_args!("the profile registered by record {source}"),
-                        "a log that cannot be read there",
-                    );
-                    self.out.findings.push(finding.at(at + 8).seqs(seq..seq + 1));
-                }
-            }
-        }
-        None
-    }
-
-    fn admin(&mut self, at: u64, seq: Seq, body: &[u8]) {
-        let admin = match Admin::decode(body) {
-            Ok(admin) => admin,
-            Err(fault) => {
-                // Its frame's checksum holds: nobody but a writer of records made it so.
-                self.forged(at, seq, fault.what, fault.expected, fault.found);
-                return;
-            }
-        };
-        let first = seq == self.task.id.0;
-        match admin {
-            Admin::Created { origin, store_id, log_key, .. } => {
-                if seq == 0 {
-                    self.out.created = Some(Created { origin, store_id, log_key });
-                } else {
-                    self.forged(at, seq, "store record", "store.created at seq 0 only", "another one");
-                }
-            }
-            Admin::Sealed(seal) if first && seq != 0 && seal.end_seq == seq => self.out.seal = Some(seal),
-            Admin::Sealed(seal) => {
-                let expected = "a seal at the end of the range that it seals, first in its segment";
-                self.forged(
-                    at,
-                    seq,
-                    "seal",
-                    expected,
-                    format!("a seal of {}..{}", seal.first_seq, seal.end_seq),
-                );
-            }
-            Admin::Source { profile, .. } => self.register(at, seq, &profile),
-            Admin::Key { log_key } => self.out.log_key = Some(log_key),
-            Admin::Recovered { cut_len, lost, .. } => {
-                self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
-            }
-            Admin::Clock { .. } => {}
-        }
-    }
-
-    /// A segment begins with the seal of the one before, the log with what it is.
-    fn first_record(&mut self, at: u64, seq: Seq) {
-        if self.out.created.is_none() && self.out.seal.is_none() {
-            let expected = if seq == 0 { "store.created" } else { "the seal of the segment before" };
-            self.forged(at, seq, "first record", expected, "another record");
-        }
-    }
-
-    fn register(&mut self, at: u64, seq: Seq, text: &str) {
-        let source = match KnownSource::parse(text) {
-            Ok(source) => Lookup::Known(Arc::new(source)),
-            Err(error) => {
-                self.forged(at, seq, "source profile", "one that can be registered", error);
-                Lookup::CannotTell
-            }
-        };
-        self.task.registry.register(seq, source);
     }
 
     fn finish(self) -> Outcome {
@@ -588,7 +482,7 @@ impl<'a> Check<'a> {
             range,
             own,
             index,
-            leaves,
+            own_leaves,
             places,
             frames,
             ..
@@ -604,7 +498,7 @@ impl<'a> Check<'a> {
             out.range = Some(range);
             rebuilt = index.map(|index| {
                 let index = index.finish();
-                Rebuilt { restated: index.restate(), index, leaves, places, frames }
+                Rebuilt { restated: index.restate(), index, leaves: own_leaves, places, frames }
             });
         }
         out.restated = rebuilt.as_ref().map(|rebuilt| rebuilt.restated);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::Watch;
-use super::reindex::Finished;
+use super::finished::Finished;
 use super::report::{Finding, Findings, Looked};
 use super::segment::Rebuilt;
 use crate::disk::{Disk, File, Open};

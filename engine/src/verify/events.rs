@@ -1,0 +1,149 @@
+//! What one record says: the store's own ones against their place in the log, users' ones against the profile that
+//! they name.
+
+use std::sync::Arc;
+
+use super::Depth;
+use super::reindex::Indexed;
+use super::report::{Finding, FindingClass};
+use super::segment::{Check, Created};
+use super::sources::{KnownSource, Lookup};
+use crate::Seq;
+use crate::error::Fault;
+use crate::format::admin::Admin;
+use crate::format::frame::FrameRecord;
+
+impl Check<'_> {
+    /// Checks what a record says: the store's own ones against their place, users' ones against their profile.
+    pub(super) fn event(&mut self, at: u64, seq: Seq, record: &FrameRecord<'_>) {
+        if record.encoding != 0 {
+            let fault = Fault::new(crate::Class::Unsupported, 5, "record encoding", 0, record.encoding);
+            self.out.findings.push(Finding::fault(&self.task.file, at, fault).seqs(seq..seq + 1));
+            self.index = None;
+            return;
+        }
+        if record.source == 0 {
+            self.admin(at, seq, record.body);
+        }
+        if self.task.depth != Depth::Full {
+            return;
+        }
+        let Some(source) = self.source(at, seq, record.source) else {
+            self.index = None;
+            return;
+        };
+        self.fields.clear();
+        if let Err(error) = source.profile().extract(record.body, &mut self.fields) {
+            self.forged(at, seq, "event", "an event that can be appended", error);
+            self.index = None;
+            return;
+        }
+        if let Some(index) = &mut self.index {
+            index.add(&Indexed {
+                source: record.source,
+                rules: &source.rules,
+                encoding: record.encoding,
+                labels: record.labels,
+                fields: &self.fields,
+            });
+        }
+    }
+
+    fn source(&mut self, at: u64, seq: Seq, source: Seq) -> Option<Arc<KnownSource>> {
+        let found = match self.sources.get(&source) {
+            Some(Lookup::Known(found)) => return Some(Arc::clone(found)),
+            Some(other) => other.clone(),
+            None if source >= seq && source != 0 => Lookup::Unknown,
+            None => {
+                let found = self.task.registry.find(self.task.place, source);
+                // A source of this segment may be registered yet.
+                if source < self.expected {
+                    self.sources.insert(source, found.clone());
+                }
+                found
+            }
+        };
+        match found {
+            Lookup::Known(found) => return Some(found),
+            Lookup::Unknown if !self.broken => {
+                self.forged(
+                    at + 8,
+                    seq,
+                    "record source",
+                    "the seq of an earlier store.source record",
+                    source,
+                );
+            }
+            Lookup::Unknown | Lookup::CannotTell => {
+                if self.missing.insert(source) {
+                    let finding = Finding::new(
+                        FindingClass::Incomplete,
+                        &self.task.file,
+                        "record source",
+                        format_args!("the profile registered by record {source}"),
+                        "a log that cannot be read there",
+                    );
+                    self.out.findings.push(finding.at(at + 8).seqs(seq..seq + 1));
+                }
+            }
+        }
+        None
+    }
+
+    fn admin(&mut self, at: u64, seq: Seq, body: &[u8]) {
+        let admin = match Admin::decode(body) {
+            Ok(admin) => admin,
+            Err(fault) => {
+                // Its frame's checksum holds: nobody but a writer of records made it so.
+                self.forged(at, seq, fault.what, fault.expected, fault.found);
+                return;
+            }
+        };
+        let first = seq == self.task.id.0;
+        match admin {
+            Admin::Created { origin, store_id, log_key, .. } => {
+                if seq == 0 {
+                    self.out.created = Some(Created { origin, store_id, log_key });
+                } else {
+                    self.forged(at, seq, "store record", "store.created at seq 0 only", "another one");
+                }
+            }
+            Admin::Sealed(seal) if first && seq != 0 && seal.end_seq == seq => self.out.seal = Some(seal),
+            Admin::Sealed(seal) => {
+                let expected = "a seal at the end of the range that it seals, first in its segment";
+                self.forged(
+                    at,
+                    seq,
+                    "seal",
+                    expected,
+                    format!("a seal of {}..{}", seal.first_seq, seal.end_seq),
+                );
+            }
+            Admin::Source { profile, .. } => self.register(at, seq, &profile),
+            Admin::Key { log_key } => self.out.log_key = Some(log_key),
+            Admin::Recovered { cut_len, lost, .. } => {
+                self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
+            }
+            Admin::Clock { .. } => {}
+        }
+    }
+
+    /// A segment begins with the seal of the one before, the log with what it is.
+    pub(super) fn first_record(&mut self, at: u64, seq: Seq) {
+        if self.out.created.is_none() && self.out.seal.is_none() {
+            let expected = if seq == 0 { "store.created" } else { "the seal of the segment before" };
+            self.forged(at, seq, "first record", expected, "another record");
+        }
+    }
+
+    fn register(&mut self, at: u64, seq: Seq, text: &str) {
+        let source = match KnownSource::parse(text) {
+            Ok(source) => Lookup::Known(Arc::new(source)),
+            Err(error) => {
+                self.forged(at, seq, "source profile", "one that can be registered", error);
+                Lookup::CannotTell
+            }
+        };
+        self.task.registry.register(seq, source);
+    }
+}
