@@ -71,6 +71,10 @@ pub trait File: Send + Sync + Debug {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// The file's length in bytes.
     fn len(&self) -> io::Result<u64>;
+    /// Whether the file has no bytes.
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|len| len == 0)
+    }
     /// Cuts or lengthens the file; what is added reads as zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Reserves space so that the file is at least `len` bytes long; what is added reads as zeros.
@@ -95,11 +99,6 @@ pub enum Lock {
 }
 
 impl dyn File + '_ {
-    /// Whether the file has no bytes.
-    pub fn is_empty(&self) -> io::Result<bool> {
-        self.len().map(|len| len == 0)
-    }
-
     /// Reads until `buffer` is full or the file ends; how many bytes were read.
     pub fn read_up_to(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
