@@ -41,7 +41,9 @@ impl<'a> LogNodes<'a> {
 
     fn cached(&self, index: u64) -> Option<Hash> {
         let start = usize::try_from(index).ok()?.checked_mul(32)?;
-        self.groups.get(start..start + 32)?.try_into().ok().map(Hash)
+        let root = self.groups.get(start..start + 32)?.try_into().ok().map(Hash)?;
+        // A crash may leave room that was never filled. No group's root is all zeros.
+        (root != Hash::ZERO).then_some(root)
     }
 
     /// The leaves of the records in `seqs`, from sidecars where there are any.
@@ -141,12 +143,13 @@ impl Log {
         }
         let file = self.world.disk.open(&path, Open::Create).map_err(io("open"))?;
         let nodes = LogNodes::new(self, head)?;
-        let known = nodes.groups.len() as u64 / 32;
+        let filled = nodes.groups.chunks_exact(32).take_while(|root| **root != Hash::ZERO.0);
+        let known = filled.count() as u64;
         let mut roots = Vec::new();
         for index in known..head.active.0 / GROUP_COUNT {
             roots.extend(nodes.node(GROUP_LEVEL, index)?.0);
         }
         file.write_all_at(&roots, known * 32).map_err(io("write"))?;
-        Ok(())
+        file.sync().map_err(io("sync"))
     }
 }

@@ -274,3 +274,40 @@ fn sidecars_that_are_missing_are_built_again_to_the_same_bytes() {
     store.seal().unwrap();
     assert_eq!(sidecars()[..3], before);
 }
+
+#[test]
+fn the_tree_cache_may_be_missing_or_unfilled_and_proofs_still_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    for round in 0..3 {
+        store.append_batch((0..400).map(|n| event(round * 1000 + n))).unwrap();
+        store.seal().unwrap();
+    }
+    let cache = dir.path().join("tree").join("level-08");
+    let filled = std::fs::read(&cache).unwrap();
+    assert_eq!(filled.len(), 4 * 32, "1,205 records have four whole groups");
+    let leaves = leaves(&store);
+    let check = || {
+        let snapshot = store.snapshot().unwrap();
+        for old in [1, 255, 256, 300, 700, 1024, 1205] {
+            let root = crate::merkle::root::<crate::hash::LogTree>(&leaves[..old as usize]);
+            assert_eq!(snapshot.root_at(old).unwrap(), root);
+            let proof = snapshot.consistency_proof(old).unwrap();
+            let (size, now) = (snapshot.tree_size(), snapshot.root());
+            assert!(crate::merkle::verify_consistency::<crate::hash::LogTree>(
+                old, size, &root, &now, &proof
+            ));
+        }
+    };
+    check();
+    let mut holed = filled.clone();
+    holed[32..96].fill(0);
+    std::fs::write(&cache, &holed).unwrap();
+    check();
+    std::fs::remove_file(&cache).unwrap();
+    check();
+    std::fs::write(&cache, &holed).unwrap();
+    store.append_batch((0..3).map(event)).unwrap();
+    store.seal().unwrap();
+    assert_eq!(std::fs::read(&cache).unwrap(), filled, "the next seal fills it again");
+}
