@@ -153,6 +153,27 @@ mod tests {
     }
 
     #[test]
+    fn jobs_that_do_not_fit_one_commit_are_all_answered() {
+        let group = Group::<u64, u64>::default();
+        thread::scope(|scope| {
+            for worker in 0..16_u64 {
+                let group = &group;
+                scope.spawn(move || {
+                    for n in 0..300 {
+                        // Two or three of these are too long for one commit.
+                        let len = GROUP_LEN_MAX / 2 - (n as usize % 3) * (GROUP_LEN_MAX / 5);
+                        let answer = group.submit(worker * 1000 + n, len, |jobs| {
+                            thread::yield_now();
+                            jobs
+                        });
+                        assert_eq!(answer, Some(worker * 1000 + n));
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
     fn a_leader_that_panics_leaves_the_group_usable() {
         let group = Group::<u64, u64>::default();
         let result = thread::scope(|scope| {
