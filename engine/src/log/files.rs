@@ -1,6 +1,7 @@
 //! Open log files and sidecars, each opened once and kept in a bounded cache.
 
 use std::collections::HashMap;
+use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -91,6 +92,14 @@ impl LogFiles {
         make_room(&mut sidecars);
         sidecars.insert(id, Arc::clone(&sidecar));
         Some(sidecar)
+    }
+}
+
+impl LogFiles {
+    /// Closes the sidecars of the segments that begin in `ids`, giving back the pages that were read of them; they
+    /// are opened again at need.
+    pub(crate) fn close_sidecars(&self, ids: impl RangeBounds<SegmentId>) {
+        lock(&self.sidecars).retain(|id, _| !ids.contains(id));
     }
 }
 

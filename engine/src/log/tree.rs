@@ -150,6 +150,10 @@ impl Log {
             roots.extend(nodes.node(GROUP_LEVEL, index)?.0);
         }
         file.write_all_at(&roots, known * 32).map_err(io("write"))?;
+        // Each seal reads its segment's leaves once: a process that appends for long must not keep them all mapped.
+        if let Some(first) = nodes.catalog.sealed_at(known * GROUP_COUNT) {
+            self.files.close_sidecars(SegmentId(first.first_seq)..);
+        }
         file.sync().map_err(io("sync"))
     }
 }
