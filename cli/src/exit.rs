@@ -110,6 +110,7 @@ fn of_error(error: &Error) -> Code {
         Error::InvalidEvent { .. }
         | Error::DuplicateEvent { .. }
         | Error::InvalidProfile { .. }
+        | Error::InvalidFilter { .. }
         | Error::InvalidTrust { .. }
         | Error::NotFound { .. }
         | Error::NotAStore { .. }

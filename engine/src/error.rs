@@ -153,6 +153,12 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// A filter that is over a limit, or holds a path, a number or an expression that is none.
+    #[error("invalid filter: {reason}")]
+    InvalidFilter {
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A key, a note, a checkpoint or an origin that does not parse.
     #[error("invalid {what}: {reason}")]
     InvalidTrust {

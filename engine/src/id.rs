@@ -81,13 +81,22 @@ impl fmt::Display for Origin {
 }
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted (years 1678 to 2262).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
     /// The UTC day of this time: days since 1970-01-01, rounded down.
     pub fn day(self) -> i64 {
         self.0.div_euclid(86_400_000_000_000)
+    }
+
+    /// The UTC day of this time as the index has it: `YYYY-MM-DD`.
+    pub fn day_text(self) -> String {
+        // RFC 3339 in UTC begins with the day; all times that a `Timestamp` can say have years of four digits.
+        self.to_string().chars().take(10).collect()
     }
 }
 

@@ -18,6 +18,8 @@ pub mod disk;
 
 pub mod source;
 
+pub mod filter;
+
 pub mod index;
 pub mod segment;
 

@@ -46,3 +46,11 @@ pub const KEY_NAME_LEN_MAX: usize = 255;
 pub const NOTE_LEN_MAX: usize = 64 << 10;
 /// Most signatures on one note.
 pub const NOTE_SIGNATURES_MAX: usize = 100;
+/// Deepest nesting of conditions in a filter, and of groups in a regular expression.
+pub const FILTER_DEPTH_MAX: usize = 48;
+/// Most conditions and values in a filter.
+pub const FILTER_CONDITIONS_MAX: usize = 10_000;
+/// Longest filter in bytes, as canonical JSON.
+pub const FILTER_LEN_MAX: usize = 1 << 20;
+/// Most memory in bytes that a compiled regular expression may take.
+pub const REGEX_LEN_MAX: usize = 1 << 20;

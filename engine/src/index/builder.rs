@@ -207,7 +207,7 @@ impl IndexBuilder {
         match self.last_day {
             Some((day, id)) if day == time.day() => self.push_id(DAY, id, offset),
             _ => {
-                let text = day_text(time);
+                let text = time.day_text();
                 let id = self.push(DAY, Term { kind: TermKind::Text, bytes: text.as_bytes() }, offset);
                 self.last_day = Some((time.day(), id));
             }
@@ -307,10 +307,4 @@ impl Field {
             self.two_numbers |= self.last_number.replace(offset) == Some(offset);
         }
     }
-}
-
-/// The UTC day of a time as `YYYY-MM-DD`.
-fn day_text(time: Timestamp) -> String {
-    // RFC 3339 in UTC begins with the day; all times that a `Timestamp` can say have years of four digits.
-    time.to_string().chars().take(10).collect()
 }

@@ -31,7 +31,6 @@
 mod bits;
 mod builder;
 mod commit;
-mod number;
 mod posting;
 mod read;
 mod terms;
@@ -45,7 +44,6 @@ use crate::hash::Hash;
 use crate::source::{FieldKind, Fields, Profile};
 
 pub use builder::IndexBuilder;
-use number::compare as compare_numbers;
 pub(crate) use read::compare_terms;
 pub(crate) use terms::TermId;
 

@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 
 use super::builder::{Field, IndexBuilder};
-use super::compare_numbers;
 use super::terms::TermId;
-use crate::source::{Term, TermKind};
+use crate::source::{Term, TermKind, compare_numbers};
 
 impl IndexBuilder {
     /// All fields, ascending by name.

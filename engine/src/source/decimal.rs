@@ -66,6 +66,12 @@ pub(crate) fn canonical(number: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// Appends the canonical decimal of `text` to `out`, where it is a number by RFC 8259 and the decimal is not longer
+/// than [`NUMBER_LEN_MAX`]; says whether it did.
+pub fn canonical_number(text: &[u8], out: &mut Vec<u8>) -> bool {
+    is_number(text) && canonical(text, out)
+}
+
 /// An exponent with its sign; none where it is out of all reason.
 fn exponent(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text.split_first() {

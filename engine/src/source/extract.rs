@@ -12,7 +12,7 @@ use super::fields::{EventTime, Fields, Slot, TermKind};
 use super::keys::Print;
 use super::path::{DEAD, NodeId, ROOT};
 use super::profile::{FieldKind, Profile, Reader, Target};
-use super::scan::{Scalar, Sink, Top, scan};
+use super::scan::{Scalar, Sink, Top, scalar_of, scan};
 use super::text::Text;
 use super::time;
 use crate::{Error, Result, limits};
@@ -359,16 +359,5 @@ impl Extraction<'_, '_> {
             _ => {}
         }
         self.scratch.reasons.push((slot, reason));
-    }
-}
-
-/// The scalar that stands in these bytes, which the scanner has passed.
-fn scalar_of(bytes: &[u8]) -> Scalar<'_> {
-    match bytes {
-        [b'"', raw @ .., b'"'] => Scalar::String(Text { raw, escaped: raw.contains(&b'\\') }),
-        [b't', ..] => Scalar::True,
-        [b'f', ..] => Scalar::False,
-        [b'n', ..] => Scalar::Null,
-        _ => Scalar::Number(bytes),
     }
 }

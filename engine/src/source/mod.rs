@@ -11,6 +11,7 @@ mod fields;
 mod inspect;
 mod keys;
 mod mask;
+mod order;
 mod path;
 mod profile;
 mod scan;
@@ -20,6 +21,7 @@ mod shipped;
 mod split;
 mod text;
 mod time;
+mod values;
 
 #[cfg(test)]
 mod mask_tests;
@@ -28,9 +30,13 @@ mod shipped_tests;
 #[cfg(test)]
 mod tests;
 
+pub use decimal::canonical_number;
 pub use extract::EXTRACTOR;
 pub use fields::{EventTime, Fields, Slot, Term, TermKind};
 pub use inspect::Inspected;
 pub use mask::Masked;
+pub use order::{compare_number_values, compare_numbers};
 pub use profile::{FieldKind, FieldRule, MaskAction, MaskRule, PathRule, Profile};
 pub use shipped::{ShippedProfile, shipped};
+pub use time::rfc3339;
+pub use values::{FoundValue, JsonValue, Path, Paths};

@@ -20,6 +20,17 @@ pub(crate) enum Scalar<'a> {
     Null,
 }
 
+/// The scalar that stands in these bytes, which the scanner has passed.
+pub(crate) fn scalar_of(bytes: &[u8]) -> Scalar<'_> {
+    match bytes {
+        [b'"', raw @ .., b'"'] => Scalar::String(Text { raw, escaped: raw.contains(&b'\\') }),
+        [b't', ..] => Scalar::True,
+        [b'f', ..] => Scalar::False,
+        [b'n', ..] => Scalar::Null,
+        _ => Scalar::Number(bytes),
+    }
+}
+
 /// What is told of what the scanner meets, in the order of the bytes. What was told before an error counts for
 /// nothing.
 pub(crate) trait Sink<'a> {

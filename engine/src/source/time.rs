@@ -15,7 +15,7 @@ pub(crate) enum Epoch {
 
 /// Reads a date and time by RFC 3339 section 5.6. Digits behind the nanosecond are cut. A leap second is the first
 /// instant of the next minute, for our count leaves leap seconds out.
-pub(crate) fn rfc3339(text: &[u8]) -> Option<Timestamp> {
+pub fn rfc3339(text: &[u8]) -> Option<Timestamp> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
         text.get(range)?
             .iter()

@@ -13,13 +13,17 @@ struct Decimal<'a> {
     digits: &'a [u8],
 }
 
-/// Orders two numbers by value, equal ones by their text. What is no decimal comes last, by its bytes.
-pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    let by_value = match (parse(a), parse(b)) {
+/// Orders two numbers by value. What is no decimal comes last; all such are equal.
+pub fn compare_number_values(a: &[u8], b: &[u8]) -> Ordering {
+    match (parse(a), parse(b)) {
         (Some(a), Some(b)) => a.cmp_value(&b),
         (a, b) => a.is_none().cmp(&b.is_none()),
-    };
-    by_value.then_with(|| a.cmp(b))
+    }
+}
+
+/// Orders two numbers by value, equal ones by their text.
+pub fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
+    compare_number_values(a, b).then_with(|| a.cmp(b))
 }
 
 impl Decimal<'_> {
@@ -113,17 +117,17 @@ mod tests {
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {
-                assert_eq!(compare(a.as_bytes(), b.as_bytes()), i.cmp(&j), "{a} and {b}");
+                assert_eq!(compare_numbers(a.as_bytes(), b.as_bytes()), i.cmp(&j), "{a} and {b}");
             }
         }
     }
 
     #[test]
     fn one_value_in_two_spellings_is_ordered_by_spelling() {
-        assert_eq!(compare(b"1.50", b"1.5"), Ordering::Greater);
-        assert_eq!(compare(b"100", b"1e2"), Ordering::Less);
-        assert_eq!(compare(b"-0", b"0"), Ordering::Less);
-        assert_eq!(compare(b"0.10e1", b"2"), Ordering::Less);
-        assert_eq!(compare(b"0.10e2", b"2"), Ordering::Greater);
+        assert_eq!(compare_numbers(b"1.50", b"1.5"), Ordering::Greater);
+        assert_eq!(compare_numbers(b"100", b"1e2"), Ordering::Less);
+        assert_eq!(compare_numbers(b"-0", b"0"), Ordering::Less);
+        assert_eq!(compare_numbers(b"0.10e1", b"2"), Ordering::Less);
+        assert_eq!(compare_numbers(b"0.10e2", b"2"), Ordering::Greater);
     }
 }
