@@ -85,7 +85,7 @@ enum Node {
     Not(Box<Node>),
     Name(usize, Asked),
     Path(usize, Asked),
-    Text(Finder<'static>),
+    Text(Box<Finder<'static>>),
     Time(Clock, Window),
     Seqs(std::ops::Range<Seq>),
     Ids(Vec<String>),
@@ -207,7 +207,7 @@ impl Matcher {
                 Node::Name(place, Asked::new(test)?)
             }
             Filter::Field(Field::Path(path), test) => Node::Path(self.paths.add(path), Asked::new(test)?),
-            Filter::Text(text) => Node::Text(Finder::new(&text_needle(text)).into_owned()),
+            Filter::Text(text) => Node::Text(Box::new(Finder::new(&text_needle(text)).into_owned())),
             Filter::Time(clock, window) => Node::Time(*clock, *window),
             Filter::Seqs(seqs) => Node::Seqs(seqs.clone()),
             Filter::Ids(ids) => Node::Ids(ids.clone()),

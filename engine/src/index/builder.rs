@@ -8,7 +8,7 @@ use super::terms::{TermId, Terms};
 use super::{Declared, Holds, IndexCommitment, IndexedRecord, SourceRules};
 use crate::hash::{self, Hash};
 use crate::source::{EventTime, Term, TermKind};
-use crate::{Seq, Timestamp, limits};
+use crate::{Seq, limits};
 
 /// The index of one segment while it grows.
 ///

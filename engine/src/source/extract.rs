@@ -13,7 +13,6 @@ use super::keys::Print;
 use super::path::{DEAD, NodeId, ROOT};
 use super::profile::{FieldKind, Profile, Reader, Target};
 use super::scan::{Scalar, Sink, Top, scalar_of, scan};
-use super::text::Text;
 use super::time;
 use crate::{Error, Result, limits};
 
