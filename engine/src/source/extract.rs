@@ -9,6 +9,7 @@ use std::cell::Cell;
 use super::control;
 use super::decimal;
 use super::fields::{EventTime, Fields, Slot, TermKind};
+use super::join::{self, Part};
 use super::keys::Print;
 use super::path::{DEAD, NodeId, ROOT};
 use super::profile::{FieldKind, Profile, Reader, Target};
@@ -16,8 +17,8 @@ use super::scan::{Scalar, Sink, Top, scalar_of, scan};
 use super::time;
 use crate::{Error, Result, limits};
 
-/// The version of these rules, which the index names: any change of what is extracted from some event needs a new
-/// one beside the old.
+/// The version of these rules, which the index names: any change of what is extracted from some event by a profile
+/// that was valid before needs a new one beside the old. (A key that no profile could have is no such change.)
 pub const EXTRACTOR: &str = "indelible-extract/1";
 
 /// The rank of a slot that has nothing yet.
@@ -32,11 +33,14 @@ struct Scratch {
     open: Vec<(NodeId, Option<u32>)>,
     /// The rank of the best path of each slot so far.
     best: Vec<u8>,
-    /// Values whose path has a condition, to be taken up at the end: the target, where they stand, and whether
-    /// they are an object or array.
+    /// Values whose path has a condition, and parts of an id, to be taken up at the end: the target, where they
+    /// stand, and whether they are an object or array.
     waiting: Vec<(u16, usize, usize, bool)>,
     /// The conditions that are met, a bit each.
     met: Vec<bool>,
+    /// The parts of an id that is joined of several values, as far as they were met.
+    parts: Vec<Option<Part>>,
+    id: Vec<u8>,
     text: Vec<u8>,
     reasons: Vec<(Slot, &'static str)>,
 }
@@ -71,6 +75,8 @@ impl Profile {
         scratch.waiting.clear();
         scratch.met.clear();
         scratch.met.resize(self.conditions.len(), false);
+        scratch.parts.clear();
+        scratch.parts.resize(self.joined.map_or(0, |(_, count)| usize::from(count)), None);
         scratch.reasons.clear();
 
         let mut extraction =
@@ -171,7 +177,9 @@ impl Extraction<'_, '_> {
     fn meet(&mut self, target: u16, value: Option<Scalar<'_>>, at: usize, end: usize) {
         match self.profile.targets.get(usize::from(target)) {
             Some(&Target::Field { slot, rank, when: None }) => self.take(slot, rank, value, at),
-            Some(Target::Field { .. }) => self.scratch.waiting.push((target, at, end, value.is_none())),
+            Some(Target::Field { .. } | Target::Part { .. }) => {
+                self.scratch.waiting.push((target, at, end, value.is_none()))
+            }
             Some(&Target::Condition(index)) => self.decide(index, value),
             None => {}
         }
@@ -193,19 +201,31 @@ impl Extraction<'_, '_> {
         *met |= is.iter().any(|wanted| wanted.as_bytes() == value);
     }
 
-    /// Takes up what waited for a condition, and refuses a user's event that calls itself the store's own.
+    /// Takes up what waited, and refuses a user's event that calls itself the store's own.
     fn finish(mut self) -> Result<()> {
         for index in 0..self.scratch.waiting.len() {
             let Some(&(target, at, end, container)) = self.scratch.waiting.get(index) else { break };
-            let Some(&Target::Field { slot, rank, when: Some(when) }) =
-                self.profile.targets.get(usize::from(target))
-            else {
+            let Some(&target) = self.profile.targets.get(usize::from(target)) else { break };
+            let (Target::Field { when, .. } | Target::Part { when, .. }) = target else { continue };
+            if when.is_some_and(|when| self.scratch.met.get(usize::from(when)) != Some(&true)) {
                 continue;
-            };
-            if self.scratch.met.get(usize::from(when)) == Some(&true) {
-                let value = (!container).then(|| scalar_of(self.event.get(at..end).unwrap_or_default()));
-                self.take(slot, rank, value, at);
             }
+            let place = (!container).then_some((at, end));
+            match target {
+                Target::Field { slot, rank, .. } => {
+                    let value = place.map(|(at, end)| scalar_of(self.event.get(at..end).unwrap_or_default()));
+                    self.take(slot, rank, value, at);
+                }
+                Target::Part { part, .. } => {
+                    if let Some(known) = self.scratch.parts.get_mut(usize::from(part)) {
+                        *known = Some(place);
+                    }
+                }
+                Target::Condition(_) => {}
+            }
+        }
+        if let Some((slot, _)) = self.profile.joined {
+            self.join(slot);
         }
         let Some(kind) = self.profile.guarded_kind else { return Ok(()) };
         let own = |term: &super::Term<'_>| term.kind == TermKind::Text && term.bytes.starts_with(b"store.");
@@ -313,25 +333,23 @@ impl Extraction<'_, '_> {
     }
 
     fn take_id(&mut self, slot: Slot, reader: &Reader, value: Scalar<'_>) {
-        let buffer = &mut self.scratch.text;
-        let id = match value {
-            Scalar::Null => return,
-            Scalar::String(text) => text.unescaped(buffer),
-            Scalar::Number(number) => {
-                buffer.clear();
-                if !decimal::canonical(number, buffer) {
-                    return self.unreadable(slot, reader, "a number with too many digits for an id");
+        match id_bytes(value, &mut self.scratch.text) {
+            Ok(Some(id)) => self.out.set_event_id(id),
+            Ok(None) => {}
+            Err(reason) => self.unreadable(slot, reader, reason),
+        }
+    }
+
+    /// Sets the id that is joined of the parts that were met.
+    fn join(&mut self, slot: Slot) {
+        let Scratch { parts, id, text, .. } = &mut *self.scratch;
+        match join::join(self.event, parts, text, id) {
+            Ok(()) => self.out.set_event_id(id),
+            Err(reason) => {
+                if let Some(reader) = self.profile.readers.get(usize::from(slot)) {
+                    self.unreadable(slot, reader, reason);
                 }
-                buffer.as_slice()
             }
-            Scalar::True | Scalar::False => return self.unreadable(slot, reader, "true or false is no id"),
-        };
-        match id.len() {
-            0 => self.unreadable(slot, reader, "an empty id"),
-            len if len > limits::EVENT_ID_LEN_MAX => {
-                self.unreadable(slot, reader, "longer than an id may be")
-            }
-            _ => self.out.set_event_id(id),
         }
     }
 
@@ -358,5 +376,32 @@ impl Extraction<'_, '_> {
             _ => {}
         }
         self.scratch.reasons.push((slot, reason));
+    }
+}
+
+/// The bytes of an id, or of a part of one; none of null. `buffer` is room for what must be unescaped.
+///
+/// # Errors
+/// Why the value is none.
+pub(super) fn id_bytes<'b>(
+    value: Scalar<'b>,
+    buffer: &'b mut Vec<u8>,
+) -> std::result::Result<Option<&'b [u8]>, &'static str> {
+    let id = match value {
+        Scalar::Null => return Ok(None),
+        Scalar::String(text) => text.unescaped(buffer),
+        Scalar::Number(number) => {
+            buffer.clear();
+            if !decimal::canonical(number, buffer) {
+                return Err("a number with too many digits for an id");
+            }
+            buffer.as_slice()
+        }
+        Scalar::True | Scalar::False => return Err("true or false is no id"),
+    };
+    match id.len() {
+        0 => Err("an empty id"),
+        len if len > limits::EVENT_ID_LEN_MAX => Err("longer than an id may be"),
+        _ => Ok(Some(id)),
     }
 }

@@ -9,6 +9,7 @@ mod decimal;
 mod extract;
 mod fields;
 mod inspect;
+mod join;
 mod keys;
 mod mask;
 mod order;

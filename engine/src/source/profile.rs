@@ -48,6 +48,8 @@ pub struct FieldRule {
     pub paths: Vec<PathRule>,
     /// Whether the values at all paths are taken; else those at the first path that has any.
     pub all: bool,
+    /// Whether the value is made of one value at each path: of an id alone.
+    pub join: bool,
     /// Indexed in this store and never committed to.
     pub private: bool,
 }
@@ -69,6 +71,8 @@ pub(super) struct Reader {
 pub(super) enum Target {
     /// It belongs to the field at `slot`, by its path of this rank: the lowest rank that is present wins.
     Field { slot: u16, rank: u8, when: Option<u16> },
+    /// It is one part of the event's id, the first being 0.
+    Part { part: u8, when: Option<u16> },
     /// It decides a condition.
     Condition(u16),
 }
@@ -113,6 +117,8 @@ pub struct Profile {
     pub(super) trie: Trie,
     pub(super) mask_trie: Trie,
     pub(super) records: Option<Trie>,
+    /// The slot of the event id and how many parts it is joined of, where it is.
+    pub(super) joined: Option<(u16, u8)>,
     /// The slot of the field `kind`, whose values may not be `store.*`; none in the store's own profile.
     pub(super) guarded_kind: Option<u16>,
 }
@@ -201,7 +207,11 @@ impl Profile {
             let in_field = |reason: String| invalid(&name, format!("field {}: {reason}", field.name));
             let mut paths = Vec::new();
             for (index, path) in (0_u8..).zip(&field.paths) {
-                compiler.add(slot, if field.all { 0 } else { index }, path).map_err(in_field)?;
+                if field.join {
+                    compiler.add_part(slot, index, path).map_err(in_field)?;
+                } else {
+                    compiler.add(slot, if field.all { 0 } else { index }, path).map_err(in_field)?;
+                }
                 paths.push(path.clone().into_rule());
             }
             let (rfc3339, epoch) = schema::time_forms(field).map_err(in_field)?;
@@ -211,6 +221,7 @@ impl Profile {
                 kind: field.kind,
                 paths,
                 all: field.all,
+                join: field.join,
                 private: field.private,
             });
         }
@@ -234,6 +245,7 @@ impl Profile {
             trie: Trie::new(&compiler.entries()),
             mask_trie: Trie::new(&entries(&mask_steps)),
             records: records.map(|steps| Trie::new(&entries(&[steps]))),
+            joined: compiler.joined,
             guarded_kind: guarded.and_then(|slot| u16::try_from(slot).ok()),
             fields,
             targets: compiler.targets,
@@ -265,6 +277,7 @@ fn constant(text: &str, own: bool) -> Profile {
         trie: Trie::new(&[]),
         mask_trie: Trie::new(&[]),
         records: None,
+        joined: None,
         guarded_kind: None,
     })
 }
@@ -279,6 +292,7 @@ struct Compiler {
     targets: Vec<Target>,
     steps: Vec<Vec<Step>>,
     conditions: Vec<(String, Vec<String>)>,
+    joined: Option<(u16, u8)>,
 }
 
 impl Compiler {
@@ -287,6 +301,22 @@ impl Compiler {
         let when = when.map(|when| self.condition(when)).transpose()?;
         self.steps.push(path::parse(path)?);
         self.targets.push(Target::Field { slot, rank, when });
+        Ok(())
+    }
+
+    /// Adds one path of an id that is joined of several values.
+    fn add_part(&mut self, slot: u16, part: u8, path: &schema::Path) -> Result<(), String> {
+        let (path, when) = path.parts();
+        let when = when.map(|when| self.condition(when)).transpose()?;
+        let steps = path::parse(path)?;
+        if steps.contains(&Step::Each) {
+            return Err(format!(
+                "path {path:?}: a joined id takes one value at each path, so it can't have []"
+            ));
+        }
+        self.steps.push(steps);
+        self.targets.push(Target::Part { part, when });
+        self.joined = Some((slot, part + 1));
         Ok(())
     }
 
@@ -314,6 +344,8 @@ impl Compiler {
         all.map(|(target, (steps, what))| {
             let group = match *what {
                 Target::Field { slot, .. } => slot,
+                // Each part is a thing of its own; no slot and no condition reaches the middle.
+                Target::Part { part, .. } => 1 << 15 | u16::from(part),
                 Target::Condition(index) => u16::MAX - index,
             };
             Entry { steps, target, group }

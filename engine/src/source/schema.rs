@@ -34,6 +34,8 @@ pub(super) struct Field {
     #[serde(default)]
     pub(super) all: bool,
     #[serde(default)]
+    pub(super) join: bool,
+    #[serde(default)]
     pub(super) private: bool,
     forms: Option<Vec<String>>,
     pub(super) framework: Option<String>,
@@ -148,6 +150,9 @@ pub(super) fn check(schema: &Schema) -> Result<(), String> {
         if field.framework.is_some() && field.kind != FieldKind::Control {
             return Err(format!("field {}: a framework is for kind = \"control\"", field.name));
         }
+        if field.join {
+            joined(field).map_err(|reason| format!("field {}: {reason}", field.name))?;
+        }
     }
     for (kind, what) in [(FieldKind::Time, "time"), (FieldKind::Id, "id")] {
         if schema.field.iter().filter(|field| field.kind == kind).count() > 1 {
@@ -163,6 +168,17 @@ pub(super) fn check(schema: &Schema) -> Result<(), String> {
         if !seen.insert(&mask.name) {
             return Err(format!("mask {}: it is there twice; give each rule a name of its own", mask.name));
         }
+    }
+    Ok(())
+}
+
+/// Checks a field whose value is made of the values at all of its paths.
+fn joined(field: &Field) -> Result<(), String> {
+    if field.kind != FieldKind::Id {
+        return Err("join is for kind = \"id\"".to_owned());
+    }
+    if field.all || field.paths.len() < 2 {
+        return Err("join takes one value at each of two or more paths; `all` is another thing".to_owned());
     }
     Ok(())
 }

@@ -102,7 +102,7 @@ fn cloudtrail_by_the_line_and_by_the_file() {
 fn kubernetes_audit_log() {
     assert_eq!(
         survey("kubernetes-audit", &["kubernetes-audit/demo.jsonl"]),
-        "37 events: request 37/37 stage 37/1 ts 37/14 kind 37/2 actor 37/1 group 37/2 impersonated 37/3 \
+        "37 events: event_id 37/37 request 37/37 stage 37/1 ts 37/14 kind 37/2 actor 37/1 group 37/2 impersonated 37/3 \
          decision 0/0 rule 0/0 status 37/2 reason 11/1 environment 10/2 resource 14/4 subresource 0/0 api_group 0/0 \
          artifact 0/0 uri 37/32 address 37/1 client 0/0 level 37/1"
     );
@@ -115,6 +115,7 @@ fn kubernetes_audit_log() {
     let found = super::tests::found(&profile("kubernetes-audit"), event);
     let of = |name: &str| found.iter().find(|field| field.0 == name).map(|field| field.1.join("+"));
     for (name, value) in [
+        ("event_id", "a/ResponseComplete"),
         ("ts", "2026-02-10T17:24:23.000002Z"),
         ("decision", "allow"),
         ("rule", "RBAC: x"),

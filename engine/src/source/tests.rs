@@ -392,6 +392,43 @@ fn values_are_read_as_the_profile_says() {
     assert!(profile.fields()[7].private && !profile.fields()[0].private);
 }
 
+const JOINED: &str = r#"
+name = "joined"
+version = "1"
+[[field]]
+name = "id"
+kind = "id"
+join = true
+paths = ["a", "b.c[0]", { path = "d", when = "e", is = ["yes"] }]
+"#;
+
+#[test]
+fn an_id_is_joined_of_all_its_parts_or_absent() {
+    let profile = Profile::parse(JOINED).unwrap();
+    let long = "x".repeat(limits::EVENT_ID_LEN_MAX - 4);
+    for (event, expected) in [
+        (r#"{"a":"1","b":{"c":["2","no"]},"d":"3","e":"yes"}"#.to_owned(), "id=1/2/3".to_owned()),
+        (r#"{"e":"yes","d":3.0,"b":{"c":[2e0]},"a":"\u0031"}"#.to_owned(), "id=1/2/3".to_owned()),
+        // What stands in one part cannot pass for the border between two.
+        (r#"{"a":"1/2","b":{"c":["~"]},"d":"3","e":"yes"}"#.to_owned(), "id=1~12/~0/3".to_owned()),
+        (r#"{"a":"1","b":{"c":["2/~"]},"d":"3","e":"yes"}"#.to_owned(), "id=1/2~1~0/3".to_owned()),
+        (r#"{"a":"1","b":{"c":["2"]},"e":"yes"}"#.to_owned(), String::new()),
+        (r#"{"a":"1","b":{"c":[]},"d":"3","e":"yes"}"#.to_owned(), String::new()),
+        (r#"{"a":"1","b":{"c":["2"]},"d":"3","e":"no"}"#.to_owned(), String::new()),
+        (r#"{"a":null,"b":{"c":["2"]},"d":"3","e":"yes"}"#.to_owned(), String::new()),
+        (r#"{"a":{},"b":{"c":["2"]}}"#.to_owned(), String::new()),
+        (r#"{"a":{},"b":{"c":["2"]},"d":"3","e":"yes"}"#.to_owned(), "id=?".to_owned()),
+        (r#"{"a":"","b":{"c":["2"]},"d":"3","e":"yes"}"#.to_owned(), "id=?".to_owned()),
+        (r#"{"a":"1","b":{"c":[true]},"d":"3","e":"yes"}"#.to_owned(), "id=?".to_owned()),
+        (format!(r#"{{"a":"{long}","b":{{"c":["2"]}},"d":"3","e":"yes"}}"#), format!("id={long}/2/3")),
+        (format!(r#"{{"a":"{long}y","b":{{"c":["2"]}},"d":"3","e":"yes"}}"#), "id=?".to_owned()),
+        (r#"{}"#.to_owned(), String::new()),
+    ] {
+        assert_eq!(values(&profile, &event), expected, "{event}");
+    }
+    assert!(profile.fields()[0].join);
+}
+
 #[test]
 fn what_is_over_a_limit_is_unreadable_and_never_absent() {
     let profile = Profile::parse(SAMPLE).unwrap();
@@ -465,6 +502,10 @@ fn profiles_that_make_no_sense_are_refused() {
             "more than one epoch",
         ),
         (field("paths = [\"a\"]\nframework = \"SOC2\""), "a framework is for"),
+        (field("paths = [\"a\", \"b\"]\njoin = true"), "join is for"),
+        (field("paths = [\"a\"]\nkind = \"id\"\njoin = true"), "two or more paths"),
+        (field("paths = [\"a\", \"b\"]\nkind = \"id\"\njoin = true\nall = true"), "two or more paths"),
+        (field("paths = [\"a\", \"b[]\"]\nkind = \"id\"\njoin = true"), "can't have []"),
         (field("paths = [\"a\"]\n[[field]]\nname = \"f\"\npaths = [\"b\"]"), "twice"),
         (field("paths = [\"a\"]").replace("\"f\"", "\"day\""), "the store has a field"),
         (format!("name = \"x\"\nversion = \"{}\"", "1".repeat(70_000)), "longer than"),

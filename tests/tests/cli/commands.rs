@@ -139,6 +139,17 @@ fn a_retry_that_skips_duplicates_doubles_nothing() {
 }
 
 #[test]
+fn stages_of_one_request_are_told_apart_and_a_retry_of_them_doubles_nothing() {
+    let site = Site::with_store();
+    let stage = |stage: &str| format!("{{\"auditID\":\"a\",\"stage\":\"{stage}\",\"verb\":\"get\"}}\n");
+    let text = stage("RequestReceived") + &stage("ResponseComplete");
+    let args = ["append", "--source", "kubernetes-audit", "--on-duplicate", "skip", "--json"];
+    assert_eq!(site.feed(&args, text.as_bytes()).ends(0).json()["events"], 2);
+    assert_eq!(site.feed(&args, text.as_bytes()).ends(0).json()["duplicates"], 2);
+    assert_eq!(site.run(&["show", "a/ResponseComplete"]).ends(0).text(), stage("ResponseComplete"));
+}
+
+#[test]
 fn a_duplicate_that_is_an_error_keeps_what_came_before_it() {
     let site = Site::with_events(3);
     let text = "{\"event_id\":\"new\"}\n{\"event_id\":\"ev_1\"}\n{\"event_id\":\"later\"}\n";
