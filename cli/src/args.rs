@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Seal(command::seal::Args),
     Checkpoint(command::checkpoint::Args),
     Verify(command::verify::Args),
+    Prove(command::prove::Args),
+    VerifyProof(command::verify_proof::Args),
     Stats(command::stats::Args),
     Doctor(command::doctor::Args),
     Backup(command::backup::Args),

@@ -116,6 +116,7 @@ fn of_error(error: &Error) -> Code {
         | Error::NotAStore { .. }
         | Error::AlreadyExists { .. }
         | Error::OverLimit { .. } => Code::Usage,
+        Error::Forged { .. } => Code::Forged,
         Error::NotAuthenticated { .. } => Code::NotAuthenticated,
         Error::RolledBack { .. } => Code::RolledBack,
         Error::Forked { .. } => Code::Bug,

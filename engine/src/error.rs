@@ -129,6 +129,14 @@ pub enum Error {
         /// What is wrong with them.
         fault: Fault,
     },
+    /// What was handed over is not what it is said to be: a hash or a root does not come out.
+    #[error("forged: {what}: {reason}")]
+    Forged {
+        /// What was being checked: `inclusion proof`, `body`.
+        what: &'static str,
+        /// How it fails.
+        reason: String,
+    },
     /// An event that cannot be taken as it is.
     #[error("event refused at byte {offset}: {reason}")]
     InvalidEvent {
@@ -259,6 +267,7 @@ impl Error {
     pub fn class(&self) -> Option<Class> {
         match self {
             Error::Fault { fault, .. } => Some(fault.class),
+            Error::Forged { .. } => Some(Class::Forged),
             _ => None,
         }
     }

@@ -33,6 +33,6 @@ pub use id::{Origin, SegmentId, Seq, StoreId, Timestamp};
 pub use log::seal::SealedSegment;
 pub use log::{Recovery, Sync};
 pub use store::{
-    CheckpointSigner, FileSigner, Integrity, Masking, OnDuplicate, Options, Outcome, Prepared, Receipt,
-    Record, Records, SegmentInfo, Snapshot, Source, Store,
+    CheckpointSigner, FileSigner, Integrity, Masking, OnDuplicate, Options, Outcome, Prepared, ProvenRecord,
+    Receipt, Record, Records, SegmentInfo, Snapshot, Source, Store,
 };

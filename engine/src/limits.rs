@@ -54,3 +54,7 @@ pub const FILTER_CONDITIONS_MAX: usize = 10_000;
 pub const FILTER_LEN_MAX: usize = 1 << 20;
 /// Most memory in bytes that a compiled regular expression may take.
 pub const REGEX_LEN_MAX: usize = 1 << 20;
+/// Most hashes of an inclusion or consistency proof: two for each level of the largest tree.
+pub const PROOF_HASHES_MAX: usize = 128;
+/// Longest proof file in bytes: the extra line with an entry, the hashes, the checkpoint.
+pub const PROOF_LEN_MAX: usize = 192 << 10;

@@ -1,13 +1,19 @@
-//! Signed notes, checkpoints and verifier keys: what decodes, prints to the same bytes.
+//! Signed notes, checkpoints, proof files and verifier keys: what decodes, prints to the same bytes.
 #![no_main]
 
-use indelible_engine::trust::{Checkpoint, Note, VerifierKey};
+use indelible_engine::trust::{Checkpoint, ExtensionProof, LogProof, Note, VerifierKey};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(note) = Note::decode(data) {
         assert_eq!(note.to_string().as_bytes(), data);
         checkpoint(note.text());
+    }
+    if let Ok(proof) = LogProof::decode(data) {
+        assert_eq!(proof.to_string().as_bytes(), data);
+    }
+    if let Ok(proof) = ExtensionProof::decode(data) {
+        assert_eq!(proof.to_string().as_bytes(), data);
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
     checkpoint(text);

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod prove;
 pub(crate) mod record;
 pub(crate) mod recover;
 pub(crate) mod seal;
@@ -16,6 +17,7 @@ pub(crate) mod show;
 pub(crate) mod sources;
 pub(crate) mod stats;
 pub(crate) mod verify;
+pub(crate) mod verify_proof;
 
 use crate::args::{Cli, Command};
 use crate::exit::Outcome;
@@ -33,6 +35,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Seal(args) => seal::run(store, args),
         Command::Checkpoint(args) => checkpoint::run(store, args),
         Command::Verify(args) => verify::run(store, args),
+        Command::Prove(args) => prove::run(store, args),
+        Command::VerifyProof(args) => verify_proof::run(args),
         Command::Stats(args) => stats::run(store, args),
         Command::Doctor(args) => doctor::run(store, args),
         Command::Backup(args) => backup::run(store, args),

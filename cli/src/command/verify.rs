@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use indelible::Error;
 use indelible::disk::{Disk, RealDisk};
 use indelible::trust::{Note, VerifierKey};
 use indelible::verify::{self, Depth, FindingClass, Report, SegmentVerdict};
-use indelible::{Error, limits};
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
@@ -45,8 +45,8 @@ pub(crate) struct Args {
 
 /// Checks the store.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
-    let key = args.key.as_deref().map(verifier_key).transpose()?;
-    let expect = args.expect.as_deref().map(note).transpose()?;
+    let key = args.key.as_deref().map(input::verifier_key).transpose()?;
+    let expect = args.expect.as_deref().map(input::note).transpose()?;
     let report = check(store, args.quick, key, expect)?;
     let mut out = Out::stdout();
     if args.json {
@@ -162,19 +162,4 @@ fn segment_line(out: &Out, segment: &SegmentVerdict) -> String {
 /// Findings and remarks hold words from the store's bytes.
 fn escaped(words: impl std::fmt::Display) -> String {
     output::escape(words.to_string().as_bytes()).into_owned()
-}
-
-/// A verifier key: as text, or in a file.
-fn verifier_key(given: &str) -> Outcome<VerifierKey> {
-    // A vkey has two plus signs; a file's name can have them too, and then the file is meant.
-    if !Path::new(given).exists() && given.matches('+').count() >= 2 {
-        return Ok(given.parse::<VerifierKey>()?);
-    }
-    let text = String::from_utf8_lossy(&input::read_all(Path::new(given), 4096)?).into_owned();
-    Ok(text.trim().parse::<VerifierKey>()?)
-}
-
-fn note(path: &Path) -> Outcome<Note> {
-    let bytes = input::read_all(path, limits::NOTE_LEN_MAX as u64)?;
-    Note::decode(&bytes).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }

@@ -2,9 +2,11 @@
 
 mod lines;
 mod open;
+mod trust;
 
 pub(crate) use lines::{Chunk, Line, LineReader};
 pub(crate) use open::{Input, or_stdin, read_all, total_len};
+pub(crate) use trust::{note, verifier_key};
 
 use crate::exit::{Failure, Outcome};
 

@@ -83,8 +83,8 @@ impl Layout {
         self.lost_dir().join(format!("{segment}-{at}-{attempt}"))
     }
 
-    /// The roots of the tree's whole groups of 256 leaves, 32 bytes each: a cache.
-    pub(crate) fn tree_groups(&self) -> PathBuf {
-        self.root.join("tree").join("level-08")
+    /// The roots of the tree's whole groups of 2^`level` leaves, 32 bytes each: a cache.
+    pub(crate) fn tree_level(&self, level: u8) -> PathBuf {
+        self.root.join("tree").join(format!("level-{level:02}"))
     }
 }

@@ -1,23 +1,25 @@
-//! The log's tree as the proofs read it: any node, from leaves and from the cache of group roots.
+//! The log's tree as the proofs read it: any node, from leaves and from caches of the roots of whole groups.
 //!
-//! The cache, `tree/level-08`, has the roots of whole groups of 256 leaves below sealed segments. It is never
-//! ahead of what is sealed, and who signs a checkpoint reads it only below the last size that was signed.
+//! The caches, `tree/level-08`, `tree/level-16` and so on, have the roots of whole groups of 256 leaves, of 256 such
+//! groups, and so on, below sealed segments; so any node is a few hundred hashes away. They are never ahead of what
+//! is sealed, and who signs a checkpoint reads them only below the last size that was signed.
 
 use std::sync::Arc;
 
 use super::scan::{self, FrameScan};
 use super::{Catalog, Log};
-use crate::disk::Open;
+use crate::disk::{File, Open};
 use crate::format::frame;
 use crate::format::head::Head;
 use crate::format::log_header::LOG_HEADER_LEN;
-use crate::hash::{Hash, LogTree, TreeHash};
+use crate::hash::{Hash, LogTree};
 use crate::merkle::{self, NodeReader};
 use crate::{Error, Result, SegmentId, Seq};
 
-/// The level of the tree whose nodes are cached: groups of 256 leaves.
-const GROUP_LEVEL: u8 = 8;
-const GROUP_COUNT: u64 = 1 << GROUP_LEVEL;
+/// How many levels lie between one cache and the next: groups are of 256.
+const TIER_LEVELS: u8 = 8;
+/// The levels that are cached: enough for the largest tree.
+pub(super) const TIERS: [u8; 5] = [8, 16, 24, 32, 40];
 
 /// The log's tree as of one head.
 #[derive(Debug)]
@@ -25,25 +27,53 @@ pub(crate) struct LogNodes<'a> {
     log: &'a Log,
     head: &'a Head,
     catalog: Arc<Catalog>,
-    /// The cached roots, as they were when the reader was made.
-    groups: Vec<u8>,
+    /// For each of [`TIERS`] its cache, where there is one.
+    caches: [Option<Arc<dyn File>>; TIERS.len()],
 }
 
 impl<'a> LogNodes<'a> {
     pub(crate) fn new(log: &'a Log, head: &'a Head) -> Result<Self> {
         let catalog = log.catalog(head)?;
-        let sealed_groups = head.active.0 / GROUP_COUNT;
-        let path = log.layout.tree_groups();
-        let groups =
-            log.world.disk.read(&path, 32 * sealed_groups.max(1) + 32).ok().flatten().unwrap_or_default();
-        Ok(LogNodes { log, head, catalog, groups })
+        // A cache that is not there, or can't be read, costs time.
+        let open = |level| {
+            let whole = head.active.0 >> level > 0;
+            whole.then(|| log.world.disk.open(&log.layout.tree_level(level), Open::Read).ok()).flatten()
+        };
+        Ok(LogNodes { log, head, catalog, caches: TIERS.map(open) })
     }
 
-    fn cached(&self, index: u64) -> Option<Hash> {
-        let start = usize::try_from(index).ok()?.checked_mul(32)?;
-        let root = self.groups.get(start..start + 32)?.try_into().ok().map(Hash)?;
-        // A crash may leave room that was never filled. No group's root is all zeros.
-        (root != Hash::ZERO).then_some(root)
+    /// The same tree, from the leaves alone.
+    pub(crate) fn without_caches(mut self) -> Self {
+        self.caches = TIERS.map(|_| None);
+        self
+    }
+
+    /// The roots of `count` whole groups of a cached level, from `first` on; `level` 0 are the leaves.
+    fn run(&self, level: u8, first: u64, count: u64) -> Result<Vec<Hash>> {
+        if level == 0 {
+            return self.leaves(first..first + count);
+        }
+        let mut bytes = vec![0; usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(32)];
+        let cache = TIERS.iter().position(|tier| *tier == level).and_then(|tier| self.caches[tier].as_ref());
+        if let Some(cache) = cache {
+            // What could not be read stays zero.
+            let _ = cache.read_up_to(&mut bytes, first * 32);
+        }
+        let (cached, _) = bytes.as_chunks::<32>();
+        (first..)
+            .zip(cached)
+            .map(|(index, root)| match Hash(*root) {
+                // A crash may leave room that was never filled. No group's root is all zeros.
+                Hash::ZERO => self.group(level, index),
+                root => Ok(root),
+            })
+            .collect()
+    }
+
+    /// The root of a whole group of a cached level, from the cache below it.
+    fn group(&self, level: u8, index: u64) -> Result<Hash> {
+        let below = self.run(level - TIER_LEVELS, index << TIER_LEVELS, 1 << TIER_LEVELS)?;
+        Ok(merkle::root::<LogTree>(&below))
     }
 
     /// The leaves of the records in `seqs`, from sidecars where there are any.
@@ -71,16 +101,10 @@ impl NodeReader for LogNodes<'_> {
     type Error = Error;
 
     fn node(&self, level: u8, index: u64) -> Result<Hash> {
-        if level > GROUP_LEVEL {
-            let (left, right) = (self.node(level - 1, 2 * index)?, self.node(level - 1, 2 * index + 1)?);
-            return Ok(LogTree::node(&left, &right));
-        }
-        if level == GROUP_LEVEL
-            && let Some(root) = self.cached(index)
-        {
-            return Ok(root);
-        }
-        Ok(merkle::root::<LogTree>(&self.leaves(index << level..(index + 1) << level)?))
+        // The last cached level at or below this one; a node is the root over a run of that level's.
+        let base = TIERS.iter().rev().copied().find(|tier| *tier <= level).unwrap_or(0);
+        let levels = level - base;
+        Ok(merkle::root::<LogTree>(&self.run(base, index << levels, 1 << levels)?))
     }
 }
 
@@ -134,26 +158,36 @@ impl Log {
         Ok(())
     }
 
-    /// Brings the cache of group roots up to the sealed segments of `head`.
+    /// Brings the caches of group roots up to the sealed segments of `head`.
     pub(super) fn extend_groups(&self, head: &Head) -> Result<()> {
-        let path = self.layout.tree_groups();
-        let io = |action| Error::io(action, path.clone());
-        if let Some(dir) = path.parent() {
-            self.world.disk.create_dir(dir).map_err(Error::io("make directory", dir))?;
+        for level in TIERS {
+            let whole = head.active.0 >> level;
+            if whole == 0 {
+                break;
+            }
+            let path = self.layout.tree_level(level);
+            let io = |action| Error::io(action, path.clone());
+            if let Some(dir) = path.parent() {
+                self.world.disk.create_dir(dir).map_err(Error::io("make directory", dir))?;
+            }
+            let file = self.world.disk.open(&path, Open::Create).map_err(io("open"))?;
+            let mut cached = vec![0; usize::try_from(whole).unwrap_or(usize::MAX).saturating_mul(32)];
+            let len = file.read_up_to(&mut cached, 0).map_err(io("read"))?;
+            let filled = cached[..len].as_chunks::<32>().0.iter().take_while(|root| **root != Hash::ZERO.0);
+            let known = filled.count() as u64;
+            let nodes = LogNodes::new(self, head)?;
+            let mut roots = Vec::new();
+            for index in known..whole {
+                roots.extend(nodes.group(level, index)?.0);
+            }
+            file.write_all_at(&roots, known * 32).map_err(io("write"))?;
+            // Each seal reads its segment's leaves once: a process that appends for long must not keep them all
+            // mapped.
+            if let Some(first) = nodes.catalog.sealed_at(known << level) {
+                self.files.close_sidecars(SegmentId(first.first_seq)..);
+            }
+            file.sync().map_err(io("sync"))?;
         }
-        let file = self.world.disk.open(&path, Open::Create).map_err(io("open"))?;
-        let nodes = LogNodes::new(self, head)?;
-        let filled = nodes.groups.chunks_exact(32).take_while(|root| **root != Hash::ZERO.0);
-        let known = filled.count() as u64;
-        let mut roots = Vec::new();
-        for index in known..head.active.0 / GROUP_COUNT {
-            roots.extend(nodes.node(GROUP_LEVEL, index)?.0);
-        }
-        file.write_all_at(&roots, known * 32).map_err(io("write"))?;
-        // Each seal reads its segment's leaves once: a process that appends for long must not keep them all mapped.
-        if let Some(first) = nodes.catalog.sealed_at(known * GROUP_COUNT) {
-            self.files.close_sidecars(SegmentId(first.first_seq)..);
-        }
-        file.sync().map_err(io("sync"))
+        Ok(())
     }
 }

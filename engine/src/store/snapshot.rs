@@ -16,8 +16,8 @@ use crate::{Error, Result, SegmentId, Seq, Timestamp};
 /// The log up to one size.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    inner: Arc<Inner>,
-    head: Arc<Head>,
+    pub(super) inner: Arc<Inner>,
+    pub(super) head: Arc<Head>,
     catalog: Arc<Catalog>,
 }
 
@@ -149,6 +149,18 @@ impl Snapshot {
             return Ok(self.root());
         }
         merkle::root_at::<LogTree, _>(&self.inner.log.nodes(&self.head)?, size)
+    }
+
+    /// A proof that the record at `seq` is in the tree of the first `size` records: RFC 6962, section 2.1.1.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where `seq` is not below `size`, or `size` is past the end.
+    pub fn inclusion_proof(&self, seq: Seq, size: u64) -> Result<Vec<Hash>> {
+        if size > self.head.next_seq || seq >= size {
+            let name = format!("{seq} in the tree of {size}");
+            return Err(Error::NotFound { what: "record", name });
+        }
+        merkle::inclusion_proof::<LogTree, _>(&self.inner.log.nodes(&self.head)?, seq, size)
     }
 
     /// A proof that the tree of `old` records is a prefix of this snapshot's: RFC 6962, section 2.1.2.

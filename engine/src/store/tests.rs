@@ -289,6 +289,11 @@ fn the_tree_cache_may_be_missing_or_unfilled_and_proofs_still_hold() {
     let leaves = leaves(&store);
     let check = || {
         let snapshot = store.snapshot().unwrap();
+        for seq in [0, 255, 256, 700, 1204] {
+            let proof = snapshot.inclusion_proof(seq, 1205).unwrap();
+            let (leaf, root) = (&leaves[seq as usize], snapshot.root_at(1205).unwrap());
+            assert!(crate::merkle::verify_inclusion::<crate::hash::LogTree>(leaf, seq, 1205, &proof, &root));
+        }
         for old in [1, 255, 256, 300, 700, 1024, 1205] {
             let root = crate::merkle::root::<crate::hash::LogTree>(&leaves[..old as usize]);
             assert_eq!(snapshot.root_at(old).unwrap(), root);
@@ -310,4 +315,54 @@ fn the_tree_cache_may_be_missing_or_unfilled_and_proofs_still_hold() {
     store.append_batch((0..3).map(event)).unwrap();
     store.seal().unwrap();
     assert_eq!(std::fs::read(&cache).unwrap(), filled, "the next seal fills it again");
+}
+
+#[test]
+fn any_record_is_proven_under_a_checkpoint_to_who_has_no_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store"), options()).unwrap();
+    let world = crate::disk::World::real().unwrap();
+    let signer = FileSigner::create(&world, &dir.path().join("log.key"), "test.example/store").unwrap();
+    let key = CheckpointSigner::verifier(&signer).clone();
+    store.append_batch((0..300).map(event)).unwrap();
+    let early = store.checkpoint(&signer).unwrap();
+    store.seal().unwrap();
+    store.append_batch((300..600).map(event)).unwrap();
+    let late = store.checkpoint(&signer).unwrap();
+    store.append(&event(600)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let check = || {
+        for seq in [0, 1, 2, 150, 301, 302, 303, 420, 603] {
+            for note in [&early, &late] {
+                let size = crate::trust::Checkpoint::decode(note.text()).unwrap().size;
+                let proven = snapshot.prove(seq, note);
+                if seq >= size {
+                    assert!(matches!(proven, Err(Error::NotFound { .. })), "{seq} under {size}");
+                    continue;
+                }
+                let crate::ProvenRecord { proof, body, salt } = proven.unwrap();
+                let entry = crate::verify::verify_proof(&proof, &body, &salt, &key).unwrap();
+                assert_eq!((entry.seq, entry.checkpoint.size), (seq, size));
+                assert_eq!(body, snapshot.record(seq).unwrap().body);
+                let other = crate::hash::RecordSalt([7; 32]);
+                for (body, salt) in [(&body[1..], &salt), (b"{}", &salt), (&body[..], &other)] {
+                    let refused = crate::verify::verify_proof(&proof, body, salt, &key);
+                    assert!(matches!(refused, Err(Error::Forged { .. })));
+                }
+            }
+        }
+        let old = crate::trust::Checkpoint::decode(early.text()).unwrap();
+        snapshot.prove_extension(old.size, &late).unwrap().verify(&old, &key).unwrap();
+    };
+    check();
+    // A cache that lies costs time and makes no wrong proof.
+    let cache = dir.path().join("store/tree/level-08");
+    let lies = vec![0x55; std::fs::metadata(&cache).unwrap().len() as usize];
+    std::fs::write(&cache, lies).unwrap();
+    check();
+    let foreign = crate::trust::SigningKey::from_seed("other.example/log", [3; 32]).unwrap();
+    let origin = "other.example/log".parse::<Origin>().unwrap();
+    let note =
+        crate::trust::Checkpoint::new(&origin, 5, snapshot.root_at(5).unwrap()).sign(&foreign).unwrap();
+    assert!(matches!(snapshot.prove(1, &note), Err(Error::RolledBack { .. })));
 }

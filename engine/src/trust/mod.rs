@@ -9,6 +9,9 @@ mod memory;
 mod note;
 #[cfg(test)]
 mod peers;
+mod proof;
+#[cfg(test)]
+mod proof_tests;
 #[cfg(test)]
 mod tests;
 
@@ -16,3 +19,4 @@ pub use checkpoint::Checkpoint;
 pub use key::{Signer, SigningKey, VerifierKey};
 pub use memory::SignerMemory;
 pub use note::{Note, NoteSignature};
+pub use proof::{ExtensionProof, LogProof};

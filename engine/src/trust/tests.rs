@@ -8,13 +8,13 @@ use crate::hash::{Hash, LogTree, TreeHash};
 use crate::merkle::{Leaves, consistency_proof, root};
 use crate::{Error, Origin};
 
-const ORIGIN: &str = "acme.example/agents-prod";
+pub(super) const ORIGIN: &str = "acme.example/agents-prod";
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../../testdata/signed-note/note-vectors.json")).unwrap()
 }
 
-fn key(name: &str, seed: u8) -> SigningKey {
+pub(super) fn key(name: &str, seed: u8) -> SigningKey {
     SigningKey::from_seed(name, [seed; 32]).unwrap()
 }
 

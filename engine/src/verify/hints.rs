@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::chain::Chain;
 use super::report::{Finding, FindingClass, Remark, Report};
 use crate::disk::{Disk, Open};
-use crate::hash::Hash;
+use crate::hash::{Hash, LogTree};
+use crate::merkle;
 use crate::{Error, Result, SegmentId};
 
 /// What stands in a store's directory.
@@ -20,7 +21,9 @@ pub(super) struct Files {
 }
 
 const HINTS: &str = "indelible.toml";
-const GROUPS: &str = "tree/level-08";
+/// The cached levels of the tree.
+const GROUPS: [&str; 5] =
+    ["tree/level-08", "tree/level-16", "tree/level-24", "tree/level-32", "tree/level-40"];
 /// What may stand in a store's directory.
 const KNOWN: [&str; 14] = [
     HINTS,
@@ -131,18 +134,26 @@ fn check_hints(disk: &Arc<dyn Disk>, root: &Path, chain: &Chain, report: &mut Re
     }
 }
 
-/// The cached roots of whole groups of 256 leaves. Nobody syncs them: what a crash left is no fault of the store's.
+/// The cached roots of whole groups: of 256 leaves, of 256 such groups, and so on. They are caches: what a crash left
+/// there is no fault of the store's.
 fn check_groups(disk: &Arc<dyn Disk>, root: &Path, chain: &Chain, report: &mut Report) {
     let Some(groups) = chain.groups() else { return };
-    let len_max = (groups.len() as u64 + 1) * 32;
+    let mut level_roots: Vec<Hash> = groups.iter().map(|(_, root)| *root).collect();
+    for name in GROUPS {
+        check_level(disk, root, name, &level_roots, report);
+        level_roots = level_roots.chunks_exact(256).map(merkle::root::<LogTree>).collect();
+    }
+}
+
+fn check_level(disk: &Arc<dyn Disk>, root: &Path, name: &str, roots: &[Hash], report: &mut Report) {
+    let len_max = (roots.len() as u64 + 1) * 32;
     let remark =
-        |text: String| Remark::new(GROUPS, format!("{text}; it is a cache: remove it to have it rebuilt"));
-    match disk.read(&root.join(GROUPS), len_max) {
+        |text: String| Remark::new(name, format!("{text}; it is a cache: remove it to have it rebuilt"));
+    match disk.read(&root.join(name), len_max) {
         Ok(None) => {}
         Ok(Some(bytes)) => {
             let cached = bytes.chunks_exact(32).filter_map(|hash| hash.try_into().ok().map(Hash));
-            let wrong =
-                cached.enumerate().find(|(at, hash)| groups.get(*at).is_none_or(|(_, root)| root != hash));
+            let wrong = cached.enumerate().find(|(at, hash)| roots.get(*at) != Some(hash));
             if let Some((at, _)) = wrong {
                 report.remarks.push(remark(format!("its node {at} is not the tree's")));
             }
@@ -150,7 +161,7 @@ fn check_groups(disk: &Arc<dyn Disk>, root: &Path, chain: &Chain, report: &mut R
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             report.remarks.push(remark("it is longer than the tree".to_owned()));
         }
-        Err(error) => report.push(Finding::unreadable(GROUPS, &error)),
+        Err(error) => report.push(Finding::unreadable(name, &error)),
     }
 }
 

@@ -16,6 +16,7 @@ mod finished;
 mod frames;
 mod hints;
 mod notes;
+mod proof;
 mod range;
 mod reindex;
 mod report;
@@ -43,6 +44,7 @@ use crate::hash::{LogTree, TreeHash};
 use crate::trust::{Checkpoint, Note, VerifierKey};
 use crate::{Error, Result, SegmentId};
 
+pub use proof::{ProvenEntry, verify_proof};
 pub use report::{Covered, FINDINGS_MAX, Finding, FindingClass, Looked, Remark, Report, SegmentVerdict};
 pub use watch::Progress;
 

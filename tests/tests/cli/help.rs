@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 21] = [
     "init",
     "append",
     "record",
@@ -15,6 +15,8 @@ const COMMANDS: [&str; 19] = [
     "seal",
     "checkpoint",
     "verify",
+    "prove",
+    "verify-proof",
     "stats",
     "doctor",
     "backup",

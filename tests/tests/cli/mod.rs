@@ -5,6 +5,7 @@ mod codes;
 mod commands;
 mod help;
 mod input;
+mod proofs;
 mod terminal;
 
 use std::io::Write;

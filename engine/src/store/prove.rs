@@ -1,0 +1,127 @@
+//! Proofs for those who do not have the store: that a record is in the log, that the log only grew.
+
+use super::Snapshot;
+use crate::format::entry::Entry;
+use crate::format::frame::LabelBuf;
+use crate::hash::{self, Hash, LogTree, RecordSalt};
+use crate::log::tree::LogNodes;
+use crate::merkle::{self, NodeReader};
+use crate::trust::{Checkpoint, ExtensionProof, LogProof, Note};
+use crate::{Error, Result, Seq};
+
+/// A record with all that it takes to check it without the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenRecord {
+    /// That its entry is in the log; the entry is the proof's extra data.
+    pub proof: LogProof,
+    /// The event's bytes.
+    pub body: Vec<u8>,
+    /// What the body's hash needs beside the body.
+    pub salt: RecordSalt,
+}
+
+impl Snapshot {
+    /// Proves that the record at `seq` is in the log, under a checkpoint that was signed before.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the checkpoint does not reach the record; [`Error::RolledBack`] where it is not of
+    /// this log's history.
+    pub fn prove(&self, seq: Seq, checkpoint: &Note) -> Result<ProvenRecord> {
+        let stated = self.own_checkpoint(checkpoint)?;
+        if seq >= stated.size {
+            return Err(Error::NotFound {
+                what: "record",
+                name: format!("{seq} under the checkpoint of {} records; sign a newer one", stated.size),
+            });
+        }
+        let record = self.record(seq)?;
+        let mut labels = LabelBuf::default();
+        for label in &record.labels {
+            labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
+        }
+        let salt = self.inner.log.files.log(record.segment)?.header.salt.record(seq);
+        let entry = Entry {
+            encoding: record.encoding,
+            source: record.source,
+            seq,
+            received_at: record.received_at,
+            body_len: u32::try_from(record.body.len()).unwrap_or(u32::MAX),
+            labels: labels.as_labels(),
+            predecessor: self.leaf_before(seq)?,
+            body_hash: hash::body(&salt, &record.body),
+        };
+        let mut bytes = Vec::new();
+        let leaf = entry.leaf(&mut bytes);
+        let hashes = self.checked(&stated, |nodes| {
+            let hashes = merkle::inclusion_proof::<LogTree, _>(nodes, seq, stated.size)?;
+            let holds = merkle::verify_inclusion::<LogTree>(&leaf, seq, stated.size, &hashes, &stated.root);
+            Ok(holds.then_some(hashes))
+        })?;
+        let proof = LogProof { extra: Some(bytes), index: seq, hashes, checkpoint: checkpoint.clone() };
+        Ok(ProvenRecord { proof, body: record.body, salt })
+    }
+
+    /// Proves that the log under `checkpoint` continues the one that had `old_size` records.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the log had fewer records under the checkpoint; [`Error::RolledBack`] where the
+    /// checkpoint is not of this log's history.
+    pub fn prove_extension(&self, old_size: u64, checkpoint: &Note) -> Result<ExtensionProof> {
+        let stated = self.own_checkpoint(checkpoint)?;
+        if old_size > stated.size {
+            let name = format!("{old_size} under the checkpoint of {} records", stated.size);
+            return Err(Error::NotFound { what: "tree size", name });
+        }
+        let hashes = self.checked(&stated, |nodes| {
+            let old_root = merkle::root_at::<LogTree, _>(nodes, old_size)?;
+            let hashes = merkle::consistency_proof::<LogTree, _>(nodes, old_size, stated.size)?;
+            let (size, root) = (stated.size, &stated.root);
+            let holds = merkle::verify_consistency::<LogTree>(old_size, size, &old_root, root, &hashes);
+            Ok(holds.then_some(hashes))
+        })?;
+        Ok(ExtensionProof { old_size, hashes, checkpoint: checkpoint.clone() })
+    }
+
+    /// What a note states, where it is of this log and not ahead of it.
+    fn own_checkpoint(&self, note: &Note) -> Result<Checkpoint> {
+        let stated = Checkpoint::decode(note.text())?;
+        let refuse = |reason: String| Err(Error::RolledBack { reason });
+        if stated.origin != self.inner.origin.as_str() {
+            return refuse(format!(
+                "the checkpoint is of {}, this log is {}",
+                stated.origin, self.inner.origin
+            ));
+        }
+        if stated.size > self.tree_size() {
+            return refuse(format!(
+                "the checkpoint states {} records, the log has {}",
+                stated.size,
+                self.tree_size()
+            ));
+        }
+        Ok(stated)
+    }
+
+    /// The proof that `prove` makes and finds to hold. The caches of the tree are not evidence: where they lead
+    /// astray, the leaves decide.
+    fn checked(
+        &self,
+        stated: &Checkpoint,
+        prove: impl Fn(&LogNodes<'_>) -> Result<Option<Vec<Hash>>>,
+    ) -> Result<Vec<Hash>> {
+        let nodes = || self.inner.log.nodes(&self.head);
+        for nodes in [nodes()?, nodes()?.without_caches()] {
+            if let Some(hashes) = prove(&nodes)? {
+                return Ok(hashes);
+            }
+        }
+        let size = stated.size;
+        Err(Error::RolledBack { reason: format!("the checkpoint's root at size {size} is not this log's") })
+    }
+
+    /// The leaf of the record before `seq`; zeros for the first.
+    fn leaf_before(&self, seq: Seq) -> Result<Hash> {
+        let Some(before) = seq.checked_sub(1) else { return Ok(Hash::ZERO) };
+        self.inner.log.nodes(&self.head)?.node(0, before)
+    }
+}
