@@ -81,6 +81,13 @@ impl LogFiles {
         Ok(file)
     }
 
+    /// Puts a sidecar that was made anew in the place of what was open.
+    pub(crate) fn put_sidecar(&self, id: SegmentId, sidecar: Arc<Sidecar>) {
+        let mut sidecars = lock(&self.sidecars);
+        make_room(&mut sidecars);
+        sidecars.insert(id, sidecar);
+    }
+
     /// A sealed segment's sidecar, if it is there and whole enough to be opened.
     pub(crate) fn sidecar(&self, id: SegmentId) -> Option<Arc<Sidecar>> {
         if let Some(sidecar) = lock(&self.sidecars).get(&id) {
@@ -88,9 +95,7 @@ impl LogFiles {
         }
         let mapped = self.world.disk.map(&self.layout.sidecar(id)).ok()?;
         let sidecar = Arc::new(Sidecar::open(mapped).ok()?);
-        let mut sidecars = lock(&self.sidecars);
-        make_room(&mut sidecars);
-        sidecars.insert(id, Arc::clone(&sidecar));
+        self.put_sidecar(id, Arc::clone(&sidecar));
         Some(sidecar)
     }
 }

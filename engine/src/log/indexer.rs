@@ -102,12 +102,13 @@ impl Indexer {
         self.builder.add(record);
     }
 
-    /// Reads from the log what is not indexed yet, up to `head`. Starts anew where the active segment is another.
+    /// Reads from the log what is not indexed yet, up to `head`. Starts anew where a later segment is active; for a
+    /// `head` of an earlier one nothing is done.
     pub(crate) fn catch_up(&mut self, log: &Log, head: &Head) -> Result<()> {
-        if self.segment != head.active {
+        if self.segment < head.active {
             *self = Indexer::new(head.active);
         }
-        if self.next_seq() >= head.next_seq {
+        if self.segment > head.active || self.next_seq() >= head.next_seq {
             return Ok(());
         }
         let catalog = log.catalog(head)?;

@@ -23,6 +23,7 @@ pub(crate) mod seal;
 mod session;
 pub(crate) mod sources;
 pub(crate) mod tree;
+pub(crate) mod views;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,7 @@ use crate::format::head::Head;
 use crate::{Error, Result, StoreId};
 use files::{LogFile, LogFiles};
 use head_file::HeadFile;
+use indexer::Indexer;
 use layout::Layout;
 use locks::Locks;
 use session::Writer;
@@ -92,6 +94,10 @@ pub(crate) struct Log {
     pub(crate) files: LogFiles,
     catalog: Mutex<Arc<Catalog>>,
     sources: sources::Sources,
+    /// The index of the active segment, as far as this process has it.
+    pub(crate) indexer: Mutex<Indexer>,
+    /// What queries see of the active segment.
+    active_views: views::ActiveViews,
     /// A seal is under way in this process.
     sealing: AtomicBool,
 }
@@ -139,6 +145,7 @@ impl Log {
         let active = files.log(head.active)?;
         active.require_writable()?;
         let store_id = active.header.store_id;
+        let indexer = Mutex::new(Indexer::new(head.active));
         let writer = Writer::new(world, &layout, head)?;
         let log = Log {
             world: world.clone(),
@@ -150,6 +157,8 @@ impl Log {
             files,
             catalog: Mutex::default(),
             sources: sources::Sources::default(),
+            indexer,
+            active_views: views::ActiveViews::default(),
             sealing: AtomicBool::new(false),
         };
         if recovery.unclean && (recovery.cut_len > 0 || recovery.kept_records > 0) {
@@ -168,6 +177,8 @@ impl Log {
         Ok(Log {
             world: world.clone(),
             store_id: found.store_id,
+            indexer: Mutex::new(Indexer::new(found.active)),
+            active_views: views::ActiveViews::default(),
             opened_by: (world.process_id)(),
             access: Access::Read {
                 head_file: HeadFile::open_read(world, &layout),

@@ -4,8 +4,6 @@
 //! roots, and three syncs. A crash at any point leaves either the old active segment, or the new one in place
 //! with its seal.
 
-use std::sync::Mutex;
-
 use super::indexer::Indexer;
 use super::recover::{self, prepare_segment};
 use super::{AdminPlace, Log, SealedPlace, Session, lock};
@@ -29,11 +27,11 @@ pub struct SealedSegment {
 }
 
 /// Seals the active segment. Nothing where it holds only records with which segments begin.
-pub(crate) fn seal(log: &Log, indexer: &Mutex<Indexer>) -> Result<Option<SealedSegment>> {
+pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
     let target = log.head()?.active;
     // Taken out while it works, so that commits need not wait for it: what they write meanwhile is read from
     // the log.
-    let mut building = std::mem::replace(&mut *lock(indexer), Indexer::new(target));
+    let mut building = std::mem::replace(&mut *lock(&log.indexer), Indexer::new(target));
     let sealed = prepare(log, &mut building).and_then(|()| {
         log.transact(|session| {
             let records = session.head().next_seq - session.head().active.0;
@@ -43,14 +41,14 @@ pub(crate) fn seal(log: &Log, indexer: &Mutex<Indexer>) -> Result<Option<SealedS
             session.sync()?;
             let log_len = session.head().written_len;
             let sealed = roll(log, session, &mut building)?;
-            *lock(indexer) = Indexer::new(session.head().active);
+            *lock(&log.indexer) = Indexer::new(session.head().active);
             Ok(Some((sealed, log_len, session.head().clone())))
         })
     });
     let (sealed, log_len, head) = match sealed {
         Ok(Some(rolled)) => rolled,
         unsealed => {
-            put_back(building, indexer);
+            put_back(log, building);
             return unsealed.map(|_| None);
         }
     };
@@ -61,8 +59,8 @@ pub(crate) fn seal(log: &Log, indexer: &Mutex<Indexer>) -> Result<Option<SealedS
 }
 
 /// An index that did not come to be sealed goes on where it was.
-fn put_back(building: Indexer, indexer: &Mutex<Indexer>) {
-    let mut current = lock(indexer);
+fn put_back(log: &Log, building: Indexer) {
+    let mut current = lock(&log.indexer);
     if current.segment() == building.segment() && current.next_seq() < building.next_seq() {
         *current = building;
     }

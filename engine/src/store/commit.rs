@@ -46,10 +46,10 @@ impl Inner {
             }
             let records: Vec<NewRecord<'_>> = chosen.iter().map(|event| as_record(event)).collect();
             // What cannot be read now is read, and told of, when the segment is sealed.
-            let _ = lock(&self.indexer).follow(&self.log, session.head());
+            let _ = lock(&self.log.indexer).follow(&self.log, session.head());
             let committed = session.write(&records)?;
             // Still under the lock, so that commits reach the index in the log's order.
-            lock(&self.indexer).feed(&committed, &chosen);
+            lock(&self.log.indexer).feed(&committed, &chosen);
             if self.log.is_due(session.head()) || self.log.is_overdue(session.head())? {
                 self.due.store(true, Ordering::Release);
             }

@@ -84,7 +84,7 @@ impl Inner {
         found: &mut Vec<Seq>,
     ) -> Result<()> {
         let candidates: Vec<Seq> = if id == head.active {
-            let mut indexer = lock(&self.indexer);
+            let mut indexer = lock(&self.log.indexer);
             indexer.catch_up(&self.log, head)?;
             if indexer.segment() == id {
                 indexer.candidates(event_id).iter().map(|offset| id.0 + u64::from(*offset)).collect()
@@ -101,6 +101,18 @@ impl Inner {
             self.find_by_reading(head, id, event_id, Some(seq), found)?;
         }
         Ok(())
+    }
+
+    /// Reads the record at `seq`, and keeps it if its event has this id.
+    pub(super) fn confirm(
+        &self,
+        head: &Head,
+        id: SegmentId,
+        event_id: &[u8],
+        seq: Seq,
+        found: &mut Vec<Seq>,
+    ) -> Result<()> {
+        self.find_by_reading(head, id, event_id, Some(seq), found)
     }
 
     /// Reads the record at `only`, or all of the segment's, and keeps those whose event has this id.

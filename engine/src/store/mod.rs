@@ -30,7 +30,6 @@ use crate::disk::World;
 use crate::format::READ_VERSION;
 use crate::format::admin::{Admin, Operators};
 use crate::log::group::Group;
-use crate::log::indexer::Indexer;
 use crate::log::seal::{self, SealedSegment};
 use crate::log::{AdminPlace, Log, Recovery, lock};
 use crate::source::Profile;
@@ -70,7 +69,6 @@ pub(crate) struct Inner {
     event_len_max: usize,
     seal_in_background: bool,
     group: Group<commit::Job, Result<Vec<Outcome>>>,
-    indexer: Mutex<Indexer>,
     default_source: Mutex<Option<Source>>,
     sealer: Mutex<Sealer>,
     hops: Mutex<find::Hops>,
@@ -165,7 +163,6 @@ impl Store {
                 reason: format!("it is the store of {origin}, not of {wanted}"),
             });
         }
-        let active = log.head()?.active;
         Ok(Store {
             inner: Arc::new(Inner {
                 log,
@@ -175,7 +172,6 @@ impl Store {
                 event_len_max: options.event_len_max,
                 seal_in_background: options.seal_in_background,
                 group: Group::default(),
-                indexer: Mutex::new(Indexer::new(active)),
                 default_source: Mutex::default(),
                 sealer: Mutex::default(),
                 hops: Mutex::default(),
@@ -292,7 +288,7 @@ impl Store {
     /// As [`Store::append`]; what went wrong in a seal that the store began by itself.
     pub fn seal(&self) -> Result<Option<SealedSegment>> {
         self.join_sealer()?;
-        seal::seal(&self.inner.log, &self.inner.indexer)
+        seal::seal(&self.inner.log)
     }
 
     /// Waits for a seal under way, makes all that was appended durable, and ends in order. A store that is
@@ -313,7 +309,7 @@ impl Store {
             return Ok(());
         }
         if !inner.seal_in_background {
-            return seal::seal(&inner.log, &inner.indexer).map(|_| ());
+            return seal::seal(&inner.log).map(|_| ());
         }
         if head.written_len >= inner.log.settings.segment_len.saturating_mul(2) {
             // Events come in faster than segments can be sealed: whoever notices waits for the one under way.
@@ -324,7 +320,7 @@ impl Store {
         }
         let shared = Arc::clone(inner);
         let thread = std::thread::Builder::new().name("indelible-seal".to_owned()).spawn(move || {
-            let result = seal::seal(&shared.log, &shared.indexer);
+            let result = seal::seal(&shared.log);
             shared.log.end_seal();
             if let Err(error) = result {
                 lock(&shared.sealer).failed = Some(error);

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Inner, Integrity, Record, Source};
 use crate::format::frame::{self, FrameHeader};
 use crate::format::head::Head;
 use crate::hash::{self, Hash, LogTree, SegmentSalt};
 use crate::log::scan::{self, FrameScan};
+use crate::log::views::View;
 use crate::log::{Catalog, SealedPlace};
 use crate::merkle::{self, Frontier};
 use crate::{Error, Result, SegmentId, Seq, Timestamp};
@@ -19,6 +20,7 @@ pub struct Snapshot {
     pub(super) inner: Arc<Inner>,
     pub(super) head: Arc<Head>,
     catalog: Arc<Catalog>,
+    views: Arc<OnceLock<Arc<[View]>>>,
 }
 
 /// A segment as a snapshot sees it.
@@ -42,7 +44,8 @@ impl Snapshot {
             let head = inner.log.head()?;
             match inner.log.catalog(&head) {
                 Ok(catalog) => {
-                    return Ok(Snapshot { inner: Arc::clone(inner), head: Arc::new(head), catalog });
+                    let (inner, head) = (Arc::clone(inner), Arc::new(head));
+                    return Ok(Snapshot { inner, head, catalog, views: Arc::default() });
                 }
                 Err(_) if attempts < 3 && inner.log.head()?.generation != head.generation => attempts += 1,
                 Err(error) => return Err(error),
@@ -130,11 +133,30 @@ impl Snapshot {
     /// Whatever reading the log says.
     pub fn find_event(&self, id: &[u8]) -> Result<Vec<Seq>> {
         let mut found = Vec::new();
-        for segment in self.segments() {
-            self.inner.find_in(&self.head, segment.id, id, &mut found)?;
+        for view in &*self.views()? {
+            let sidecar = self.inner.log.open_view(view, &self.catalog)?;
+            let candidates = match sidecar.find_event(id) {
+                Ok(candidates) => candidates,
+                // Damaged: the log says it all again.
+                Err(_) => {
+                    let sidecar = self.inner.log.remake_view(view, &self.catalog)?;
+                    sidecar.find_event(id).map_err(|fault| fault.in_file(&self.inner.log.layout.log_dir()))?
+                }
+            };
+            for seq in candidates {
+                self.inner.confirm(&self.head, view.segment, id, seq, &mut found)?;
+            }
         }
-        found.retain(|seq| *seq < self.head.next_seq);
         Ok(found)
+    }
+
+    /// The snapshot's records as runs, each with its index: see [`View`].
+    fn views(&self) -> Result<Arc<[View]>> {
+        if let Some(views) = self.views.get() {
+            return Ok(Arc::clone(views));
+        }
+        let views = self.inner.log.views(&self.head, &self.catalog)?;
+        Ok(Arc::clone(self.views.get_or_init(|| views)))
     }
 
     /// The root of the tree when it had `size` records.
@@ -252,7 +274,7 @@ impl Records {
     }
 
     fn open_segment(&self, seq: Seq) -> Result<OpenSegment> {
-        let Snapshot { inner, head, catalog } = &self.snapshot;
+        let Snapshot { inner, head, catalog, .. } = &self.snapshot;
         let (id, end_seq) = match catalog.sealed_at(seq) {
             Some(place) => (SegmentId(place.first_seq), place.end_seq),
             None => (head.active, head.next_seq),
