@@ -3,6 +3,7 @@
 use roaring::RoaringBitmap;
 
 use crate::error::Fault;
+use crate::format::bitmap::Bitmap;
 use crate::format::bytes::u32_at;
 use crate::format::sidecar::{NO_POSTING, POSTING_PLACE, POSTING_ROARING};
 
@@ -25,8 +26,8 @@ enum Form<'a> {
     Roaring(u32, &'a [u8]),
 }
 
-/// The bitmap of `offsets`, which ascend, and its length in the portable format.
-pub(super) fn bitmap_of(offsets: impl IntoIterator<Item = u32>) -> RoaringBitmap {
+/// The bitmap of the offsets of a list.
+fn bitmap_of(offsets: impl IntoIterator<Item = u32>) -> RoaringBitmap {
     let mut bitmap = RoaringBitmap::new();
     // Not `from_sorted_iter`: what is read from disk may be in any order, and that must be no panic.
     bitmap.extend(offsets);
@@ -49,8 +50,8 @@ pub(super) fn encode(offsets: &[u32], section_len: u64, out: &mut Vec<u8>) -> Op
         return None;
     }
     // The shortest bitmap takes 15 bytes beside the count and its own length.
-    let bitmap = (offsets.len() > 4).then(|| bitmap_of(offsets.iter().copied()));
-    let bitmap = bitmap.filter(|bitmap| bitmap.serialized_size() + 4 < offsets.len() * 4);
+    let bitmap = (offsets.len() > 4).then(|| Bitmap::new(offsets));
+    let bitmap = bitmap.filter(|bitmap| bitmap.encoded_len() + 4 < offsets.len() * 4);
     let count = offsets.len() as u32;
     match bitmap {
         None => {
@@ -59,9 +60,8 @@ pub(super) fn encode(offsets: &[u32], section_len: u64, out: &mut Vec<u8>) -> Op
         }
         Some(bitmap) => {
             out.extend_from_slice(&(count | POSTING_ROARING).to_le_bytes());
-            out.extend_from_slice(&(bitmap.serialized_size() as u32).to_le_bytes());
-            // Writing to a `Vec` does not fail.
-            bitmap.serialize_into(&mut *out).ok()?;
+            out.extend_from_slice(&(bitmap.encoded_len() as u32).to_le_bytes());
+            bitmap.encode_into(out);
             out.resize(out.len().next_multiple_of(4), 0);
         }
     }

@@ -6,6 +6,9 @@
 
 use std::borrow::Cow;
 
+use super::keys::Print;
+use crate::limits;
+
 /// A framework that is known by more than one spelling.
 struct Framework {
     name: &'static str,
@@ -53,6 +56,47 @@ pub(crate) fn normalise<'t>(text: &'t str, framework: Option<&str>) -> Cow<'t, s
         Some(name) => join(name, text),
         None => fold_id(text, None),
     })
+}
+
+/// Slots of a [`Memo`].
+const MEMO_SLOTS: usize = 256;
+
+/// What some ids came to: a log names few requirements, each over and over in one spelling.
+#[derive(Debug, Default)]
+pub(super) struct Memo {
+    /// By the hash of the text; what falls on a taken slot replaces what was there.
+    slots: Vec<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    text: Box<[u8]>,
+    framework: Option<Box<str>>,
+    canonical: Box<[u8]>,
+}
+
+impl Memo {
+    /// The canonical form of `text`, as [`normalise`] gives it; nothing where either is too long for a term.
+    pub(super) fn normalise(&mut self, text: &[u8], framework: Option<&str>) -> Option<&[u8]> {
+        if self.slots.is_empty() {
+            self.slots.resize_with(MEMO_SLOTS, || None);
+        }
+        let slot = self.slots.get_mut(Print::of(text).hash() as usize % MEMO_SLOTS)?;
+        let known =
+            slot.as_ref().filter(|known| *known.text == *text && known.framework.as_deref() == framework);
+        if known.is_none() {
+            if text.len() > limits::TERM_LEN_MAX {
+                return None;
+            }
+            let canonical = normalise(std::str::from_utf8(text).ok()?, framework);
+            if canonical.len() > limits::TERM_LEN_MAX {
+                return None;
+            }
+            let canonical = canonical.as_bytes().into();
+            *slot = Some(Known { text: text.into(), framework: framework.map(Into::into), canonical });
+        }
+        slot.as_ref().map(|known| &*known.canonical)
+    }
 }
 
 /// Whether `text` is surely canonical: most ids are, and need no more work. A test compares with the long way.
@@ -261,6 +305,22 @@ mod tests {
             }
         }
         assert!(canonical > 60, "{canonical}");
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_the_long_way_gives() {
+        let mut memo = Memo::default();
+        let texts: Vec<String> = (0..500).map(|n| format!("soc 2 cc{}.{}", n % 90, n % 7)).collect();
+        for round in 0..3 {
+            for text in &texts {
+                for framework in [None, Some("PCI-DSS"), Some("house")] {
+                    let long = normalise(text, framework);
+                    let short = memo.normalise(text.as_bytes(), framework);
+                    assert_eq!(short, Some(long.as_bytes()), "{text} in round {round}");
+                }
+            }
+        }
+        assert_eq!(memo.normalise(&[b'x'; limits::TERM_LEN_MAX + 1], None), None);
     }
 
     #[test]

@@ -41,6 +41,7 @@ struct Scratch {
     /// The parts of an id that is joined of several values, as far as they were met.
     parts: Vec<Option<Part>>,
     id: Vec<u8>,
+    controls: control::Memo,
     text: Vec<u8>,
     reasons: Vec<(Slot, &'static str)>,
 }
@@ -355,14 +356,10 @@ impl Extraction<'_, '_> {
 
     fn take_control(&mut self, slot: Slot, reader: &Reader, value: Scalar<'_>) {
         let Scalar::String(text) = value else { return self.take_text(slot, reader, value) };
-        let text = text.unescaped(&mut self.scratch.text);
-        let normal = std::str::from_utf8(text)
-            .ok()
-            .filter(|text| text.len() <= limits::TERM_LEN_MAX)
-            .map(|text| control::normalise(text, reader.framework.as_deref()))
-            .filter(|normal| normal.len() <= limits::TERM_LEN_MAX);
+        let Scratch { text: buffer, controls, .. } = &mut *self.scratch;
+        let normal = controls.normalise(text.unescaped(buffer), reader.framework.as_deref());
         match normal {
-            Some(normal) => self.out.push(slot, TermKind::Text, normal.as_bytes()),
+            Some(normal) => self.out.push(slot, TermKind::Text, normal),
             None => self.unreadable(slot, reader, "longer than an indexed value may be"),
         }
     }

@@ -1,9 +1,11 @@
 //! What one record says: the store's own ones against their place in the log, users' ones against the profile that
 //! they name.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Depth;
+use super::pool::{Block, Extracted, Ticket};
 use super::reindex::Indexed;
 use super::report::{Finding, FindingClass};
 use super::segment::{Check, Created};
@@ -13,12 +15,30 @@ use crate::error::Fault;
 use crate::format::admin::Admin;
 use crate::format::frame::FrameRecord;
 
+/// Most blocks of one segment that are out at a time: they bound what is held in memory.
+const BLOCKS_OUT_MAX: usize = 4;
+
+/// The records of a segment whose events are not yet checked.
+#[derive(Default)]
+pub(super) struct Blocks {
+    gathering: Block,
+    /// Blocks that were handed over, oldest first.
+    out: VecDeque<Ticket>,
+    spare: Vec<Block>,
+}
+
+impl Blocks {
+    fn is_empty(&self) -> bool {
+        self.gathering.is_empty() && self.out.is_empty()
+    }
+}
+
 impl Check<'_> {
     /// Checks what a record says: the store's own ones against their place, users' ones against their profile.
     pub(super) fn event(&mut self, at: u64, seq: Seq, record: &FrameRecord<'_>) {
         if record.encoding != 0 {
             let fault = Fault::new(crate::Class::Unsupported, 5, "record encoding", 0, record.encoding);
-            self.out.findings.push(Finding::fault(&self.task.file, at, fault).seqs(seq..seq + 1));
+            self.find(Finding::fault(&self.task.file, at, fault).seqs(seq..seq + 1));
             self.index = None;
             return;
         }
@@ -32,20 +52,69 @@ impl Check<'_> {
             self.index = None;
             return;
         };
-        self.fields.clear();
-        if let Err(error) = source.profile().extract(record.body, &mut self.fields) {
-            self.forged(at, seq, "event", "an event that can be appended", error);
-            self.index = None;
+        // Handing over costs a copy: it pays where a thread has nothing else to do.
+        if self.task.pool.has_idle() || !self.blocks.is_empty() {
+            if self.blocks.gathering.push(at, seq, record, source) {
+                self.hand_over();
+            }
             return;
         }
-        if let Some(index) = &mut self.index {
-            index.add(&Indexed {
+        let mut fields = std::mem::take(&mut self.fields);
+        let found = source.profile().extract(record.body, &mut fields);
+        let found = found.as_ref().map(|()| &fields);
+        self.indexed(&Extracted { at, seq, record: *record, source: &source, fields: found });
+        self.fields = fields;
+    }
+
+    /// Hands the block that was gathered to whoever has time, and takes back the oldest where too many are out.
+    fn hand_over(&mut self) {
+        if self.blocks.out.len() >= BLOCKS_OUT_MAX {
+            self.take_back();
+        }
+        let empty = self.blocks.spare.pop().unwrap_or_default();
+        let block = std::mem::replace(&mut self.blocks.gathering, empty);
+        self.blocks.out.push_back(self.task.pool.give(block));
+    }
+
+    /// Indexes the oldest block that is out.
+    fn take_back(&mut self) {
+        let Some(ticket) = self.blocks.out.pop_front() else { return };
+        let mut block = self.task.pool.take(ticket);
+        for extracted in block.extracted() {
+            self.indexed(&extracted);
+        }
+        block.clear();
+        self.blocks.spare.push(block);
+    }
+
+    /// Indexes all records that were read, so that what is found next stands behind what was found in them.
+    pub(super) fn settle(&mut self) {
+        if !self.blocks.gathering.is_empty() {
+            self.hand_over();
+        }
+        while !self.blocks.out.is_empty() {
+            self.take_back();
+        }
+    }
+
+    /// Adds a record to the index, or tells what is wrong with its event.
+    fn indexed(&mut self, extracted: &Extracted<'_>) {
+        let Extracted { at, seq, record, source, fields } = extracted;
+        match (fields, &mut self.index) {
+            (Ok(fields), Some(index)) => index.add(&Indexed {
                 source: record.source,
                 rules: &source.rules,
                 encoding: record.encoding,
                 labels: record.labels,
-                fields: &self.fields,
-            });
+                fields,
+            }),
+            (Ok(_), None) => {}
+            (Err(error), _) => {
+                let what = "an event that can be appended";
+                let finding = Finding::forged(&self.task.file, "event", what.to_owned(), error.to_string());
+                self.out.findings.push(finding.at(*at).seqs(*seq..*seq + 1));
+                self.index = None;
+            }
         }
     }
 
@@ -83,7 +152,7 @@ impl Check<'_> {
                         format_args!("the profile registered by record {source}"),
                         "a log that cannot be read there",
                     );
-                    self.out.findings.push(finding.at(at + 8).seqs(seq..seq + 1));
+                    self.find(finding.at(at + 8).seqs(seq..seq + 1));
                 }
             }
         }

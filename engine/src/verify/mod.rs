@@ -2,11 +2,11 @@
 //!
 //! This room shares the formats, the hashes and the profiles with the rest of the engine, and none of the code that
 //! writes: a fault of the writer must not hide itself here. It believes no derived byte and no hint; it writes
-//! nothing, maps nothing, takes no lock, and holds one segment at a time in each thread. What is wrong is data: all
+//! nothing, maps nothing, takes no lock, and holds one segment's index at a time in each thread. What is wrong is data: all
 //! of it is reported, and a check that could not look is a finding, never a pass.
 //!
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
-//! (`frames`), looks at each event (`events`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
+//! (`frames`), looks at each event (`events`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
 //! `chain` joins the segments in order and compares seals; `notes` has the checkpoints; `hints` what is compared
 //! and never trusted.
 
@@ -16,6 +16,7 @@ mod finished;
 mod frames;
 mod hints;
 mod notes;
+mod pool;
 mod proof;
 mod range;
 mod reindex;
@@ -35,6 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chain::{Chain, Sealable};
 use notes::Kept;
+use pool::Pool;
 use segment::{Outcome, Task};
 use sources::Registry;
 use watch::Watch;
@@ -170,6 +172,7 @@ fn check_segments(
     watch: &Watch<'_>,
 ) -> Vec<Outcome> {
     let registry = Registry::new(&files.segments);
+    let pool = Pool::new(files.segments.len());
     let mut marks: Vec<u64> = kept.iter().map(|kept| kept.checkpoint.size).collect();
     marks.sort_unstable();
     let next = AtomicUsize::new(0);
@@ -177,7 +180,7 @@ fn check_segments(
     let work = || {
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(id) = files.segments.get(place) else { return };
+            let Some(id) = files.segments.get(place) else { return pool.help() };
             let name = id.file_name("log");
             let next_path =
                 files.segments.get(place + 1).map(|id| path.join("log").join(id.file_name("log")));
@@ -193,6 +196,7 @@ fn check_segments(
                 depth: options.depth,
                 marks: &marks,
                 registry: &registry,
+                pool: &pool,
                 watch,
             });
             done.lock().unwrap_or_else(PoisonError::into_inner).push((place, outcome));
@@ -203,7 +207,7 @@ fn check_segments(
         threads => threads,
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads.min(files.segments.len()) {
+        for _ in 1..threads {
             scope.spawn(work);
         }
         work();

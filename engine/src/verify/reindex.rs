@@ -156,7 +156,7 @@ impl Reindex {
                 set(&mut self.fields[field].unreadable, offset);
             }
         }
-        for &(field, holds) in &slots {
+        for &(field, holds) in slots.iter().filter(|slot| slot.1 != FieldHolds::Terms) {
             let field = &mut self.fields[field];
             match (holds, record.fields.time()) {
                 (FieldHolds::EventId, _) if record.fields.event_id().is_some() => {

@@ -8,8 +8,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::events::Blocks;
 use super::finished::{Finished, Restated};
 use super::frames::{FrameWalk, Step};
+use super::pool::Pool;
 use super::range::{RangeMark, TreeRange};
 use super::reindex::Reindex;
 use super::report::{Finding, FindingClass, Findings, Looked, Remark};
@@ -47,6 +49,7 @@ pub(super) struct Task<'a> {
     /// Sizes at which the tree's root will be asked for, ascending.
     pub(super) marks: &'a [u64],
     pub(super) registry: &'a Registry,
+    pub(super) pool: &'a Pool,
     pub(super) watch: &'a Watch<'a>,
 }
 
@@ -104,17 +107,16 @@ pub(super) struct Rebuilt {
 /// Checks one segment.
 pub(super) fn check(task: &Task<'_>) -> Outcome {
     let _reading = task.registry.reading(task.place);
+    let _open = task.pool.open();
     let mut check = Check::new(task);
     if let Err(error) = check.run() {
         check.broken = true;
         if !task.watch.cancelled() {
             let next = check.expected;
-            check
-                .out
-                .findings
-                .push(Finding::unreadable(&task.file, &error).at(check.at).seqs(next..next + 1));
+            check.find(Finding::unreadable(&task.file, &error).at(check.at).seqs(next..next + 1));
         }
     }
+    check.settle();
     check.finish()
 }
 
@@ -156,6 +158,7 @@ pub(super) struct Check<'a> {
     /// Sources that could not be told, and were told to be so.
     pub(super) missing: HashSet<Seq>,
     pub(super) fields: Fields,
+    pub(super) blocks: Blocks,
     pub(super) scratch: Vec<u8>,
     pub(super) hashes: Vec<Hash>,
 }
@@ -182,9 +185,16 @@ impl<'a> Check<'a> {
             sources: HashMap::new(),
             missing: HashSet::new(),
             fields: Fields::default(),
+            blocks: Blocks::default(),
             scratch: Vec::new(),
             hashes: Vec::new(),
         }
+    }
+
+    /// Reports a finding, after those of the records before it.
+    pub(super) fn find(&mut self, finding: Finding) {
+        self.settle();
+        self.out.findings.push(finding);
     }
 
     pub(super) fn forged(
@@ -196,7 +206,7 @@ impl<'a> Check<'a> {
         found: impl ToString,
     ) {
         let finding = Finding::forged(&self.task.file, what, expected.to_string(), found.to_string());
-        self.out.findings.push(finding.at(at).seqs(seq..seq + 1));
+        self.find(finding.at(at).seqs(seq..seq + 1));
     }
 
     fn run(&mut self) -> io::Result<()> {
@@ -222,7 +232,7 @@ impl<'a> Check<'a> {
             }
             Err(fault) => {
                 let unsupported = fault.class == crate::Class::Unsupported;
-                self.out.findings.push(Finding::fault(&self.task.file, 0, fault));
+                self.find(Finding::fault(&self.task.file, 0, fault));
                 self.broken = true;
                 if unsupported {
                     // Nothing else in the file means what it would mean in a version that is known.
@@ -259,7 +269,7 @@ impl<'a> Check<'a> {
                             "an end in reasonable time",
                             "bytes that look like the heads of very many frames",
                         );
-                        self.out.findings.push(finding.at(at));
+                        self.find(finding.at(at));
                         self.broken = true;
                     }
                     if !durable {
@@ -277,7 +287,7 @@ impl<'a> Check<'a> {
                     self.last_leaf = None;
                     let finding =
                         Finding::fault(&self.task.file, at, fault).seqs(self.expected..self.expected + 1);
-                    self.out.findings.push(finding);
+                    self.find(finding);
                     match survey.next_frame {
                         Some(next) => walk.skip_to(next),
                         None => {
@@ -302,7 +312,7 @@ impl<'a> Check<'a> {
             let expected = format!("records up to {}, as its seal says", seal.end_seq);
             let found = format!("an end before record {}", self.expected);
             let finding = Finding::damaged(&self.task.file, "log length", expected, found);
-            self.out.findings.push(finding.at(len).seqs(self.expected..seal.end_seq));
+            self.find(finding.at(len).seqs(self.expected..seal.end_seq));
             self.out.cut_short = true;
             self.broken = true;
         }
@@ -317,7 +327,7 @@ impl<'a> Check<'a> {
                 format_args!("at most {at}"),
                 header.synced_len,
             );
-            self.out.findings.push(finding.at(at + 32));
+            self.find(finding.at(at + 32));
         } else if header.synced_len < self.synced_len {
             let finding = Finding::damaged(
                 &self.task.file,
@@ -325,7 +335,7 @@ impl<'a> Check<'a> {
                 format_args!("at least {}", self.synced_len),
                 header.synced_len,
             );
-            self.out.findings.push(finding.at(at + 32));
+            self.find(finding.at(at + 32));
         } else {
             self.synced_len = header.synced_len;
         }
@@ -354,7 +364,7 @@ impl<'a> Check<'a> {
                 format_args!("at most {limit}"),
                 header.first_seq,
             );
-            self.out.findings.push(finding.at(at + 16));
+            self.find(finding.at(at + 16));
             self.broken = true;
             return false;
         }
@@ -376,7 +386,7 @@ impl<'a> Check<'a> {
         } else {
             let finding = Finding::forged(&self.task.file, "frame first seq", seq, header.first_seq);
             let seqs = seq.min(header.first_seq)..seq.max(header.first_seq);
-            self.out.findings.push(finding.at(at + 16).seqs(seqs));
+            self.find(finding.at(at + 16).seqs(seqs));
         }
         header.first_seq > seq
     }
@@ -424,7 +434,7 @@ impl<'a> Check<'a> {
         if let Some(fault) = fault {
             let end = header.first_seq + u64::from(header.count);
             let seq = (header.first_seq + records.len() as u64).min(end - 1);
-            self.out.findings.push(Finding::fault(&self.task.file, at, fault).seqs(seq..end));
+            self.find(Finding::fault(&self.task.file, at, fault).seqs(seq..end));
             self.broken = true;
             self.last_leaf = None;
         }

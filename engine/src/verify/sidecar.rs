@@ -6,13 +6,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
-
 use super::Watch;
 use super::finished::Finished;
 use super::report::{Finding, Findings, Looked};
 use super::segment::Rebuilt;
 use crate::disk::{Disk, File, Open};
+use crate::format::bitmap::Bitmap;
 use crate::format::sidecar::{
     FIELD_ENTRY_LEN, FieldEntry, Footer, FramePlace, Meta, NO_POSTING, POSTING_PLACE, POSTING_ROARING,
     SECTION_COUNT, SIDECAR_FOOTER_LEN_MAX, SIDECAR_HEADER_LEN, Section, SectionEntry, bitmap_len,
@@ -397,14 +396,8 @@ fn posting(out: &mut Expected<'_>, offsets: &[u32], scratch: &mut Vec<u8>) -> io
     }
     let place = (out.len() / 4) as u32 | POSTING_PLACE;
     let list_len = offsets.len() * 4;
-    let bitmap = (offsets.len() > 4)
-        .then(|| RoaringBitmap::from_sorted_iter(offsets.iter().copied()).ok())
-        .flatten()
-        .map(|mut bitmap| {
-            bitmap.optimize();
-            bitmap
-        })
-        .filter(|bitmap| bitmap.serialized_size() + 4 < list_len);
+    let bitmap = (offsets.len() > 4).then(|| Bitmap::new(offsets));
+    let bitmap = bitmap.filter(|bitmap| bitmap.encoded_len() + 4 < list_len);
     scratch.clear();
     match bitmap {
         None => {
@@ -413,8 +406,8 @@ fn posting(out: &mut Expected<'_>, offsets: &[u32], scratch: &mut Vec<u8>) -> io
         }
         Some(bitmap) => {
             scratch.extend_from_slice(&(offsets.len() as u32 | POSTING_ROARING).to_le_bytes());
-            scratch.extend_from_slice(&(bitmap.serialized_size() as u32).to_le_bytes());
-            bitmap.serialize_into(&mut *scratch)?;
+            scratch.extend_from_slice(&(bitmap.encoded_len() as u32).to_le_bytes());
+            bitmap.encode_into(scratch);
             scratch.resize(scratch.len().next_multiple_of(4), 0);
         }
     }

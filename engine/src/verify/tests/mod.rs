@@ -70,6 +70,29 @@ fn threads_change_nothing_in_what_is_found() {
 }
 
 #[test]
+fn help_with_one_long_segment_changes_nothing_in_what_is_found() {
+    let mut maker = Maker::new();
+    for n in 0..40 {
+        maker.events(100);
+        maker.frame(&[(1, b"{\"kind\":".to_vec())]);
+        if n == 20 {
+            // Longer than what is handed over at a time.
+            maker.frame(&[(1, format!("{{\"text\":\"{}\"}}", "x".repeat(400 << 10)).into_bytes())]);
+        }
+    }
+    let mut store = maker.finish(0);
+    let len = store.log(0).len();
+    store.log(0)[len * 3 / 4] ^= 1;
+    let one = store.verify_with(&Options { threads: 1, ..Options::default() });
+    for threads in [2, 4, 2, 4] {
+        let many = store.verify_with(&Options { threads, ..Options::default() });
+        assert_eq!(many.findings, one.findings);
+        assert_eq!((many.segments, many.covered), (one.segments.clone(), one.covered));
+    }
+    assert!(one.findings.len() >= 40, "{}", one.findings.len());
+}
+
+#[test]
 fn quick_says_what_it_does_not_look_at() {
     let mut maker = Maker::new();
     maker.events(40);
