@@ -23,9 +23,12 @@ pub mod filter;
 pub mod index;
 pub mod segment;
 
+mod log;
+
+pub mod answer;
+
 pub mod verify;
 
-mod log;
 mod store;
 
 pub use error::{Class, Error, Fault, Result};

@@ -58,3 +58,5 @@ pub const REGEX_LEN_MAX: usize = 1 << 20;
 pub const PROOF_HASHES_MAX: usize = 128;
 /// Longest proof file in bytes: the extra line with an entry, the hashes, the checkpoint.
 pub const PROOF_LEN_MAX: usize = 192 << 10;
+/// Most groups that a count by fields may have, and most terms that are listed at once.
+pub const GROUPS_MAX: u64 = 1 << 18;

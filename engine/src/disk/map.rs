@@ -22,11 +22,12 @@ impl Mapped {
             return Ok(Mapped::heap(Vec::new()));
         }
         #[expect(unsafe_code, reason = "mapping has no safe form; see the comment")]
-        // SAFETY: a mapped file must not be cut or changed while it is mapped. Only sealed sidecars are mapped.
-        // They are written under another name, synced and renamed into place, and from then on no code of this
-        // engine opens them for writing: they are replaced by rename and removed by unlink, which leave a
-        // mapping's pages alone. Whoever else may write into the store's directory could break this; such a
-        // person can end the process anyway, and every section is checked before it is used.
+        // SAFETY: a mapped file must not be cut or changed while it is mapped. Only sealed files are mapped:
+        // sidecars, which are written under another name, synced and renamed into place, and the logs of sealed
+        // segments, which are cut to their length before the seal is written. From then on no code of this engine
+        // opens them for writing: they are replaced by rename and removed by unlink, which leave a mapping's pages
+        // alone. Whoever else may write into the store's directory could break this; such a
+        // person can end the process anyway, and every section and frame is checked before it is used.
         let map = unsafe { memmap2::Mmap::map(file)? };
         Ok(Mapped(Arc::new(Bytes::Map(map))))
     }

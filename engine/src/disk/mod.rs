@@ -55,7 +55,7 @@ pub trait Disk: Send + Sync + Debug {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, sorted, without `.` and `..`.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
-    /// Maps a file that nothing will ever change or cut: sealed sidecars alone.
+    /// Maps a file that nothing will ever change or cut: sealed segments' logs and sidecars alone.
     fn map(&self, path: &Path) -> io::Result<Mapped>;
     /// What is known of the filesystem that holds `path`.
     fn place(&self, path: &Path) -> io::Result<Place>;

@@ -67,7 +67,7 @@ pub struct Scratch {
 
 /// Where the values of a name are, in the records of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     Nowhere,
     Slot(Slot),
     EventId(Slot),
@@ -78,8 +78,9 @@ enum Place {
     Label,
 }
 
+/// A filter, compiled.
 #[derive(Debug, Clone)]
-enum Node {
+pub(crate) enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
     Not(Box<Node>),
@@ -94,7 +95,7 @@ enum Node {
 
 /// What is asked of a field.
 #[derive(Debug, Clone)]
-enum Asked {
+pub(crate) enum Asked {
     Exists,
     Unreadable,
     /// A value passes.
@@ -192,6 +193,16 @@ impl Matcher {
         let mut matcher = Matcher { root: Node::All(Vec::new()), names: Vec::new(), paths: Paths::default() };
         matcher.root = matcher.compile(filter)?;
         Ok(matcher)
+    }
+
+    /// The compiled tree; names are places in [`Matcher::name`].
+    pub(crate) fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// The name that a node speaks of.
+    pub(crate) fn name(&self, place: usize) -> &str {
+        self.names.get(place).map_or("", String::as_str)
     }
 
     fn compile(&mut self, filter: &Filter) -> Result<Node> {
@@ -336,7 +347,7 @@ pub(crate) fn text_needle(text: &str) -> Vec<u8> {
 }
 
 impl Place {
-    fn of(profile: &Profile, name: &str) -> Place {
+    pub(crate) fn of(profile: &Profile, name: &str) -> Place {
         match name {
             "source" => return Place::Source,
             "encoding" => return Place::Encoding,

@@ -30,6 +30,7 @@ use crate::source::Path;
 use crate::{Seq, Timestamp};
 
 pub use glob::Glob;
+pub(crate) use matcher::{Asked, Node, Place};
 pub use matcher::{Matcher, Scratch, Subject, TermTest};
 
 /// A condition on one record.

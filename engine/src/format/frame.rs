@@ -245,6 +245,12 @@ impl LabelBuf {
     }
 }
 
+impl From<Labels<'_>> for LabelBuf {
+    fn from(labels: Labels<'_>) -> Self {
+        LabelBuf { count: labels.count, bytes: labels.bytes.to_vec() }
+    }
+}
+
 impl<'a> FrameRecord<'a> {
     /// Length of the record in a frame, in bytes.
     pub fn encoded_len(&self) -> usize {

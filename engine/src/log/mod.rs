@@ -16,6 +16,7 @@ mod head_file;
 pub(crate) mod indexer;
 pub(crate) mod layout;
 mod locks;
+mod record;
 mod recover;
 mod replay;
 pub(crate) mod scan;
@@ -31,6 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) use catalog::{AdminPlace, Catalog, SealedPlace};
+pub use record::{Integrity, Record};
 pub(crate) use session::{Committed, NewRecord, Session};
 
 use crate::disk::World;

@@ -43,6 +43,8 @@ impl Locator {
 /// Where one record stands in its segment's log file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Located {
+    /// The place of its frame among the segment's frames.
+    pub frame_index: u32,
     /// The frame that holds it.
     pub frame: FramePlace,
     /// Where the record's header begins in the file, in bytes.

@@ -102,6 +102,15 @@ impl<'a> Posting<'a> {
         }
     }
 
+    /// Length in bytes of what stands in the postings section.
+    pub fn encoded_len(&self) -> u64 {
+        match self.form {
+            Form::None | Form::One(_) => 0,
+            Form::List(bytes) => bytes.len() as u64 + 4,
+            Form::Roaring(_, bytes) => bytes.len() as u64 + 8,
+        }
+    }
+
     /// Their offsets from the segment's first seq.
     ///
     /// # Errors
@@ -127,6 +136,26 @@ impl<'a> Posting<'a> {
         match bitmap.max() {
             Some(max) if max >= self.record_count => Err(self.beyond(max)),
             _ => Ok(bitmap),
+        }
+    }
+
+    /// Their offsets, where they lie as a list or are at most one.
+    ///
+    /// # Errors
+    /// As [`Posting::bitmap`].
+    pub fn list(&self) -> Result<Option<Vec<u32>>, Fault> {
+        let list: Vec<u32> = match self.form {
+            Form::None => Vec::new(),
+            Form::One(one) => vec![one],
+            Form::List(bytes) => bytes.chunks_exact(4).map(|chunk| u32_at(chunk, 0)).collect(),
+            Form::Roaring(..) => return Ok(None),
+        };
+        if !list.is_sorted_by(|a, b| a < b) {
+            return Err(Fault::damaged(self.at, "posting list", "ascending offsets", "others"));
+        }
+        match list.last() {
+            Some(&last) if last >= self.record_count => Err(self.beyond(last)),
+            _ => Ok(Some(list)),
         }
     }
 

@@ -95,7 +95,7 @@ impl Sidecar {
     /// # Errors
     /// Damaged.
     pub fn locate(&self, offset: u32) -> Result<Option<Located>, Fault> {
-        let Some((frame, next_first)) = self.frame_of(offset)? else { return Ok(None) };
+        let Some((frame_index, frame, next_first)) = self.frame_of(offset)? else { return Ok(None) };
         let records = self.section(Section::Records)?;
         let at = |offset: u32| u64::from(u32_at(records, offset as usize * 4));
         let from = at(offset);
@@ -109,7 +109,7 @@ impl Sidecar {
         let end = frame.position.checked_add(to).filter(|end| *end <= self.meta.log_len);
         match (record_at, record_len, end) {
             (Some(record_at), Some(record_len), Some(_)) => {
-                Ok(Some(Located { frame, record_at, record_len }))
+                Ok(Some(Located { frame_index, frame, record_at, record_len }))
             }
             _ => Err(self.fault(Section::Records, u64::from(offset) * 4, "a place inside the log", from)),
         }
@@ -120,11 +120,11 @@ impl Sidecar {
     /// # Errors
     /// Damaged.
     pub fn received_at(&self, offset: u32) -> Result<Option<Timestamp>, Fault> {
-        Ok(self.frame_of(offset)?.map(|(frame, _)| frame.received_at))
+        Ok(self.frame_of(offset)?.map(|(_, frame, _)| frame.received_at))
     }
 
-    /// The frame that holds the record at `offset`, and the first offset of the frame behind it.
-    fn frame_of(&self, offset: u32) -> Result<Option<(FramePlace, u32)>, Fault> {
+    /// The frame that holds the record at `offset`: its place, itself, and the first offset of the frame behind it.
+    fn frame_of(&self, offset: u32) -> Result<Option<(u32, FramePlace, u32)>, Fault> {
         if offset >= self.meta.record_count {
             return Ok(None);
         }
@@ -146,7 +146,7 @@ impl Sidecar {
         } else {
             self.meta.record_count
         };
-        Ok(Some((found, next_first)))
+        Ok(Some((low as u32 - 1, found, next_first)))
     }
 
     /// The frames, in the order of the log.

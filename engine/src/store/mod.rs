@@ -1,5 +1,6 @@
 //! The facade: what an embedding program and the command line see of a store.
 
+mod ask;
 mod backup;
 mod checkpoint;
 mod commit;
@@ -8,7 +9,6 @@ mod options;
 mod prepare;
 mod prove;
 mod receipt;
-mod record;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -23,15 +23,16 @@ pub use options::Options;
 pub use prepare::{Masking, Prepared, Source};
 pub use prove::ProvenRecord;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
-pub use record::{Integrity, Record};
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 
+use crate::answer::Views;
 use crate::disk::World;
 use crate::format::READ_VERSION;
 use crate::format::admin::{Admin, Operators};
 use crate::log::group::Group;
 use crate::log::seal::{self, SealedSegment};
 use crate::log::{AdminPlace, Log, Recovery, lock};
+pub use crate::log::{Integrity, Record};
 use crate::source::Profile;
 use crate::{Error, Origin, Result, StoreId};
 
@@ -62,7 +63,7 @@ pub struct Store {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    log: Log,
+    log: Arc<Log>,
     origin: Origin,
     created: Created,
     recovery: Recovery,
@@ -72,6 +73,7 @@ pub(crate) struct Inner {
     default_source: Mutex<Option<Source>>,
     sealer: Mutex<Sealer>,
     hops: Mutex<find::Hops>,
+    views: Arc<Views>,
     /// A commit found the active segment full or old: whoever sees this first has it sealed.
     due: AtomicBool,
 }
@@ -165,7 +167,7 @@ impl Store {
         }
         Ok(Store {
             inner: Arc::new(Inner {
-                log,
+                log: Arc::new(log),
                 origin,
                 created: Created { log_key, forked_from },
                 recovery,
@@ -175,6 +177,7 @@ impl Store {
                 default_source: Mutex::default(),
                 sealer: Mutex::default(),
                 hops: Mutex::default(),
+                views: Arc::default(),
                 due: AtomicBool::new(false),
             }),
         })

@@ -5,6 +5,7 @@ use std::ops::{Bound, Range, RangeBounds};
 use std::sync::{Arc, OnceLock};
 
 use super::{Inner, Integrity, Record, Source};
+use crate::answer::AsOf;
 use crate::format::frame::{self, FrameHeader};
 use crate::format::head::Head;
 use crate::hash::{self, Hash, LogTree, SegmentSalt};
@@ -198,6 +199,16 @@ impl Snapshot {
 
     pub(super) fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// What a question is put to.
+    pub(super) fn as_of(&self) -> AsOf {
+        AsOf {
+            log: Arc::clone(&self.inner.log),
+            views: Arc::clone(&self.inner.views),
+            head: Arc::clone(&self.head),
+            catalog: Arc::clone(&self.catalog),
+        }
     }
 
     fn clamp(&self, seqs: impl RangeBounds<Seq>) -> Range<Seq> {

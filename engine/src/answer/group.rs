@@ -1,0 +1,250 @@
+//! Counts of the matching records by the values of fields: from postings where these can tell, else by reading.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::hit::Hit;
+use super::search::Search;
+use super::set::Set;
+use super::view::View;
+use super::{Piece, Trouble};
+use crate::filter::Place;
+use crate::index::compare_terms;
+use crate::segment::{Field, Posting};
+use crate::source::{EventTime, Term, TermKind};
+use crate::{Error, Result, limits};
+
+/// A value of a field that owns its bytes. Texts, numbers, truth values and nulls in this order; numbers by value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OwnedTerm {
+    /// Its type.
+    pub kind: TermKind,
+    /// Its canonical bytes.
+    pub bytes: Box<[u8]>,
+}
+
+impl OwnedTerm {
+    /// The value, borrowed.
+    pub fn as_term(&self) -> Term<'_> {
+        Term { kind: self.kind, bytes: &self.bytes }
+    }
+}
+
+impl From<Term<'_>> for OwnedTerm {
+    fn from(term: Term<'_>) -> OwnedTerm {
+        OwnedTerm { kind: term.kind, bytes: term.bytes.into() }
+    }
+}
+
+impl PartialOrd for OwnedTerm {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OwnedTerm {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare_terms(self.as_term(), other.as_term())
+    }
+}
+
+/// What the records of a group have in common in one field.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GroupKey {
+    /// This value.
+    Term(OwnedTerm),
+    /// Nothing there.
+    Absent,
+    /// Something there that could not be read.
+    Unreadable,
+}
+
+/// The matching records, counted by the values of some fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// For each combination of values, one of each field, in order, the count of the records that have it. A record
+    /// that has several values of a field counts for each.
+    pub counts: BTreeMap<Vec<GroupKey>, u64>,
+    /// How many records match.
+    pub records: u64,
+}
+
+impl Search {
+    /// Counts the records that match by the values of these fields.
+    ///
+    /// # Errors
+    /// As [`Search::total`]; [`Error::OverLimit`] for more than [`GROUPS_MAX`](limits::GROUPS_MAX) groups.
+    pub fn group_by(&mut self, fields: &[&str]) -> Result<Groups> {
+        let mut groups = Groups::default();
+        for piece in self.take_pieces() {
+            // A piece that has to be asked twice must not count twice.
+            let of_piece = self.ask(&piece, |search, view| search.group_piece(&piece, view, fields))?;
+            groups.records += of_piece.records;
+            for (key, count) in of_piece.counts {
+                *groups.counts.entry(key).or_default() += count;
+            }
+            check_limit(&groups)?;
+        }
+        Ok(groups)
+    }
+
+    fn group_piece(&mut self, piece: &Piece, view: &View, fields: &[&str]) -> Result<Groups, Trouble> {
+        let mut groups = Groups::default();
+        let seqs = self.of_piece(piece);
+        let bounds = self.planner(view).plan(Set::Range(view.offsets(&seqs)))?;
+        let confirmed: Set = self.confirm(view, bounds.open)?.into_iter().collect();
+        let records = bounds.sure.or(confirmed);
+        groups.records = records.len();
+        if records.is_empty() {
+            return Ok(groups);
+        }
+        if postings_serve(view, fields, &records)? {
+            let mut key = Vec::with_capacity(fields.len());
+            by_postings(view, fields, &records, &mut key, &mut groups)?;
+            return Ok(groups);
+        }
+        for offset in records.offsets(false) {
+            self.watch.check()?;
+            let hit = view.hit(offset)?;
+            add_row(&hit, fields, &mut Vec::with_capacity(fields.len()), &mut groups)?;
+            check_limit(&groups)?;
+        }
+        Ok(groups)
+    }
+}
+
+fn check_limit(groups: &Groups) -> Result<()> {
+    let found = groups.counts.len() as u64;
+    if found <= limits::GROUPS_MAX {
+        return Ok(());
+    }
+    Err(Error::OverLimit { what: "the number of groups", found, limit: limits::GROUPS_MAX })
+}
+
+/// Whether postings know all values of these fields, and to look through them is less work than to read the records.
+fn postings_serve(view: &View, fields: &[&str], records: &Set) -> Result<bool, Trouble> {
+    let mut combinations = 1_u64;
+    for name in fields {
+        if view.untermed.iter().any(|untermed| untermed.name == *name) {
+            return Ok(false);
+        }
+        let terms = view.sidecar.field(name)?.map_or(0, |field| u64::from(field.term_count()));
+        combinations = combinations.saturating_mul(terms + 2);
+    }
+    let is_counted = fields.len() == 1 && records.covers(&(0..view.count()));
+    Ok(is_counted || combinations / 2 <= records.len())
+}
+
+fn by_postings(
+    view: &View,
+    fields: &[&str],
+    records: &Set,
+    key: &mut Vec<GroupKey>,
+    groups: &mut Groups,
+) -> Result<(), Trouble> {
+    let Some((name, rest)) = fields.split_first() else {
+        *groups.counts.entry(key.clone()).or_default() += records.len();
+        return Ok(check_limit(groups)?);
+    };
+    let is_everything = records.covers(&(0..view.count()));
+    let mut visit = |of_key: GroupKey, posting: Option<Posting<'_>>| -> Result<(), Trouble> {
+        let count = posting.map_or(u64::from(view.count()), |posting| u64::from(posting.count()));
+        if count == 0 {
+            return Ok(());
+        }
+        key.push(of_key);
+        if rest.is_empty() && is_everything {
+            *groups.counts.entry(key.clone()).or_default() += count;
+            check_limit(groups)?;
+        } else {
+            let these = match posting {
+                Some(posting) => set_of(posting)?.and(records.clone()),
+                None => records.clone(),
+            };
+            if !these.is_empty() {
+                by_postings(view, rest, &these, key, groups)?;
+            }
+        }
+        key.pop();
+        Ok(())
+    };
+    let Some(field) = view.sidecar.field(name)? else { return visit(GroupKey::Absent, None) };
+    each_term(&field, |term, posting| visit(GroupKey::Term(term.into()), Some(posting)))?;
+    visit(GroupKey::Absent, Some(field.absent()?))?;
+    visit(GroupKey::Unreadable, Some(field.unreadable()?))
+}
+
+/// Calls `visit` for each term of a field with its posting.
+pub(super) fn each_term<'f>(
+    field: &Field<'f>,
+    mut visit: impl FnMut(Term<'f>, Posting<'f>) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    for ordinal in 0..field.term_count() {
+        if let Some(term) = field.term(ordinal)? {
+            visit(term, field.posting(ordinal)?)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn set_of(posting: Posting<'_>) -> Result<Set, Trouble> {
+    Ok(match posting.list()? {
+        Some(list) => Set::List(list),
+        None => Set::Bitmap(posting.bitmap()?),
+    })
+}
+
+/// Adds one record to the groups of all combinations of its values.
+fn add_row(hit: &Hit, fields: &[&str], key: &mut Vec<GroupKey>, groups: &mut Groups) -> Result<()> {
+    let Some((name, rest)) = fields.split_first() else {
+        *groups.counts.entry(key.clone()).or_default() += 1;
+        return Ok(());
+    };
+    for of_key in keys(hit, name)? {
+        key.push(of_key);
+        add_row(hit, rest, key, groups)?;
+        key.pop();
+    }
+    Ok(())
+}
+
+/// What a record has in the field `name`: its values, each once, or that there is none.
+fn keys(hit: &Hit, name: &str) -> Result<Vec<GroupKey>> {
+    let term = |kind, bytes: &[u8]| GroupKey::Term(Term { kind, bytes }.into());
+    let text = |text: &str| vec![term(TermKind::Text, text.as_bytes())];
+    let number = |number: u64| vec![term(TermKind::Number, number.to_string().as_bytes())];
+    let none = |unreadable: bool| vec![if unreadable { GroupKey::Unreadable } else { GroupKey::Absent }];
+    let fields = hit.fields()?;
+    let mut keys = match Place::of(hit.profile(), name) {
+        Place::Nowhere => none(false),
+        Place::Source => number(hit.source),
+        Place::Encoding => number(u64::from(hit.encoding)),
+        Place::Label => hit.labels().iter().map(|label| term(TermKind::Text, label.as_bytes())).collect(),
+        Place::Day | Place::EventTime(_) => match fields.time() {
+            EventTime::Known(time) if name == "day" => text(&time.day_text()),
+            EventTime::Known(time) => text(&time.to_string()),
+            time => none(time == EventTime::Unreadable),
+        },
+        Place::EventId(slot) => match fields.event_id() {
+            Some(id) => vec![term(TermKind::Text, id)],
+            None => none(fields.unreadable().contains(&slot)),
+        },
+        Place::Slot(slot) => {
+            let mut keys: Vec<GroupKey> = fields
+                .terms()
+                .filter(|(at, _)| *at == slot)
+                .map(|(_, term)| GroupKey::Term(term.into()))
+                .collect();
+            if fields.unreadable().contains(&slot) {
+                keys.push(GroupKey::Unreadable);
+            }
+            keys
+        }
+    };
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.is_empty() {
+        keys.push(GroupKey::Absent);
+    }
+    Ok(keys)
+}

@@ -1,0 +1,331 @@
+//! Walking through all records that match, in the order of the log or against it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ops::{Bound, Range, RangeBounds};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::explain::{self, Explanation, SegmentExplanation, Trace};
+use super::plan::Planner;
+use super::set::{Offsets, Set};
+use super::view::View;
+use super::{AsOf, Hit, Piece, Trouble};
+use crate::filter::{Filter, Matcher, Scratch};
+use crate::{Error, Result, SegmentId, Seq};
+
+/// How far a search is, for whoever watches it from another thread, and whether it is still wanted.
+#[derive(Debug, Default)]
+pub struct Watch {
+    cancelled: AtomicBool,
+    passed: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Watch {
+    /// Asks the search to stop: it ends with [`Error::Cancelled`].
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// How many records it has decided on, and how many it has to.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.passed.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    fn pass(&self, records: u64) {
+        self.passed.fetch_add(records, Ordering::Relaxed);
+    }
+}
+
+/// Something that cost time and did not change the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Why its index was made anew from its log.
+    pub reason: String,
+}
+
+/// The records that match a filter, one after another.
+///
+/// Say first which of them are wanted, and how ([`Search::within`], [`Search::newest_first`], [`Search::watched_by`]);
+/// then iterate, or ask for one of the sums.
+#[derive(Debug)]
+pub struct Search {
+    pub(super) as_of: AsOf,
+    pub(super) matcher: Arc<Matcher>,
+    pub(super) seqs: Range<Seq>,
+    pub(super) watch: Arc<Watch>,
+    pub(super) scratch: Scratch,
+    newest_first: bool,
+    pieces: Option<VecDeque<Piece>>,
+    current: Option<Current>,
+    warnings: Vec<Warning>,
+    failed: bool,
+}
+
+/// The segment that is being walked through.
+#[derive(Debug)]
+struct Current {
+    piece: Piece,
+    view: Arc<View>,
+    offsets: Offsets,
+    open: Set,
+    /// The records of the piece that are still to be decided on.
+    left: Range<Seq>,
+}
+
+impl Search {
+    pub(crate) fn new(as_of: AsOf, filter: &Filter) -> Result<Search> {
+        let matcher = Arc::new(Matcher::new(filter)?);
+        let seqs = 0..as_of.head.next_seq;
+        Ok(Search {
+            as_of,
+            matcher,
+            seqs,
+            watch: Arc::default(),
+            scratch: Scratch::default(),
+            newest_first: false,
+            pieces: None,
+            current: None,
+            warnings: Vec::new(),
+            failed: false,
+        })
+    }
+
+    /// Only those in a range of seqs.
+    #[must_use]
+    pub fn within(mut self, seqs: impl RangeBounds<Seq>) -> Self {
+        let start = match seqs.start_bound() {
+            Bound::Included(&seq) => seq,
+            Bound::Excluded(&seq) => seq.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match seqs.end_bound() {
+            Bound::Included(&seq) => seq.saturating_add(1),
+            Bound::Excluded(&seq) => seq,
+            Bound::Unbounded => Seq::MAX,
+        };
+        self.seqs = self.seqs.start.max(start)..self.seqs.end.min(end);
+        self
+    }
+
+    /// The last record first.
+    #[must_use]
+    pub fn newest_first(mut self) -> Self {
+        self.newest_first = true;
+        self
+    }
+
+    /// Lets another thread see how far the search is, and stop it.
+    #[must_use]
+    pub fn watched_by(mut self, watch: Arc<Watch>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// What cost time so far and should not have.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// How many records match. Those are read alone of which the index can't say.
+    ///
+    /// # Errors
+    /// Whatever reading the log says; [`Error::Cancelled`].
+    pub fn total(&mut self) -> Result<u64> {
+        let mut total = 0;
+        for piece in self.take_pieces() {
+            let seqs = self.of_piece(&piece);
+            total += self.ask(&piece, |search, view| {
+                let bounds = search.planner(view).plan(Set::Range(view.offsets(&seqs)))?;
+                Ok(bounds.sure.len() + search.confirm(view, bounds.open)?.len() as u64)
+            })?;
+            self.watch.pass(seqs.end - seqs.start);
+        }
+        Ok(total)
+    }
+
+    /// How the filter is answered. This answers it.
+    ///
+    /// # Errors
+    /// As [`Search::total`].
+    pub fn explain(&mut self) -> Result<Explanation> {
+        let mut explanation = Explanation::default();
+        let trace = RefCell::new(Trace::default());
+        for piece in self.take_pieces() {
+            let seqs = self.of_piece(&piece);
+            let segment = self.ask(&piece, |search, view| {
+                let mut planner = search.planner(view);
+                planner.trace = Some(&trace);
+                let bounds = planner.plan(Set::Range(view.offsets(&seqs)))?;
+                let (sure, open) = (bounds.sure.len(), bounds.open.len());
+                let mut matches = sure;
+                for offset in bounds.open.offsets(false) {
+                    let hit = view.hit(offset)?;
+                    explanation.bytes_read += hit.body().len() as u64;
+                    matches += u64::from(search.matcher.matches(&hit.subject()?, &mut search.scratch)?);
+                }
+                explanation.matches += matches;
+                explanation.records_read += open;
+                let rebuilt = view.rebuilt.clone();
+                Ok(SegmentExplanation { id: piece.id, records: explain::asked(&seqs), sure, open, rebuilt })
+            })?;
+            explanation.segments.push(segment);
+        }
+        let trace = trace.into_inner();
+        explanation.bytes_read += trace.posting_len;
+        explanation.postings = trace.into_postings();
+        Ok(explanation)
+    }
+
+    pub(super) fn planner<'a>(&'a self, view: &'a View) -> Planner<'a> {
+        Planner { view, matcher: &self.matcher, watch: &self.watch, trace: None }
+    }
+
+    /// Those of `open` that match.
+    pub(super) fn confirm(&mut self, view: &View, open: Set) -> Result<Vec<u32>, Trouble> {
+        let mut found = Vec::new();
+        for offset in open.offsets(false) {
+            self.watch.check()?;
+            let hit = view.hit(offset)?;
+            if self.matcher.matches(&hit.subject()?, &mut self.scratch)? {
+                found.push(offset);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Lets `ask` ask the view of a piece; where that is not whole, a new one.
+    pub(super) fn ask<T>(
+        &mut self,
+        piece: &Piece,
+        mut ask: impl FnMut(&mut Self, &Arc<View>) -> Result<T, Trouble>,
+    ) -> Result<T> {
+        self.watch.check()?;
+        let (views, as_of) = (Arc::clone(&self.as_of.views), self.as_of.clone());
+        let mut rebuilt = None;
+        let answer = views.ask(&as_of, piece, |view| {
+            rebuilt.clone_from(&view.rebuilt);
+            ask(self, view)
+        });
+        if let Some(reason) = rebuilt {
+            self.warn(piece.id, reason);
+        }
+        answer
+    }
+
+    fn warn(&mut self, segment: SegmentId, reason: String) {
+        let warning = Warning { segment, reason };
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The pieces to look at, which are then looked at.
+    pub(super) fn take_pieces(&mut self) -> VecDeque<Piece> {
+        let total = self.seqs.end.saturating_sub(self.seqs.start);
+        self.watch.total.store(total, Ordering::Relaxed);
+        self.pieces.take().unwrap_or_else(|| self.as_of.pieces(&self.seqs).collect())
+    }
+
+    /// The seqs of a piece that are wanted.
+    pub(super) fn of_piece(&self, piece: &Piece) -> Range<Seq> {
+        let (start, end) = (self.seqs.start.max(piece.seqs.start), self.seqs.end.min(piece.seqs.end));
+        start..end.max(start)
+    }
+
+    /// Goes over to the next piece that may hold a match; false after the last.
+    fn advance(&mut self) -> Result<bool> {
+        let mut pieces = self.take_pieces();
+        while let Some(piece) = if self.newest_first { pieces.pop_back() } else { pieces.pop_front() } {
+            let left = self.of_piece(&piece);
+            let planned = self.ask(&piece, |search, view| search.enter(&piece, view, left.clone()))?;
+            if let Some(current) = planned {
+                self.current = Some(current);
+                self.pieces = Some(pieces);
+                return Ok(true);
+            }
+            self.watch.pass(left.end - left.start);
+        }
+        self.pieces = Some(pieces);
+        Ok(false)
+    }
+
+    fn enter(&self, piece: &Piece, view: &Arc<View>, left: Range<Seq>) -> Result<Option<Current>, Trouble> {
+        let bounds = self.planner(view).plan(Set::Range(view.offsets(&left)))?;
+        let all = bounds.all();
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let offsets = all.offsets(self.newest_first);
+        Ok(Some(Current { piece: piece.clone(), view: Arc::clone(view), offsets, open: bounds.open, left }))
+    }
+
+    fn find_next(&mut self) -> Result<Option<Hit>> {
+        loop {
+            self.watch.check()?;
+            let Some(current) = &mut self.current else {
+                if self.advance()? {
+                    continue;
+                }
+                return Ok(None);
+            };
+            let Some(offset) = current.offsets.next() else {
+                self.watch.pass(current.left.end - current.left.start);
+                self.current = None;
+                continue;
+            };
+            match decide(current, offset, &self.matcher, &mut self.scratch) {
+                Ok(hit) => {
+                    let seq = current.view.sidecar.first_seq() + u64::from(offset);
+                    let before = current.left.end - current.left.start;
+                    current.left =
+                        if self.newest_first { current.left.start..seq } else { seq + 1..current.left.end };
+                    self.watch.pass(before - (current.left.end - current.left.start));
+                    if hit.is_some() {
+                        return Ok(hit);
+                    }
+                }
+                Err(Trouble::Other(error)) => return Err(error),
+                Err(Trouble::View(fault)) => {
+                    let Some(Current { piece, view, left, .. }) = self.current.take() else { continue };
+                    let (views, as_of) = (Arc::clone(&self.as_of.views), self.as_of.clone());
+                    views.rebuild(&as_of, &piece, &view, &fault)?;
+                    self.current =
+                        self.ask(&piece, |search, view| search.enter(&piece, view, left.clone()))?;
+                }
+            }
+        }
+    }
+}
+
+/// The record at `offset`, if it matches.
+fn decide(
+    current: &Current,
+    offset: u32,
+    matcher: &Matcher,
+    scratch: &mut Scratch,
+) -> Result<Option<Hit>, Trouble> {
+    let hit = current.view.hit(offset)?;
+    let matches = !current.open.contains(offset) || matcher.matches(&hit.subject()?, scratch)?;
+    Ok(matches.then_some(hit))
+}
+
+impl Iterator for Search {
+    type Item = Result<Hit>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let found = self.find_next();
+        self.failed = found.is_err();
+        found.transpose()
+    }
+}

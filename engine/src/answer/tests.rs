@@ -1,0 +1,503 @@
+//! Answers against a plain second way to them: every record read, and the matcher asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path as FsPath;
+
+use super::*;
+use crate::filter::{Clock, Comparison, Field, Filter, Glob, Matcher, Quantity, Scratch, Subject, Test};
+use crate::filter::{Value, Window};
+use crate::format::frame::LabelBuf;
+use crate::index::tests::Random;
+use crate::source::{EventTime, Fields, Profile, Term, TermKind};
+use crate::{Masking, OnDuplicate, Options, Record, Result, Snapshot, Store, Timestamp};
+
+/// A second kind of event. Its `run` is a number, its event id stands where the other's model does, and it hides what
+/// it masks under a label.
+const OTHER: &str = r#"
+name = "other"
+version = "1"
+[[field]]
+name = "event_id"
+kind = "id"
+paths = ["model"]
+[[field]]
+name = "ts"
+kind = "time"
+forms = ["epoch_ms"]
+paths = ["when"]
+[[field]]
+name = "run"
+kind = "number"
+paths = ["run_no"]
+[[field]]
+name = "kind"
+paths = ["kind"]
+[[field]]
+name = "model"
+paths = ["event_id"]
+[[mask]]
+name = "secret"
+path = "secret"
+action = "drop"
+"#;
+
+fn pick<'a>(random: &mut Random, words: &[&'a str]) -> &'a str {
+    words[random.below(words.len() as u64) as usize]
+}
+
+/// 2026-04-01T00:00:00Z.
+const START_S: u64 = 1_775_001_600;
+
+fn evidence_event(random: &mut Random, n: u64) -> String {
+    let mut parts = Vec::new();
+    if random.below(5) > 0 {
+        parts.push(format!(r#""event_id":"e{}""#, random.below(n + 2)));
+    }
+    let run = match random.below(8) {
+        0 => "null".to_owned(),
+        1 => format!("{}", random.below(5)),
+        2 => r#"{"a":1}"#.to_owned(),
+        _ => format!(r#""run_{}""#, random.below(6)),
+    };
+    if random.below(6) > 0 {
+        parts.push(format!(r#""run_id":{run}"#));
+    }
+    let kind = pick(random, &["deploy", "deploy.start", "tool.call", "Grüße", "7", "true"]);
+    parts.push(format!(r#""kind":"{kind}""#));
+    let controls = ["\"SOC2:CC6.1\"", "\"SOC2:CC8.1\"", "\"PCI-DSS:6.5.1\"", "null", "3", "true", "{}"];
+    let controls: Vec<&str> = (0..random.below(4)).map(|_| pick(random, &controls)).collect();
+    if random.below(3) > 0 {
+        parts.push(format!(r#""controls":[{}]"#, controls.join(",")));
+    }
+    if random.below(2) == 0 {
+        let number = pick(random, &["1", "10", "2.50", "-3", "1e3", "\"12\"", "null", "[1,2]"]);
+        parts.push(format!(r#""tokens":{{"input":{number}}},"latency_ms":{number}"#));
+    }
+    let time = Timestamp((START_S + random.below(5 * 86_400)) as i64 * 1_000_000_000);
+    match random.below(6) {
+        0 => {}
+        1 => parts.push(r#""ts":"yesterday""#.to_owned()),
+        _ => parts.push(format!(r#""ts":"{time}""#)),
+    }
+    parts.push(format!(
+        r#""note":{{"text":"{}","deep":[{{"x":{}}},"y"]}}"#,
+        pick(random, &["a \\\"b\\\"", "needle", "hay", "nee", "dle"]),
+        random.below(4)
+    ));
+    format!("{{{}}}", parts.join(","))
+}
+
+fn other_event(random: &mut Random, n: u64) -> String {
+    let mut parts = vec![format!(r#""kind":"{}""#, pick(random, &["deploy", "scan"]))];
+    if random.below(4) > 0 {
+        parts.push(format!(r#""model":"e{}""#, random.below(n + 2)));
+    }
+    match random.below(4) {
+        0 => parts.push(r#""when":{}"#.to_owned()),
+        1 => {}
+        _ => parts.push(format!(r#""when":{}"#, (START_S + random.below(5 * 86_400)) * 1000)),
+    }
+    if random.below(2) == 0 {
+        parts.push(format!(r#""run_no":{}"#, pick(random, &["1", "2", "true", "null", "\"3\""])));
+    }
+    if random.below(3) == 0 {
+        parts.push(format!(r#""event_id":"{}""#, pick(random, &["run_1", "m2", "needle"])));
+    }
+    if random.below(3) == 0 {
+        parts.push(r#""secret":"hunter2""#.to_owned());
+    }
+    format!("{{{}}}", parts.join(","))
+}
+
+fn write(store: &Store, random: &mut Random, count: u64) {
+    let sources =
+        [store.source(Profile::evidence()).unwrap(), store.source(&Profile::parse(OTHER).unwrap()).unwrap()];
+    let mut left = count;
+    while left > 0 {
+        let events = 1 + random.below(left.min(9));
+        let prepared = (0..events)
+            .map(|n| {
+                let other = random.below(4) == 0;
+                let text =
+                    if other { other_event(random, count + n) } else { evidence_event(random, count + n) };
+                store
+                    .prepare(&sources[usize::from(other)], text.into_bytes(), &Masking::default())
+                    .unwrap_or_else(|error| panic!("{error}"))
+            })
+            .collect();
+        store.commit(prepared, OnDuplicate::Keep).unwrap();
+        left -= events;
+    }
+}
+
+/// A store of several sealed segments and an active one.
+fn random_store(dir: &FsPath, random: &mut Random) -> Store {
+    let options = Options::new("test.example/answers").allocate_len(64 << 10);
+    let store = Store::create(dir, options).unwrap();
+    for _ in 0..random.below(4) {
+        let count = 1 + random.below(120);
+        write(&store, random, count);
+        store.seal().unwrap();
+    }
+    let count = random.below(60);
+    write(&store, random, count);
+    store
+}
+
+fn random_value(random: &mut Random) -> Value {
+    let word = pick(
+        random,
+        &[
+            "run_1",
+            "run_*",
+            "*",
+            "deploy*",
+            "?ool.call",
+            "SOC2:CC6.1",
+            "SOC2:*",
+            "1",
+            "2.5",
+            "true",
+            "null",
+            "7",
+            "e3",
+            "e1?",
+            "1000",
+            "3",
+            "2026-04-02",
+            "no such value",
+            "0",
+            "Gr??e",
+            "2026-04-02T00:00:00Z",
+        ],
+    );
+    if random.below(3) == 0 { Value::Text(word.to_owned()) } else { Value::Word(word.to_owned()) }
+}
+
+fn random_time(random: &mut Random) -> Timestamp {
+    Timestamp((START_S + random.below(6 * 86_400)) as i64 * 1_000_000_000)
+}
+
+fn random_test(random: &mut Random) -> Test {
+    let comparisons =
+        [Comparison::Less, Comparison::LessOrEqual, Comparison::Greater, Comparison::GreaterOrEqual];
+    let comparison = comparisons[random.below(4) as usize];
+    match random.below(8) {
+        0 => Test::Exists,
+        1 => Test::Unreadable,
+        2 | 3 => Test::Equals((0..1 + random.below(3)).map(|_| random_value(random)).collect()),
+        4 => Test::Differs(random_value(random)),
+        5 => {
+            Test::Compare(comparison, Quantity::Number(pick(random, &["1", "2.5", "-3", "11", "1e3"]).into()))
+        }
+        6 => Test::Compare(comparison, Quantity::Time(random_time(random))),
+        _ => Test::Matches(pick(random, &["^run_[0-3]$", "e", "^1", "CC6|CC8", "T0.:"]).to_owned()),
+    }
+}
+
+fn random_filter(random: &mut Random, depth: u64, end: Seq) -> Filter {
+    let seqs = |random: &mut Random| {
+        let start = random.below(end + 2);
+        start..start + random.below(end + 2)
+    };
+    let window = |random: &mut Random| Window {
+        from: (random.below(3) > 0).then(|| random_time(random)),
+        until: (random.below(3) > 0).then(|| random_time(random)),
+    };
+    match random.below(if depth == 0 { 9 } else { 13 }) {
+        0..=3 => {
+            let names = [
+                "run",
+                "kind",
+                "control",
+                "event_id",
+                "ts",
+                "model",
+                "source",
+                "encoding",
+                "day",
+                "label",
+                "agent",
+                "no_such_field",
+            ];
+            Filter::Field(Field::Name(pick(random, &names).to_owned()), random_test(random))
+        }
+        4 => {
+            let paths = ["run_id", "note.deep[].x", "controls", "tokens.input", "note", "no.such"];
+            Filter::Field(Field::Path(pick(random, &paths).parse().unwrap()), random_test(random))
+        }
+        5 => Filter::Text(
+            pick(random, &["needle", "run_1", "a \"b\"", "", "Grüße", "nee", "e\",\"d"]).to_owned(),
+        ),
+        6 => {
+            let clock = if random.below(4) == 0 { Clock::Received } else { Clock::Event };
+            Filter::Time(clock, window(random))
+        }
+        7 => match random.below(3) {
+            0 => Filter::Seqs(seqs(random)),
+            1 => Filter::StoreRecord,
+            _ => Filter::Not(Box::new(Filter::StoreRecord)),
+        },
+        8 => Filter::Ids((0..random.below(4)).map(|_| format!("e{}", random.below(100))).collect()),
+        9 => Filter::Not(Box::new(random_filter(random, depth - 1, end))),
+        10 => Filter::Any((0..random.below(4)).map(|_| random_filter(random, depth - 1, end)).collect()),
+        _ => Filter::All((0..random.below(4)).map(|_| random_filter(random, depth - 1, end)).collect()),
+    }
+}
+
+/// Calls `visit` for each record of the snapshot that matches.
+fn scan(snapshot: &Snapshot, filter: &Filter, mut visit: impl FnMut(&Record, &Subject<'_>)) {
+    let (matcher, mut scratch) = (Matcher::new(filter).unwrap(), Scratch::default());
+    for record in snapshot.records(..) {
+        let record = record.unwrap();
+        let source = (record.source != 0).then(|| snapshot.source(record.source).unwrap());
+        let profile = source.as_ref().map_or(Profile::store_records(), |source| source.profile());
+        let mut fields = Fields::default();
+        profile.extract(&record.body, &mut fields).unwrap();
+        let mut labels = LabelBuf::default();
+        record.labels.iter().for_each(|label| labels.push(label).unwrap());
+        let subject = Subject {
+            seq: record.seq,
+            received_at: record.received_at,
+            source: record.source,
+            encoding: record.encoding,
+            labels: labels.as_labels(),
+            body: &record.body,
+            profile,
+            fields: &fields,
+        };
+        if matcher.matches(&subject, &mut scratch).unwrap() {
+            visit(&record, &subject);
+        }
+    }
+}
+
+/// What a record has in a field, by the same rules in other words.
+fn keys(subject: &Subject<'_>, name: &str) -> BTreeSet<GroupKey> {
+    let term = |kind, text: &str| GroupKey::Term(Term { kind, bytes: text.as_bytes() }.into());
+    let declared = subject.profile.fields().iter().position(|field| field.name == name);
+    let mut keys = BTreeSet::new();
+    match (name, declared) {
+        ("source", _) => keys.extend([term(TermKind::Number, &subject.source.to_string())]),
+        ("encoding", _) => keys.extend([term(TermKind::Number, &subject.encoding.to_string())]),
+        ("label", _) => keys.extend(subject.labels.iter().map(|label| term(TermKind::Text, label))),
+        ("day", _) => match subject.fields.time() {
+            EventTime::Known(time) => keys.extend([term(TermKind::Text, &time.to_string()[..10])]),
+            EventTime::Unreadable => keys.extend([GroupKey::Unreadable]),
+            EventTime::Absent => {}
+        },
+        ("ts", Some(_)) => match subject.fields.time() {
+            EventTime::Known(time) => keys.extend([term(TermKind::Text, &time.to_string())]),
+            EventTime::Unreadable => keys.extend([GroupKey::Unreadable]),
+            EventTime::Absent => {}
+        },
+        ("event_id", Some(slot)) => match subject.fields.event_id() {
+            Some(id) => keys.extend([term(TermKind::Text, std::str::from_utf8(id).unwrap())]),
+            None if subject.fields.unreadable().contains(&(slot as u16)) => {
+                keys.extend([GroupKey::Unreadable])
+            }
+            None => {}
+        },
+        (_, None) => {}
+        (_, Some(slot)) => {
+            let own = subject.fields.terms().filter(|(at, _)| usize::from(*at) == slot);
+            keys.extend(own.map(|(_, term)| GroupKey::Term(term.into())));
+            if subject.fields.unreadable().contains(&(slot as u16)) {
+                keys.insert(GroupKey::Unreadable);
+            }
+        }
+    }
+    if keys.is_empty() {
+        keys.insert(GroupKey::Absent);
+    }
+    keys
+}
+
+fn seqs(search: Search) -> Vec<Seq> {
+    search.map(|hit| hit.unwrap().seq).collect()
+}
+
+/// Asks everything about `filter` in every way, and compares with the scan.
+fn check(snapshot: &Snapshot, filter: &Filter, random: &mut Random) {
+    let context = || String::from_utf8(filter.encode()).unwrap();
+    let names = ["run", "kind", "control", "event_id", "ts", "source", "day", "label", "agent", "nothing"];
+    let by: Vec<&str> = (0..1 + random.below(2)).map(|_| pick(random, &names)).collect();
+    let (mut expected, mut groups) = (Vec::new(), Groups::default());
+    scan(snapshot, filter, |record, subject| {
+        expected.push(record.clone());
+        groups.records += 1;
+        let mut combinations = vec![Vec::new()];
+        for name in &by {
+            let keys = keys(subject, name);
+            let with = |key: &Vec<GroupKey>| {
+                let key = key.clone();
+                keys.iter().map(move |next| key.iter().cloned().chain([next.clone()]).collect())
+            };
+            combinations = combinations.iter().flat_map(with).collect();
+        }
+        combinations.into_iter().for_each(|key: Vec<GroupKey>| *groups.counts.entry(key).or_default() += 1);
+    });
+    let found: Result<Vec<Hit>> = snapshot.search(filter).unwrap().collect();
+    let found: Vec<Record> = found.unwrap().iter().map(Hit::to_record).collect();
+    assert_eq!(found, expected, "{}", context());
+    let expected: Vec<Seq> = expected.iter().map(|record| record.seq).collect();
+    let mut backwards = seqs(snapshot.search(filter).unwrap().newest_first());
+    backwards.reverse();
+    assert_eq!(backwards, expected, "{}", context());
+    let start = random.below(snapshot.tree_size() + 1);
+    let range = start..start + random.below(80);
+    let within = seqs(snapshot.search(filter).unwrap().within(range.clone()));
+    let expected_within: Vec<Seq> = expected.iter().copied().filter(|seq| range.contains(seq)).collect();
+    assert_eq!(within, expected_within, "{}", context());
+    assert_eq!(snapshot.count(filter).unwrap(), expected.len() as u64, "{}", context());
+    assert_eq!(snapshot.count_by(filter, &by).unwrap(), groups, "{by:?} {}", context());
+    let explanation = snapshot.explain(filter).unwrap();
+    assert_eq!(explanation.matches, expected.len() as u64, "{}", context());
+}
+
+#[test]
+fn answers_are_those_of_a_scan() {
+    for seed in 0..12 {
+        let mut random = Random(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(dir.path(), &mut random);
+        let snapshot = store.snapshot().unwrap();
+        for _ in 0..150 {
+            let filter = random_filter(&mut random, 3, snapshot.tree_size());
+            check(&snapshot, &filter, &mut random);
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_answers_the_same_while_the_log_goes_on() {
+    let mut random = Random(99);
+    let dir = tempfile::tempdir().unwrap();
+    let store = random_store(dir.path(), &mut random);
+    let snapshot = store.snapshot().unwrap();
+    let filters: Vec<Filter> = (0..30).map(|_| random_filter(&mut random, 2, 200)).collect();
+    let answers = |snapshot: &Snapshot| -> Vec<Vec<Seq>> {
+        filters.iter().map(|filter| seqs(snapshot.search(filter).unwrap())).collect()
+    };
+    let before = answers(&snapshot);
+    for _ in 0..3 {
+        write(&store, &mut random, 40);
+        assert_eq!(answers(&snapshot), before);
+        store.seal().unwrap();
+        assert_eq!(answers(&snapshot), before);
+        for filter in &filters {
+            check(&store.snapshot().unwrap(), filter, &mut random);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_or_missing_sidecar_costs_time_and_changes_no_answer() {
+    let mut random = Random(5);
+    let dir = tempfile::tempdir().unwrap();
+    let store = random_store(dir.path(), &mut random);
+    write(&store, &mut random, 50);
+    store.seal().unwrap();
+    store.close().unwrap();
+    let log = dir.path().join("log");
+    let sidecars: Vec<_> = std::fs::read_dir(log)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "idx"))
+        .collect();
+    let sidecar = sidecars.last().unwrap();
+    let whole = std::fs::read(sidecar).unwrap();
+    let mut told = 0;
+    for at in (0..whole.len()).step_by(whole.len() / 40) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        std::fs::write(sidecar, &bytes).unwrap();
+        let store = Store::open(dir.path(), Options::default().read_only(true)).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        for _ in 0..4 {
+            check(&snapshot, &random_filter(&mut random, 2, snapshot.tree_size()), &mut random);
+        }
+        let mut search = snapshot.search(&Filter::everything()).unwrap();
+        assert!(search.by_ref().all(|hit| hit.is_ok()));
+        told += search.warnings().len();
+    }
+    assert!(told > 20, "{told} warnings");
+    std::fs::remove_file(sidecar).unwrap();
+    let store = Store::open(dir.path(), Options::default().read_only(true)).unwrap();
+    for _ in 0..10 {
+        check(&store.snapshot().unwrap(), &random_filter(&mut random, 2, 100), &mut random);
+    }
+}
+
+#[test]
+fn a_damaged_log_is_an_error_and_no_shorter_answer() {
+    let mut random = Random(6);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), Options::new("test.example/answers")).unwrap();
+    write(&store, &mut random, 60);
+    store.seal().unwrap();
+    store.close().unwrap();
+    let log = dir.path().join("log").join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let store = Store::open(dir.path(), Options::default().read_only(true)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    for filter in [Filter::everything(), Filter::Text("needle".to_owned())] {
+        let found: Result<Vec<Hit>> = snapshot.search(&filter).unwrap().collect();
+        assert_eq!(found.unwrap_err().class(), Some(crate::Class::Damaged));
+    }
+}
+
+#[test]
+fn the_words_of_a_field_come_with_their_counts() {
+    let mut random = Random(8);
+    let dir = tempfile::tempdir().unwrap();
+    let store = random_store(dir.path(), &mut random);
+    let snapshot = store.snapshot().unwrap();
+    for name in ["run", "kind", "control", "source", "day", "label", "nothing"] {
+        let mut expected: BTreeMap<OwnedTerm, u64> = BTreeMap::new();
+        let (mut present, mut unreadable) = (0, 0);
+        scan(&snapshot, &Filter::everything(), |_, subject| {
+            let keys = keys(subject, name);
+            unreadable += u64::from(keys.contains(&GroupKey::Unreadable));
+            present += u64::from(keys.iter().any(|key| matches!(key, GroupKey::Term(_))));
+            for key in keys {
+                if let GroupKey::Term(term) = key {
+                    *expected.entry(term).or_default() += 1;
+                }
+            }
+        });
+        assert_eq!(snapshot.terms(name, None).unwrap(), expected, "{name}");
+        let glob = Glob::new("run_*");
+        expected.retain(|term, _| term.kind == TermKind::Text && glob.matches(&term.bytes));
+        assert_eq!(snapshot.terms(name, Some(&glob)).unwrap(), expected, "{name}");
+        let fields = snapshot.fields().unwrap();
+        let field = fields.iter().find(|field| field.name == name);
+        assert_eq!(field.map_or((0, 0), |field| (field.present, field.unreadable)), (present, unreadable));
+    }
+}
+
+#[test]
+fn a_search_can_be_stopped_and_says_how_far_it_is() {
+    let mut random = Random(9);
+    let dir = tempfile::tempdir().unwrap();
+    let store = random_store(dir.path(), &mut random);
+    write(&store, &mut random, 50);
+    let snapshot = store.snapshot().unwrap();
+    let watch = Arc::new(Watch::default());
+    let filter = Filter::Field(Field::Path("kind".parse().unwrap()), Test::Exists);
+    let mut search = snapshot.search(&filter).unwrap().watched_by(Arc::clone(&watch));
+    let first = search.next().unwrap().unwrap();
+    assert_eq!(watch.progress(), (first.seq + 1, snapshot.tree_size()));
+    watch.cancel();
+    assert!(matches!(search.next(), Some(Err(Error::Cancelled))));
+    assert!(search.next().is_none());
+    let mut search = snapshot.search(&filter).unwrap().watched_by(Arc::default());
+    assert!(search.by_ref().all(|hit| hit.is_ok()));
+    let watch = Arc::new(Watch::default());
+    let total = snapshot.search(&filter).unwrap().watched_by(Arc::clone(&watch)).total().unwrap();
+    assert!(total > 0);
+    assert_eq!(watch.progress(), (snapshot.tree_size(), snapshot.tree_size()));
+}

@@ -1,0 +1,104 @@
+//! The log under a sidecar: its frames, each checked against its checksum before the first use of a byte in it.
+//!
+//! The log of a sealed segment is mapped; that of the active one grows and is read into memory, a frame at a time.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::Trouble;
+use crate::Seq;
+use crate::disk::Mapped;
+use crate::error::{Error, Fault};
+use crate::format::frame;
+use crate::format::sidecar::FramePlace;
+use crate::log::files::LogFile;
+use crate::log::lock;
+
+/// How many frames of a growing log are kept in memory.
+const FRAMES_KEPT: usize = 8;
+
+/// A segment's log.
+#[derive(Debug)]
+pub(super) enum LogText {
+    Sealed {
+        bytes: Mapped,
+        /// A bit for each frame whose checksum was found right.
+        checked: Vec<AtomicU64>,
+    },
+    Growing {
+        log: Arc<LogFile>,
+        /// The frames read last, by their positions.
+        kept: Mutex<VecDeque<(u64, Mapped)>>,
+    },
+}
+
+/// A frame as a sidecar names it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FrameAt {
+    pub(super) index: u32,
+    pub(super) first_seq: Seq,
+    pub(super) place: FramePlace,
+}
+
+impl LogText {
+    pub(super) fn sealed(bytes: Mapped, frame_count: u32) -> LogText {
+        let checked = (0..frame_count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        LogText::Sealed { bytes, checked }
+    }
+
+    pub(super) fn growing(log: Arc<LogFile>) -> LogText {
+        LogText::Growing { log, kept: Mutex::default() }
+    }
+
+    /// The bytes that hold a frame, and where it begins and ends in them.
+    pub(super) fn frame(&self, at: FrameAt) -> Result<(Mapped, Range<usize>), Trouble> {
+        let len = frame::FRAME_HEADER_LEN + at.place.payload_len as usize;
+        match self {
+            LogText::Sealed { bytes, checked, .. } => {
+                let start = usize::try_from(at.place.position).unwrap_or(usize::MAX);
+                let range = start..start.saturating_add(len);
+                let bit = 1 << (at.index % 64);
+                let word = checked.get(at.index as usize / 64);
+                if word.is_none_or(|word| word.load(Ordering::Relaxed) & bit == 0) {
+                    at.check(bytes.get(range.clone()).unwrap_or_default())?;
+                    if let Some(word) = word {
+                        word.fetch_or(bit, Ordering::Relaxed);
+                    }
+                }
+                Ok((bytes.clone(), range))
+            }
+            LogText::Growing { log, kept } => {
+                let position = at.place.position;
+                if let Some((_, bytes)) = lock(kept).iter().find(|(known, _)| *known == position) {
+                    return Ok((bytes.clone(), 0..len));
+                }
+                let mut bytes = vec![0; len];
+                let read = log.file.read_up_to(&mut bytes, position).map_err(Error::io("read", &log.path))?;
+                bytes.truncate(read);
+                at.check(&bytes)?;
+                let bytes = Mapped::heap(bytes);
+                let mut kept = lock(kept);
+                kept.truncate(FRAMES_KEPT - 1);
+                kept.push_front((position, bytes.clone()));
+                Ok((bytes, 0..len))
+            }
+        }
+    }
+}
+
+impl FrameAt {
+    /// Checks the frame's checksum, and that it is the one that the sidecar speaks of.
+    fn check(&self, bytes: &[u8]) -> Result<(), Fault> {
+        let (header, _) = frame::decode(bytes).map_err(|fault| fault.shifted(self.place.position))?;
+        let found = (header.first_seq, header.payload_len, header.received_at);
+        let expected = (self.first_seq, self.place.payload_len, self.place.received_at);
+        if found == expected {
+            Ok(())
+        } else {
+            let (expected, found) = (format_args!("{expected:?}"), format_args!("{found:?}"));
+            Err(Fault::damaged(self.place.position, "frame of the sidecar", expected, found))
+        }
+    }
+}

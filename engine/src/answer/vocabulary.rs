@@ -1,0 +1,97 @@
+//! The words that a log's fields hold, with how often: for completion, coverage and the nearest known word.
+
+use std::collections::BTreeMap;
+
+use super::group::{OwnedTerm, each_term, set_of};
+use super::set::Set;
+use super::view::View;
+use super::{AsOf, Piece, Trouble, names};
+use crate::filter::Glob;
+use crate::segment::Posting;
+use crate::source::TermKind;
+use crate::{Error, Result, limits};
+
+/// What a log holds of one field.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FieldSummary {
+    /// Its name.
+    pub name: String,
+    /// How many records have a value of it.
+    pub present: u64,
+    /// How many have something there that could not be read.
+    pub unreadable: u64,
+}
+
+/// All fields, by name, those that no record has among them.
+pub(crate) fn field_summaries(as_of: &AsOf) -> Result<Vec<FieldSummary>> {
+    let mut fields: BTreeMap<String, FieldSummary> = BTreeMap::new();
+    for piece in as_of.pieces(&(0..as_of.head.next_seq)) {
+        let of_piece = as_of.views.ask(as_of, &piece, |view| {
+            let mut of_piece = Vec::new();
+            for index in 0..view.sidecar.field_count()? {
+                let Some(field) = view.sidecar.field_at(index)? else { continue };
+                let present = count(view, &piece, field.present()?)?;
+                let unreadable = count(view, &piece, field.unreadable()?)?;
+                of_piece.push(FieldSummary { name: field.name().to_owned(), present, unreadable });
+            }
+            Ok(of_piece)
+        })?;
+        for FieldSummary { name, present, unreadable } in of_piece {
+            let field = fields.entry(name.clone()).or_default();
+            field.name = name;
+            field.present += present;
+            field.unreadable += unreadable;
+        }
+    }
+    Ok(fields.into_values().collect())
+}
+
+/// The terms of a field that match `glob`, all where there is none, with the count of the records that carry each. A
+/// field that holds event ids or times has no terms.
+pub(crate) fn terms(as_of: &AsOf, name: &str, glob: Option<&Glob>) -> Result<BTreeMap<OwnedTerm, u64>> {
+    let mut terms: BTreeMap<OwnedTerm, u64> = BTreeMap::new();
+    for piece in as_of.pieces(&(0..as_of.head.next_seq)) {
+        let of_piece = as_of.views.ask(as_of, &piece, |view| of_piece(view, &piece, name, glob))?;
+        for (term, count) in of_piece {
+            *terms.entry(term).or_default() += count;
+        }
+        let found = terms.len() as u64;
+        if found > limits::GROUPS_MAX {
+            return Err(Error::OverLimit { what: "the number of terms", found, limit: limits::GROUPS_MAX });
+        }
+    }
+    Ok(terms)
+}
+
+fn of_piece(
+    view: &View,
+    piece: &Piece,
+    name: &str,
+    glob: Option<&Glob>,
+) -> Result<Vec<(OwnedTerm, u64)>, Trouble> {
+    let mut found = Vec::new();
+    let Some(field) = view.sidecar.field(name)? else { return Ok(found) };
+    let Some(glob) = glob else {
+        each_term(&field, |term, posting| {
+            found.push((term.into(), count(view, piece, posting)?));
+            Ok(())
+        })?;
+        return Ok(found);
+    };
+    for ordinal in names::with_prefix(&field, field.ordinals(TermKind::Text), glob.prefix())? {
+        let Some(term) = field.term(ordinal)? else { continue };
+        if glob.matches(term.bytes) {
+            found.push((term.into(), count(view, piece, field.posting(ordinal)?)?));
+        }
+    }
+    Ok(found)
+}
+
+/// How many of a posting's records are in the piece.
+fn count(view: &View, piece: &Piece, posting: Posting<'_>) -> Result<u64, Trouble> {
+    let offsets = view.offsets(&piece.seqs);
+    if offsets == (0..view.count()) {
+        return Ok(u64::from(posting.count()));
+    }
+    Ok(set_of(posting)?.and(Set::Range(offsets)).len())
+}
