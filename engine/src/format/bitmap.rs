@@ -16,7 +16,7 @@ const BITS_LEN: usize = 8192;
 
 /// A bitmap to be written.
 #[derive(Debug)]
-pub struct Bitmap<'a> {
+pub(crate) struct Bitmap<'a> {
     containers: Vec<Container<'a>>,
     has_runs: bool,
 }
@@ -75,7 +75,7 @@ impl<'a> Container<'a> {
 
 impl<'a> Bitmap<'a> {
     /// Of `offsets`, which ascend, each once. There is at least one.
-    pub fn new(offsets: &'a [u32]) -> Self {
+    pub(crate) fn new(offsets: &'a [u32]) -> Self {
         let containers: Vec<_> = offsets.chunk_by(|a, b| a >> 16 == b >> 16).map(Container::new).collect();
         let has_runs = containers.iter().any(|container| matches!(container.form, Form::Runs(_)));
         Bitmap { containers, has_runs }
@@ -92,12 +92,12 @@ impl<'a> Bitmap<'a> {
     }
 
     /// Length in bytes.
-    pub fn encoded_len(&self) -> usize {
+    pub(crate) fn encoded_len(&self) -> usize {
         self.head_len() + self.containers.iter().map(|container| container.len).sum::<usize>()
     }
 
     /// Appends it to `out`.
-    pub fn encode_into(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
         let count = self.containers.len() as u32;
         if self.has_runs {
             out.extend_from_slice(&(COOKIE_RUNS | (count - 1) << 16).to_le_bytes());
