@@ -1,7 +1,7 @@
 //! What a seal commits to of a segment's index: one leaf a term, and the statement that the index root hashes.
 
 use crate::Seq;
-use crate::hash::{self, Hash, IndexTree, TreeHash};
+use crate::hash::{self, Hash, IndexKey};
 
 /// The type of a term. True, false and null are their own types, and a number is never equal to a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,8 +54,21 @@ impl IndexLeaf {
 
     /// The leaf's hash.
     pub fn hash(&self) -> Hash {
-        IndexTree::leaf(&self.encode())
+        hash::index_leaf(&self.encode())
     }
+
+    /// What leaves are sorted by.
+    pub fn key(&self) -> IndexKey {
+        index_key(&self.field, &self.term)
+    }
+}
+
+/// The key of a term of a field.
+pub fn index_key(field: &Hash, term: &Hash) -> IndexKey {
+    let mut key = [0; 64];
+    key[..32].copy_from_slice(&field.0);
+    key[32..].copy_from_slice(&term.0);
+    key
 }
 
 /// The hash of a term, with its type.

@@ -86,10 +86,6 @@ impl TreeHash for LogTree {
     }
 }
 
-/// A segment's index tree: RFC 6962's shape over keyed BLAKE3, so that no node of it can pass for one of the log's.
-#[derive(Debug, Clone, Copy)]
-pub struct IndexTree;
-
 static INDEX_LEAF: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index leaf"));
 static INDEX_NODE: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index node"));
 static INDEX_EMPTY: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 index empty"));
@@ -111,21 +107,30 @@ fn keyed(key: &[u8; 32], data: &[u8]) -> Hash {
     Hash(*blake3::keyed_hash(key, data).as_bytes())
 }
 
-impl TreeHash for IndexTree {
-    fn empty() -> Hash {
-        keyed(&INDEX_EMPTY, &[])
-    }
+/// What a segment's index is sorted by: a field's hash, then a term's.
+pub type IndexKey = [u8; 64];
 
-    fn leaf(data: &[u8]) -> Hash {
-        keyed(&INDEX_LEAF, data)
-    }
+/// The root of the index tree that has no leaves.
+pub fn index_empty() -> Hash {
+    keyed(&INDEX_EMPTY, &[])
+}
 
-    fn node(left: &Hash, right: &Hash) -> Hash {
-        let mut block = [0; 64];
-        block[..32].copy_from_slice(&left.0);
-        block[32..].copy_from_slice(&right.0);
-        keyed(&INDEX_NODE, &block)
-    }
+/// The hash of a leaf of an index tree. Keyed BLAKE3, so that no node of an index can pass for one of the log's tree.
+pub fn index_leaf(leaf: &[u8; 128]) -> Hash {
+    keyed(&INDEX_LEAF, leaf)
+}
+
+/// The hash of two subtrees of an index tree and of the key that divides them: the first of the right one.
+pub fn index_node(left: &Hash, right: &Hash, divider: &IndexKey) -> Hash {
+    keyed(&INDEX_NODE, &node_block(&left.0, &right.0, divider))
+}
+
+fn node_block(left: &[u8; 32], right: &[u8; 32], divider: &IndexKey) -> [u8; 128] {
+    let mut block = [0; 128];
+    block[..32].copy_from_slice(left);
+    block[32..64].copy_from_slice(right);
+    block[64..].copy_from_slice(divider);
+    block
 }
 
 /// The index root over an encoded [`IndexRoot`](crate::format::index::IndexRoot).
@@ -164,7 +169,7 @@ pub fn index_terms(blocks: &[[u8; 64]], hashes: &mut Vec<u8>) {
     keyed_many(&INDEX_TERM, blocks, hashes);
 }
 
-/// `IndexTree::leaf` of each, put in `hashes`.
+/// [`index_leaf`] of each, put in `hashes`.
 pub fn index_leaves(leaves: &[[u8; 128]], hashes: &mut Vec<u8>) {
     hashes.resize(leaves.len() * 32, 0);
     keyed_many(&INDEX_LEAF, leaves, hashes);
@@ -201,15 +206,25 @@ pub fn index_seqs(offsets: &[u8]) -> Hash {
     keyed(&INDEX_SEQS, offsets)
 }
 
-/// One level of an index tree: the parents of `children`, 32 bytes each, are put in `parents`. An odd last child
-/// has no parent and goes up as it is, which gives RFC 6962's shape.
+/// One level of an index tree: the parents of `children`, 32 bytes each, are put in `parents`; `divider` gives the key
+/// with which the child at a place begins. An odd last child has no parent and goes up as it is, which gives RFC
+/// 6962's shape.
 ///
 /// The nodes are hashed side by side: an index tree is computed while appenders wait.
-pub fn index_level(children: &[u8], parents: &mut Vec<u8>) {
-    let (pairs, odd) = children.as_chunks::<64>();
+pub fn index_level<'k>(children: &[u8], divider: impl Fn(usize) -> &'k IndexKey, parents: &mut Vec<u8>) {
+    const BATCH: usize = 64;
+    let (children, _) = children.as_chunks::<32>();
+    let (pairs, odd) = children.as_chunks::<2>();
     parents.resize(pairs.len() * 32, 0);
-    keyed_many(&INDEX_NODE, pairs, parents);
-    parents.extend_from_slice(odd);
+    let mut blocks = [[0; 128]; BATCH];
+    let batches = pairs.chunks(BATCH).zip(parents.chunks_mut(BATCH * 32));
+    for (batch, (pairs, parents)) in batches.enumerate() {
+        for (place, ([left, right], block)) in pairs.iter().zip(&mut blocks).enumerate() {
+            *block = node_block(left, right, divider((batch * BATCH + place) * 2 + 1));
+        }
+        keyed_many(&INDEX_NODE, &blocks[..pairs.len()], parents);
+    }
+    parents.extend_from_slice(odd.as_flattened());
 }
 
 /// The first eight bytes of an event id's hash, as a little-endian integer: what sidecars look ids up by.
@@ -294,11 +309,13 @@ mod tests {
     fn a_level_hashed_side_by_side_is_the_one_hashed_node_by_node() {
         for count in [0_u8, 1, 2, 3, 16, 33, 130, 255] {
             let children: Vec<Hash> = (0..count).map(|i| keyed(&INDEX_LEAF, &[i])).collect();
-            let mut expected: Vec<Hash> =
-                children.as_chunks::<2>().0.iter().map(|[l, r]| IndexTree::node(l, r)).collect();
+            let keys: Vec<IndexKey> = (0..count).map(|i| [i; 64]).collect();
+            let pairs = children.as_chunks::<2>().0.iter().zip(keys.as_chunks::<2>().0);
+            let mut expected: Vec<Hash> = pairs.map(|([l, r], [_, key])| index_node(l, r, key)).collect();
             expected.extend(children.as_chunks::<2>().1);
+            let bytes: Vec<u8> = children.iter().flat_map(|hash| hash.0).collect();
             let mut parents = vec![9];
-            index_level(&children.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>(), &mut parents);
+            index_level(&bytes, |place| &keys[place], &mut parents);
             assert_eq!(parents, expected.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>(), "{count}");
         }
     }
@@ -315,7 +332,7 @@ mod tests {
         assert_ne!(index_term(9, &[0; 62]), index_term(9, &[0; 63]));
         let leaves: Vec<[u8; 128]> = (0..70).map(|i| [i; 128]).collect();
         index_leaves(&leaves, &mut hashes);
-        assert_eq!(hashes, leaves.iter().flat_map(|leaf| IndexTree::leaf(leaf).0).collect::<Vec<u8>>());
+        assert_eq!(hashes, leaves.iter().flat_map(|leaf| index_leaf(leaf).0).collect::<Vec<u8>>());
     }
 
     #[test]

@@ -60,8 +60,8 @@ pub(crate) struct Field {
     last_number: Option<u32>,
     /// The last record's term, for the many fields that say the same again and again.
     last_term: Option<TermId>,
-    /// The committed leaves, ascending by term hash: its first eight bytes and what it is the hash of.
-    pub(super) order: Vec<(u64, TermId)>,
+    /// The term hashes of the committed leaves, ascending.
+    pub(super) order: Vec<Hash>,
     /// The leaf hashes, 32 bytes each, in the same order.
     pub(super) leaves: Vec<u8>,
 }

@@ -8,23 +8,21 @@
 use super::IndexCommitment;
 use super::bits::ones;
 use super::builder::{Field, IndexBuilder};
-use super::terms::{TermId, Terms};
+use super::terms::TermId;
 use crate::Seq;
-use crate::format::index::{ABSENT, IndexLeaf, IndexRoot, PRESENT, UNREADABLE, rules_digest, term_hash};
-use crate::hash::{Hash, IndexTree, TreeHash, index_leaves, index_level, index_term_block, index_terms};
+use crate::format::index::{
+    ABSENT, IndexLeaf, IndexRoot, PRESENT, UNREADABLE, index_key, rules_digest, term_hash,
+};
+use crate::hash::{Hash, IndexKey, index_leaves, index_term_block, index_terms};
+use crate::merkle;
 use crate::source::{EXTRACTOR, TermKind};
 
-/// The reserved terms in the order of [`Field::reserved`]; their ids count down from the greatest.
+/// The reserved terms in the order of [`Field::reserved`].
 const RESERVED: [&[u8]; 3] = [PRESENT, ABSENT, UNREADABLE];
-
-fn reserved_id(which: usize) -> TermId {
-    TermId::MAX - which as TermId
-}
 
 /// A leaf on its way into a field's order.
 struct Fresh {
     term: Hash,
-    id: TermId,
     leaf: Hash,
 }
 
@@ -45,21 +43,6 @@ impl LeafHashes {
     fn iter(&self) -> impl Iterator<Item = (Hash, Hash)> {
         let (terms, leaves) = (self.term_hashes.as_chunks().0, self.leaf_hashes.as_chunks().0);
         terms.iter().zip(leaves).map(|(term, leaf)| (Hash(*term), Hash(*leaf)))
-    }
-}
-
-/// The first eight bytes of a hash, which sort as it does.
-fn prefix(hash: &Hash) -> u64 {
-    u64::from_be_bytes(*hash.0.first_chunk().unwrap_or(&[0; 8]))
-}
-
-fn term_hash_of(terms: &Terms, id: TermId) -> Hash {
-    match RESERVED.get((TermId::MAX - id) as usize) {
-        Some(reserved) => term_hash(TermKind::Reserved, reserved),
-        None => {
-            let term = terms.term(id);
-            term_hash(term.kind, term.bytes)
-        }
     }
 }
 
@@ -112,7 +95,7 @@ impl IndexBuilder {
             for (id, (term, leaf)) in ids.iter().zip(hashes.iter()) {
                 let entry = self.terms.entry_mut(*id);
                 entry.touched = false;
-                self.fields[entry.field as usize].replace(&self.terms, &term, &leaf);
+                self.fields[entry.field as usize].replace(&term, &leaf);
             }
         }
         self.commit_new(usize::MAX, &mut hashes);
@@ -127,11 +110,11 @@ impl IndexBuilder {
         for ids in new.chunks(BATCH) {
             self.hash_leaves(ids, hashes);
             for (id, (term, leaf)) in ids.iter().zip(hashes.iter()) {
-                fresh[self.terms.entry(*id).field as usize].push(Fresh { term, id: *id, leaf });
+                fresh[self.terms.entry(*id).field as usize].push(Fresh { term, leaf });
             }
         }
         for (field, fresh) in self.fields.iter_mut().zip(fresh) {
-            field.merge(&self.terms, fresh);
+            field.merge(fresh);
         }
     }
 
@@ -181,9 +164,9 @@ impl IndexBuilder {
                 let leaf = IndexLeaf { field: field.hash, term: *term, count, seqs: running.hash() }.hash();
                 field.reserved_committed[which] = count;
                 if before == 0 {
-                    field.merge(&self.terms, vec![Fresh { term: *term, id: reserved_id(which), leaf }]);
+                    field.merge(vec![Fresh { term: *term, leaf }]);
                 } else {
-                    field.replace(&self.terms, term, &leaf);
+                    field.replace(term, &leaf);
                 }
             }
         }
@@ -193,47 +176,24 @@ impl IndexBuilder {
         let mut fields: Vec<&Field> = self.fields.iter().filter(|field| !field.private).collect();
         fields.sort_unstable_by_key(|field| field.hash);
         let leaf_count: usize = fields.iter().map(|field| field.order.len()).sum();
-        let mut level = Vec::with_capacity(leaf_count * 32);
+        let (mut leaves, mut keys) = (Vec::with_capacity(leaf_count * 32), Vec::with_capacity(leaf_count));
         for field in fields {
-            level.extend_from_slice(&field.leaves);
+            leaves.extend_from_slice(&field.leaves);
+            keys.extend(field.order.iter().map(|term| -> IndexKey { index_key(&field.hash, term) }));
         }
-        let mut above = Vec::new();
-        while level.len() > 32 {
-            index_level(&level, &mut above);
-            std::mem::swap(&mut level, &mut above);
-        }
-        let root = level.first_chunk().map_or_else(IndexTree::empty, |root| Hash(*root));
-        (root, leaf_count as u64)
+        (merkle::search_root(leaves, &keys), leaf_count as u64)
     }
 }
 
 impl Field {
-    /// The place of a term hash in the order: where it is, or where it belongs.
-    fn place(&self, terms: &Terms, term: &Hash) -> Result<usize, usize> {
-        let key = prefix(term);
-        let from = self.order.partition_point(|(other, _)| *other < key);
-        // Two terms of one prefix are not met in practice, and must still be told apart.
-        for (index, (other, id)) in self.order.iter().enumerate().skip(from) {
-            if *other != key {
-                return Err(index);
-            }
-            match term_hash_of(terms, *id).cmp(term) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Ok(index),
-                std::cmp::Ordering::Greater => return Err(index),
-            }
-        }
-        Err(self.order.len())
-    }
-
-    fn replace(&mut self, terms: &Terms, term: &Hash, leaf: &Hash) {
-        if let Ok(place) = self.place(terms, term) {
+    fn replace(&mut self, term: &Hash, leaf: &Hash) {
+        if let Ok(place) = self.order.binary_search(term) {
             self.leaves[place * 32..][..32].copy_from_slice(&leaf.0);
         }
     }
 
     /// Puts leaves that are not there yet in their places.
-    fn merge(&mut self, terms: &Terms, mut fresh: Vec<Fresh>) {
+    fn merge(&mut self, mut fresh: Vec<Fresh>) {
         if fresh.is_empty() {
             return;
         }
@@ -242,8 +202,8 @@ impl Field {
         let mut old_end = self.order.len();
         let mut new_end = old_end + fresh.len();
         let places: Vec<usize> =
-            fresh.iter().map(|fresh| self.place(terms, &fresh.term).unwrap_or_else(|place| place)).collect();
-        self.order.resize(new_end, (0, 0));
+            fresh.iter().map(|fresh| self.order.partition_point(|term| *term < fresh.term)).collect();
+        self.order.resize(new_end, Hash::ZERO);
         self.leaves.resize(new_end * 32, 0);
         for (fresh, place) in fresh.iter().zip(places).rev() {
             let moved = old_end - place;
@@ -252,7 +212,7 @@ impl Field {
             self.leaves.copy_within(place * 32..old_end * 32, new_end * 32);
             old_end = place;
             new_end -= 1;
-            self.order[new_end] = (prefix(&fresh.term), fresh.id);
+            self.order[new_end] = fresh.term;
             self.leaves[new_end * 32..][..32].copy_from_slice(&fresh.leaf.0);
         }
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::Timestamp;
 use crate::format::frame::LabelBuf;
 use crate::format::index::{IndexLeaf, IndexRoot, rules_digest, term_hash};
-use crate::hash::{self, IndexTree, TreeHash};
+use crate::hash::{self, IndexKey};
 use crate::source::{EventTime, TermKind};
 
 /// A small seeded generator (splitmix64): tests must give the same every time.
@@ -201,25 +201,26 @@ fn plain_commitment(first_seq: Seq, records: &[TestRecord]) -> IndexCommitment {
     leaves.sort();
     let sources: Vec<_> = sources.into_iter().map(|source| (source, test_rules(source).digest)).collect();
     let rules = rules_digest("indelible-extract/1", &sources);
-    let hashes: Vec<Hash> = leaves.iter().map(IndexLeaf::hash).collect();
+    let leaves: Vec<(IndexKey, Hash)> = leaves.iter().map(|leaf| (leaf.key(), leaf.hash())).collect();
     let root = IndexRoot {
         leaf_count: leaves.len() as u64,
         first_seq,
         record_count: records.len() as u32,
         rules,
-        tree_root: plain_root(&hashes),
+        tree_root: plain_root(&leaves),
     };
     IndexCommitment { index_root: root.hash(), rules, leaf_count: root.leaf_count }
 }
 
-/// RFC 6962, section 2.1, as it is written there.
-fn plain_root(leaves: &[Hash]) -> Hash {
+/// RFC 6962, section 2.1, as it is written there, each node with the first key of its right subtree.
+fn plain_root(leaves: &[(IndexKey, Hash)]) -> Hash {
     match leaves {
-        [] => IndexTree::empty(),
-        [leaf] => *leaf,
+        [] => hash::index_empty(),
+        [(_, leaf)] => *leaf,
         _ => {
             let split = leaves.len().next_power_of_two() / 2;
-            IndexTree::node(&plain_root(&leaves[..split]), &plain_root(&leaves[split..]))
+            let (left, right) = leaves.split_at(split);
+            hash::index_node(&plain_root(left), &plain_root(right), &right[0].0)
         }
     }
 }

@@ -5,11 +5,15 @@
 //! 9162 sections 2.1.3.2 and 2.1.4.2. This room knows no file, no record and no format.
 
 mod frontier;
+mod multi;
 mod proof;
 mod reader;
+mod search;
 #[cfg(test)]
 mod tests;
 
 pub use frontier::{Frontier, root};
+pub use multi::{multi_proof, verify_multi};
 pub use proof::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 pub use reader::{Leaves, NoSuchNode, NodeReader, frontier_at, root_at};
+pub use search::{SearchStep, Searched, search_proof, search_root, verify_search};

@@ -8,7 +8,7 @@ use super::reader::subtree_root;
 use crate::hash::{Hash, TreeHash};
 
 /// The largest power of two below `count`, where RFC 6962 splits a tree. `count` is at least 2.
-fn split(count: u64) -> u64 {
+pub(super) fn split(count: u64) -> u64 {
     1 << (count - 1).ilog2()
 }
 

@@ -8,6 +8,7 @@
 
 mod check;
 mod dictionary;
+mod disclose;
 mod locator;
 mod posting;
 mod sidecar;
@@ -17,6 +18,7 @@ mod write;
 mod tests;
 
 pub use dictionary::Field;
+pub use disclose::{IndexLeaves, Shown};
 pub use locator::{Located, Locator};
 pub use posting::Posting;
 pub use sidecar::Sidecar;

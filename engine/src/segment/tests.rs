@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::disk::Mapped;
 use crate::error::Fault;
+use crate::format::disclosure::NotProven;
 use crate::format::sidecar::Section;
 use crate::hash::{Hash, LogTree, TreeHash};
 use crate::index::IndexBuilder;
@@ -431,4 +432,43 @@ fn cost_of_the_sidecar() {
     let before = spent();
     sidecar.check_all().unwrap();
     println!("check all {:?}", spent() - before);
+}
+
+#[test]
+fn what_is_disclosed_proves_postings_absences_and_vocabularies() {
+    for (seed, count) in [(21, 0), (22, 1), (23, 90)] {
+        let records = records(seed, count);
+        let sidecar = open(&sidecar_of(&records)).unwrap();
+        let leaves = sidecar.index_leaves().unwrap();
+        let root = sidecar.meta().index_root;
+        let plain = plain_postings(&records);
+        let private = |name: &str| sidecar.field(name).unwrap().is_some_and(|field| field.is_private());
+        for ((name, kind, bytes), offsets) in plain.iter().filter(|((name, ..), _)| !private(name)) {
+            let term = Term { kind: *kind, bytes };
+            let offsets: Vec<u32> = offsets.iter().copied().collect();
+            let shown = leaves.disclose(&[Shown::Term { field: name, term }]);
+            let opened = shown.open(&root).unwrap();
+            opened.posting(name, *kind, bytes, &offsets).unwrap();
+            assert_eq!(opened.absence(name, *kind, bytes), Err(NotProven::Present));
+            let fewer = &offsets[..offsets.len() - 1];
+            assert_eq!(opened.posting(name, *kind, bytes, fewer), Err(NotProven::OtherRecords));
+            let absent = leaves
+                .disclose(&[Shown::Term { field: name, term: Term { kind: *kind, bytes: b"no such" } }]);
+            absent.open(&root).unwrap().absence(name, *kind, b"no such").unwrap();
+
+            let shown = leaves.disclose(&[Shown::Vocabulary { field: name }]);
+            let opened = shown.open(&root).unwrap();
+            let vocabulary = opened.vocabulary(name).unwrap();
+            assert_eq!(vocabulary.len(), plain.keys().filter(|(other, ..)| other == name).count());
+            let mut withheld = shown.clone();
+            withheld.leaves.remove(0);
+            assert!(withheld.open(&root).is_err());
+        }
+        let nothing = leaves.disclose(&[]);
+        let opened = nothing.open(&root).unwrap();
+        assert_eq!(opened.vocabulary("no such field").is_ok(), count == 0);
+        let elsewhere = leaves.disclose(&[Shown::Vocabulary { field: "no such field" }]);
+        assert_eq!(elsewhere.open(&root).unwrap().vocabulary("no such field"), Ok(&[][..]));
+        assert_eq!(elsewhere.open(&Hash::ZERO).unwrap_err(), NotProven::Statement);
+    }
 }

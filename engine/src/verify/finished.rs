@@ -5,8 +5,11 @@ use std::cmp::Ordering;
 
 use super::reindex::{Field, Reindex};
 use crate::Seq;
-use crate::format::index::{ABSENT, IndexLeaf, IndexRoot, PRESENT, UNREADABLE, rules_digest, term_hash};
-use crate::hash::{self, Hash, IndexTree, TreeHash};
+use crate::format::index::{
+    ABSENT, IndexLeaf, IndexRoot, PRESENT, UNREADABLE, index_key, rules_digest, term_hash,
+};
+use crate::hash::{self, Hash, IndexKey};
+use crate::merkle;
 use crate::source::{EXTRACTOR, EventTime, Term, TermKind};
 
 /// What a seal should state.
@@ -226,19 +229,15 @@ fn hash_offsets(offsets: &[u32], scratch: &mut Vec<u8>) -> Hash {
 fn tree(mut by_field: Vec<Vec<Leaf>>, hashes: &[Hash]) -> (Hash, u64) {
     let mut order: Vec<usize> = (0..by_field.len()).collect();
     order.sort_unstable_by_key(|field| hashes[*field]);
-    let mut level = Vec::with_capacity(by_field.iter().map(|leaves| leaves.len() * 32).sum());
+    let leaf_count = by_field.iter().map(Vec::len).sum();
+    let (mut leaves, mut keys) = (Vec::with_capacity(leaf_count * 32), Vec::with_capacity(leaf_count));
     for field in order {
         // Hashes are told apart by their first bytes.
         by_field[field].sort_unstable_by(|a, b| a.key.cmp(&b.key).then_with(|| a.term.cmp(&b.term)));
-        level.extend(by_field[field].iter().flat_map(|leaf| leaf.leaf.0));
+        leaves.extend(by_field[field].iter().flat_map(|leaf| leaf.leaf.0));
+        keys.extend(by_field[field].iter().map(|leaf| -> IndexKey { index_key(&hashes[field], &leaf.term) }));
     }
-    let leaf_count = (level.len() / 32) as u64;
-    let mut above = Vec::new();
-    while level.len() > 32 {
-        hash::index_level(&level, &mut above);
-        std::mem::swap(&mut level, &mut above);
-    }
-    (level.first_chunk().map_or_else(IndexTree::empty, |root| Hash(*root)), leaf_count)
+    (merkle::search_root(leaves, &keys), leaf_count as u64)
 }
 
 /// The order of canonical decimals by value: no exponent, no needless zero, so that lengths and digits tell it.
