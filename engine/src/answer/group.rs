@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use super::Trouble;
 use super::hit::Hit;
 use super::search::Search;
 use super::set::Set;
-use super::view::View;
-use super::{Piece, Trouble};
+use super::stretch::Stretch;
 use crate::filter::Place;
 use crate::index::compare_terms;
 use crate::segment::{Field, Posting};
@@ -78,7 +78,7 @@ impl Search {
         let mut groups = Groups::default();
         for piece in self.take_pieces() {
             // A piece that has to be asked twice must not count twice.
-            let of_piece = self.ask(&piece, |search, view| search.group_piece(&piece, view, fields))?;
+            let of_piece = self.ask(piece, |search, stretch| search.group_piece(piece, stretch, fields))?;
             groups.records += of_piece.records;
             for (key, count) in of_piece.counts {
                 *groups.counts.entry(key).or_default() += count;
@@ -88,24 +88,24 @@ impl Search {
         Ok(groups)
     }
 
-    fn group_piece(&mut self, piece: &Piece, view: &View, fields: &[&str]) -> Result<Groups, Trouble> {
+    fn group_piece(&mut self, piece: usize, stretch: &Stretch, fields: &[&str]) -> Result<Groups, Trouble> {
         let mut groups = Groups::default();
-        let seqs = self.of_piece(piece);
-        let bounds = self.planner(view).plan(Set::Range(view.offsets(&seqs)))?;
-        let confirmed: Set = self.confirm(view, bounds.open)?.into_iter().collect();
+        let seqs = self.of_piece(piece)?;
+        let bounds = self.planner(stretch).plan(Set::Range(stretch.offsets(&seqs)))?;
+        let confirmed: Set = self.confirm(stretch, bounds.open)?.into_iter().collect();
         let records = bounds.sure.or(confirmed);
         groups.records = records.len();
         if records.is_empty() {
             return Ok(groups);
         }
-        if postings_serve(view, fields, &records)? {
+        if postings_serve(stretch, fields, &records)? {
             let mut key = Vec::with_capacity(fields.len());
-            by_postings(view, fields, &records, &mut key, &mut groups)?;
+            by_postings(stretch, fields, &records, &mut key, &mut groups)?;
             return Ok(groups);
         }
         for offset in records.offsets(false) {
             self.watch.check()?;
-            let hit = view.hit(offset)?;
+            let hit = stretch.hit(offset)?;
             add_row(&hit, fields, &mut Vec::with_capacity(fields.len()), &mut groups)?;
             check_limit(&groups)?;
         }
@@ -122,21 +122,21 @@ fn check_limit(groups: &Groups) -> Result<()> {
 }
 
 /// Whether postings know all values of these fields, and to look through them is less work than to read the records.
-fn postings_serve(view: &View, fields: &[&str], records: &Set) -> Result<bool, Trouble> {
+fn postings_serve(stretch: &Stretch, fields: &[&str], records: &Set) -> Result<bool, Trouble> {
     let mut combinations = 1_u64;
     for name in fields {
-        if view.untermed.iter().any(|untermed| untermed.name == *name) {
+        if stretch.untermed.iter().any(|untermed| untermed.name == *name) {
             return Ok(false);
         }
-        let terms = view.sidecar.field(name)?.map_or(0, |field| u64::from(field.term_count()));
+        let terms = stretch.sidecar.field(name)?.map_or(0, |field| u64::from(field.term_count()));
         combinations = combinations.saturating_mul(terms + 2);
     }
-    let is_counted = fields.len() == 1 && records.covers(&(0..view.count()));
+    let is_counted = fields.len() == 1 && records.covers(&(0..stretch.count()));
     Ok(is_counted || combinations / 2 <= records.len())
 }
 
 fn by_postings(
-    view: &View,
+    stretch: &Stretch,
     fields: &[&str],
     records: &Set,
     key: &mut Vec<GroupKey>,
@@ -146,9 +146,9 @@ fn by_postings(
         *groups.counts.entry(key.clone()).or_default() += records.len();
         return Ok(check_limit(groups)?);
     };
-    let is_everything = records.covers(&(0..view.count()));
+    let is_everything = records.covers(&(0..stretch.count()));
     let mut visit = |of_key: GroupKey, posting: Option<Posting<'_>>| -> Result<(), Trouble> {
-        let count = posting.map_or(u64::from(view.count()), |posting| u64::from(posting.count()));
+        let count = posting.map_or(u64::from(stretch.count()), |posting| u64::from(posting.count()));
         if count == 0 {
             return Ok(());
         }
@@ -162,13 +162,13 @@ fn by_postings(
                 None => records.clone(),
             };
             if !these.is_empty() {
-                by_postings(view, rest, &these, key, groups)?;
+                by_postings(stretch, rest, &these, key, groups)?;
             }
         }
         key.pop();
         Ok(())
     };
-    let Some(field) = view.sidecar.field(name)? else { return visit(GroupKey::Absent, None) };
+    let Some(field) = stretch.sidecar.field(name)? else { return visit(GroupKey::Absent, None) };
     each_term(&field, |term, posting| visit(GroupKey::Term(term.into()), Some(posting)))?;
     visit(GroupKey::Absent, Some(field.absent()?))?;
     visit(GroupKey::Unreadable, Some(field.unreadable()?))

@@ -18,79 +18,70 @@ mod names;
 mod plan;
 mod search;
 mod set;
+mod stretch;
+mod stretches;
 #[cfg(test)]
 mod tests;
 mod text;
-mod view;
-mod views;
 mod vocabulary;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::format::head::Head;
+use crate::log::views::View;
 use crate::log::{Catalog, Log};
-use crate::{Error, Fault, SegmentId, Seq};
+use crate::{Error, Fault, Result, Seq};
 
 pub use explain::{Explanation, PostingExplanation, SegmentExplanation};
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
 pub use search::{Search, Warning, Watch};
-pub(crate) use views::Views;
+pub(crate) use stretches::Stretches;
 pub use vocabulary::FieldSummary;
 pub(crate) use vocabulary::{field_summaries, terms};
 
-/// The log as of one head, and the views of its segments that are open already.
+/// The log as of one head, and the stretches of it that are open already.
 #[derive(Debug, Clone)]
 pub(crate) struct AsOf {
     pub(crate) log: Arc<Log>,
-    pub(crate) views: Arc<Views>,
+    pub(crate) stretches: Arc<Stretches>,
     pub(crate) head: Arc<Head>,
     pub(crate) catalog: Arc<Catalog>,
-}
-
-/// A part of the log that has a view of its own.
-#[derive(Debug, Clone)]
-struct Piece {
-    id: SegmentId,
-    seqs: Range<Seq>,
-    log_len: u64,
-    sealed: bool,
+    pub(crate) views: Arc<[View]>,
 }
 
 impl AsOf {
-    /// The pieces that hold records of `seqs`, in order.
-    fn pieces(&self, seqs: &Range<Seq>) -> impl DoubleEndedIterator<Item = Piece> + use<> {
-        let catalog = Arc::clone(&self.catalog);
-        let first = catalog.sealed.partition_point(|place| place.end_seq <= seqs.start);
-        let end = catalog.sealed.partition_point(|place| place.first_seq < seqs.end).max(first);
-        let active = Piece {
-            id: self.head.active,
-            seqs: self.head.active.0..self.head.next_seq,
-            log_len: self.head.written_len,
-            sealed: false,
-        };
-        let has_active = active.seqs.start < seqs.end && seqs.start < active.seqs.end;
-        let sealed = (first..end).filter_map(move |index| {
-            let place = catalog.sealed.get(index)?;
-            let seqs = place.first_seq..place.end_seq;
-            Some(Piece { id: SegmentId(place.first_seq), seqs, log_len: place.log_len, sealed: true })
-        });
-        sealed.chain(has_active.then_some(active))
+    /// The places among the views of those that hold records of `seqs`.
+    fn pieces(&self, seqs: &Range<Seq>) -> Range<usize> {
+        let start = self.views.partition_point(|view| view.end_seq <= seqs.start);
+        let end = self.views.partition_point(|view| view.first_seq < seqs.end);
+        start..end.max(start)
+    }
+
+    /// The view at `piece`.
+    fn view(&self, piece: usize) -> Result<&View> {
+        let missing = || Error::NotFound { what: "part of the log", name: piece.to_string() };
+        self.views.get(piece).ok_or_else(missing)
+    }
+
+    /// Whether nothing is ever written to the view's log again.
+    fn is_sealed(&self, view: &View) -> bool {
+        view.segment != self.head.active
     }
 }
 
-/// Why a view gave no answer.
+/// Why a stretch gave no answer.
 #[derive(Debug)]
 enum Trouble {
     /// The sidecar is not what it should be, or not what the log is: the log may still be whole.
-    View(Fault),
+    Stretch(Fault),
     Other(Error),
 }
 
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Trouble {
-        Trouble::View(fault)
+        Trouble::Stretch(fault)
     }
 }
 

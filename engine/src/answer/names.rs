@@ -17,9 +17,9 @@ pub(super) fn bounds(
     asked: &Asked,
     within: &Set,
 ) -> Result<Bounds, Trouble> {
-    let Some(field) = planner.view.sidecar.field(name)? else { return Ok(Bounds::exact(Set::none())) };
+    let Some(field) = planner.stretch.sidecar.field(name)? else { return Ok(Bounds::exact(Set::none())) };
     let mut bounds = Bounds::exact(by_terms(planner, &field, asked)?);
-    for untermed in planner.view.untermed.iter().filter(|untermed| untermed.name == name) {
+    for untermed in planner.stretch.untermed.iter().filter(|untermed| untermed.name == name) {
         let records = planner.of_source(untermed.source)?;
         let (sure, open) = (bounds.sure.minus(&records), bounds.open.minus(&records));
         let theirs = by_value(planner, &field, untermed.kind, asked, records.and(within.clone()))?;
@@ -70,8 +70,8 @@ fn by_value(
         (_, Asked::Some(TermTest::OneOf(terms, globs))) if globs.is_empty() => {
             let mut open = Vec::new();
             for (_, id) in terms.iter().filter(|(kind, _)| *kind == TermKind::Text) {
-                let seqs = planner.view.sidecar.find_event(id)?;
-                open.extend(seqs.iter().map(|seq| (seq - planner.view.sidecar.first_seq()) as u32));
+                let seqs = planner.stretch.sidecar.find_event(id)?;
+                open.extend(seqs.iter().map(|seq| (seq - planner.stretch.sidecar.first_seq()) as u32));
             }
             open.sort_unstable();
             open.dedup();
@@ -85,7 +85,7 @@ fn by_value(
 fn at_times(planner: &Planner<'_>, test: &TermTest, passes: bool, records: Set) -> Result<Set, Trouble> {
     let mut found = Vec::new();
     for offset in records.offsets(false) {
-        let Some(EventTime::Known(time)) = planner.view.sidecar.event_time(offset)? else { continue };
+        let Some(EventTime::Known(time)) = planner.stretch.sidecar.event_time(offset)? else { continue };
         let holds = match test {
             TermTest::Time(comparison, wanted) => comparison.holds(time.cmp(wanted)),
             _ => test.passes(Term { kind: TermKind::Text, bytes: time.to_string().as_bytes() }),
@@ -112,10 +112,10 @@ fn passing(planner: &Planner<'_>, field: &Field<'_>, test: &TermTest) -> Result<
 /// At most how many records have a term that passes, where that can be known at little cost.
 pub(super) fn count_max(planner: &Planner<'_>, name: &str, test: &TermTest) -> Result<Option<u64>, Trouble> {
     let TermTest::OneOf(terms, globs) = test else { return Ok(None) };
-    if !globs.is_empty() || planner.view.untermed.iter().any(|untermed| untermed.name == name) {
+    if !globs.is_empty() || planner.stretch.untermed.iter().any(|untermed| untermed.name == name) {
         return Ok(None);
     }
-    let Some(field) = planner.view.sidecar.field(name)? else { return Ok(Some(0)) };
+    let Some(field) = planner.stretch.sidecar.field(name)? else { return Ok(Some(0)) };
     let mut count = 0;
     for (kind, bytes) in terms {
         let posting = field.posting_of_term(Term { kind: *kind, bytes })?;

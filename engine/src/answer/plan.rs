@@ -6,7 +6,7 @@ use super::bounds::Bounds;
 use super::explain::Trace;
 use super::search::Watch;
 use super::set::Set;
-use super::view::View;
+use super::stretch::Stretch;
 use super::{Trouble, names};
 use crate::filter::{Asked, Clock, Matcher, Node, Window};
 use crate::segment::Posting;
@@ -14,7 +14,7 @@ use crate::source::{EventTime, Term, TermKind};
 
 /// What stands between a condition and its answer in one segment.
 pub(super) struct Planner<'a> {
-    pub(super) view: &'a View,
+    pub(super) stretch: &'a Stretch,
     pub(super) matcher: &'a Matcher,
     pub(super) watch: &'a Watch,
     pub(super) trace: Option<&'a RefCell<Trace>>,
@@ -29,7 +29,7 @@ impl Planner<'_> {
 
     /// What the index says of the records in `within`; what it says of others means nothing.
     fn bounds(&self, node: &Node, within: &Set) -> Result<Bounds, Trouble> {
-        let everything = || Set::Range(0..self.view.count());
+        let everything = || Set::Range(0..self.stretch.count());
         Ok(match node {
             Node::All(nodes) => {
                 let mut nodes: Vec<(u64, &Node)> =
@@ -58,12 +58,12 @@ impl Planner<'_> {
             Node::Path(..) => Bounds::open(within.clone()),
             Node::Text(needle) => Bounds::exact(self.text(needle, within)?),
             Node::Time(clock, window) => Bounds::exact(self.time(*clock, *window, within)?),
-            Node::Seqs(seqs) => Bounds::exact(Set::Range(self.view.offsets(seqs))),
+            Node::Seqs(seqs) => Bounds::exact(Set::Range(self.stretch.offsets(seqs))),
             Node::Ids(ids) => {
                 let mut open = Vec::new();
                 for id in ids {
-                    let seqs = self.view.sidecar.find_event(id.as_bytes())?;
-                    open.extend(seqs.iter().map(|seq| (seq - self.view.sidecar.first_seq()) as u32));
+                    let seqs = self.stretch.sidecar.find_event(id.as_bytes())?;
+                    open.extend(seqs.iter().map(|seq| (seq - self.stretch.sidecar.first_seq()) as u32));
                 }
                 open.sort_unstable();
                 open.dedup();
@@ -75,7 +75,7 @@ impl Planner<'_> {
 
     /// About how many records a condition leaves, those first that are cheap to know. Costs nothing itself.
     fn cost(&self, node: &Node) -> Result<u64, Trouble> {
-        let count = u64::from(self.view.count());
+        let count = u64::from(self.stretch.count());
         Ok(match node {
             Node::Ids(ids) => ids.len() as u64,
             Node::Seqs(_) => 0,
@@ -99,7 +99,7 @@ impl Planner<'_> {
 
     /// The records of one source.
     pub(super) fn of_source(&self, source: u64) -> Result<Set, Trouble> {
-        let Some(field) = self.view.sidecar.field("source")? else { return Ok(Set::none()) };
+        let Some(field) = self.stretch.sidecar.field("source")? else { return Ok(Set::none()) };
         let text = source.to_string();
         let term = Term { kind: TermKind::Number, bytes: text.as_bytes() };
         field.posting_of_term(term)?.map_or(Ok(Set::none()), |posting| self.set("source", &text, posting))
@@ -120,7 +120,7 @@ impl Planner<'_> {
         let mut found = Vec::new();
         for offset in within.clone().offsets(false) {
             self.watch.check()?;
-            if needle.find(self.view.hit(offset)?.body()).is_some() {
+            if needle.find(self.stretch.hit(offset)?.body()).is_some() {
                 found.push(offset);
             }
         }
@@ -128,7 +128,7 @@ impl Planner<'_> {
     }
 
     fn time(&self, clock: Clock, window: Window, within: &Set) -> Result<Set, Trouble> {
-        let sidecar = &self.view.sidecar;
+        let sidecar = &self.stretch.sidecar;
         let mut found = Vec::new();
         for offset in within.clone().offsets(false) {
             let known = match clock {

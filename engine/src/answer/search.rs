@@ -1,7 +1,6 @@
 //! Walking through all records that match, in the order of the log or against it.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::explain::{self, Explanation, SegmentExplanation, Trace};
 use super::plan::Planner;
 use super::set::{Offsets, Set};
-use super::view::View;
-use super::{AsOf, Hit, Piece, Trouble};
+use super::stretch::Stretch;
+use super::{AsOf, Hit, Trouble};
 use crate::filter::{Filter, Matcher, Scratch};
 use crate::{Error, Result, SegmentId, Seq};
 
@@ -63,7 +62,7 @@ pub struct Search {
     pub(super) watch: Arc<Watch>,
     pub(super) scratch: Scratch,
     newest_first: bool,
-    pieces: Option<VecDeque<Piece>>,
+    pieces: Option<Range<usize>>,
     current: Option<Current>,
     warnings: Vec<Warning>,
     failed: bool,
@@ -72,8 +71,8 @@ pub struct Search {
 /// The segment that is being walked through.
 #[derive(Debug)]
 struct Current {
-    piece: Piece,
-    view: Arc<View>,
+    piece: usize,
+    stretch: Arc<Stretch>,
     offsets: Offsets,
     open: Set,
     /// The records of the piece that are still to be decided on.
@@ -141,10 +140,10 @@ impl Search {
     pub fn total(&mut self) -> Result<u64> {
         let mut total = 0;
         for piece in self.take_pieces() {
-            let seqs = self.of_piece(&piece);
-            total += self.ask(&piece, |search, view| {
-                let bounds = search.planner(view).plan(Set::Range(view.offsets(&seqs)))?;
-                Ok(bounds.sure.len() + search.confirm(view, bounds.open)?.len() as u64)
+            let seqs = self.of_piece(piece)?;
+            total += self.ask(piece, |search, stretch| {
+                let bounds = search.planner(stretch).plan(Set::Range(stretch.offsets(&seqs)))?;
+                Ok(bounds.sure.len() + search.confirm(stretch, bounds.open)?.len() as u64)
             })?;
             self.watch.pass(seqs.end - seqs.start);
         }
@@ -159,22 +158,22 @@ impl Search {
         let mut explanation = Explanation::default();
         let trace = RefCell::new(Trace::default());
         for piece in self.take_pieces() {
-            let seqs = self.of_piece(&piece);
-            let segment = self.ask(&piece, |search, view| {
-                let mut planner = search.planner(view);
+            let seqs = self.of_piece(piece)?;
+            let segment = self.ask(piece, |search, stretch| {
+                let mut planner = search.planner(stretch);
                 planner.trace = Some(&trace);
-                let bounds = planner.plan(Set::Range(view.offsets(&seqs)))?;
+                let bounds = planner.plan(Set::Range(stretch.offsets(&seqs)))?;
                 let (sure, open) = (bounds.sure.len(), bounds.open.len());
                 let mut matches = sure;
                 for offset in bounds.open.offsets(false) {
-                    let hit = view.hit(offset)?;
+                    let hit = stretch.hit(offset)?;
                     explanation.bytes_read += hit.body().len() as u64;
                     matches += u64::from(search.matcher.matches(&hit.subject()?, &mut search.scratch)?);
                 }
                 explanation.matches += matches;
                 explanation.records_read += open;
-                let rebuilt = view.rebuilt.clone();
-                Ok(SegmentExplanation { id: piece.id, records: explain::asked(&seqs), sure, open, rebuilt })
+                let rebuilt = stretch.rebuilt.clone();
+                Ok(SegmentExplanation { id: stretch.id, records: explain::asked(&seqs), sure, open, rebuilt })
             })?;
             explanation.segments.push(segment);
         }
@@ -184,16 +183,16 @@ impl Search {
         Ok(explanation)
     }
 
-    pub(super) fn planner<'a>(&'a self, view: &'a View) -> Planner<'a> {
-        Planner { view, matcher: &self.matcher, watch: &self.watch, trace: None }
+    pub(super) fn planner<'a>(&'a self, stretch: &'a Stretch) -> Planner<'a> {
+        Planner { stretch, matcher: &self.matcher, watch: &self.watch, trace: None }
     }
 
     /// Those of `open` that match.
-    pub(super) fn confirm(&mut self, view: &View, open: Set) -> Result<Vec<u32>, Trouble> {
+    pub(super) fn confirm(&mut self, stretch: &Stretch, open: Set) -> Result<Vec<u32>, Trouble> {
         let mut found = Vec::new();
         for offset in open.offsets(false) {
             self.watch.check()?;
-            let hit = view.hit(offset)?;
+            let hit = stretch.hit(offset)?;
             if self.matcher.matches(&hit.subject()?, &mut self.scratch)? {
                 found.push(offset);
             }
@@ -201,21 +200,22 @@ impl Search {
         Ok(found)
     }
 
-    /// Lets `ask` ask the view of a piece; where that is not whole, a new one.
+    /// Lets `ask` ask the stretch of a piece; where that is not whole, a new one.
     pub(super) fn ask<T>(
         &mut self,
-        piece: &Piece,
-        mut ask: impl FnMut(&mut Self, &Arc<View>) -> Result<T, Trouble>,
+        piece: usize,
+        mut ask: impl FnMut(&mut Self, &Arc<Stretch>) -> Result<T, Trouble>,
     ) -> Result<T> {
         self.watch.check()?;
-        let (views, as_of) = (Arc::clone(&self.as_of.views), self.as_of.clone());
+        let as_of = self.as_of.clone();
+        let view = as_of.view(piece)?;
         let mut rebuilt = None;
-        let answer = views.ask(&as_of, piece, |view| {
-            rebuilt.clone_from(&view.rebuilt);
-            ask(self, view)
+        let answer = as_of.stretches.ask(&as_of, view, |stretch| {
+            rebuilt.clone_from(&stretch.rebuilt);
+            ask(self, stretch)
         });
         if let Some(reason) = rebuilt {
-            self.warn(piece.id, reason);
+            self.warn(view.segment, reason);
         }
         answer
     }
@@ -228,24 +228,25 @@ impl Search {
     }
 
     /// The pieces to look at, which are then looked at.
-    pub(super) fn take_pieces(&mut self) -> VecDeque<Piece> {
+    pub(super) fn take_pieces(&mut self) -> Range<usize> {
         let total = self.seqs.end.saturating_sub(self.seqs.start);
         self.watch.total.store(total, Ordering::Relaxed);
-        self.pieces.take().unwrap_or_else(|| self.as_of.pieces(&self.seqs).collect())
+        self.pieces.take().unwrap_or_else(|| self.as_of.pieces(&self.seqs))
     }
 
     /// The seqs of a piece that are wanted.
-    pub(super) fn of_piece(&self, piece: &Piece) -> Range<Seq> {
-        let (start, end) = (self.seqs.start.max(piece.seqs.start), self.seqs.end.min(piece.seqs.end));
-        start..end.max(start)
+    pub(super) fn of_piece(&self, piece: usize) -> Result<Range<Seq>> {
+        let view = self.as_of.view(piece)?;
+        let (start, end) = (self.seqs.start.max(view.first_seq), self.seqs.end.min(view.end_seq));
+        Ok(start..end.max(start))
     }
 
     /// Goes over to the next piece that may hold a match; false after the last.
     fn advance(&mut self) -> Result<bool> {
         let mut pieces = self.take_pieces();
-        while let Some(piece) = if self.newest_first { pieces.pop_back() } else { pieces.pop_front() } {
-            let left = self.of_piece(&piece);
-            let planned = self.ask(&piece, |search, view| search.enter(&piece, view, left.clone()))?;
+        while let Some(piece) = if self.newest_first { pieces.next_back() } else { pieces.next() } {
+            let left = self.of_piece(piece)?;
+            let planned = self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;
             if let Some(current) = planned {
                 self.current = Some(current);
                 self.pieces = Some(pieces);
@@ -257,14 +258,19 @@ impl Search {
         Ok(false)
     }
 
-    fn enter(&self, piece: &Piece, view: &Arc<View>, left: Range<Seq>) -> Result<Option<Current>, Trouble> {
-        let bounds = self.planner(view).plan(Set::Range(view.offsets(&left)))?;
+    fn enter(
+        &self,
+        piece: usize,
+        stretch: &Arc<Stretch>,
+        left: Range<Seq>,
+    ) -> Result<Option<Current>, Trouble> {
+        let bounds = self.planner(stretch).plan(Set::Range(stretch.offsets(&left)))?;
         let all = bounds.all();
         if all.is_empty() {
             return Ok(None);
         }
         let offsets = all.offsets(self.newest_first);
-        Ok(Some(Current { piece: piece.clone(), view: Arc::clone(view), offsets, open: bounds.open, left }))
+        Ok(Some(Current { piece, stretch: Arc::clone(stretch), offsets, open: bounds.open, left }))
     }
 
     fn find_next(&mut self) -> Result<Option<Hit>> {
@@ -283,7 +289,7 @@ impl Search {
             };
             match decide(current, offset, &self.matcher, &mut self.scratch) {
                 Ok(hit) => {
-                    let seq = current.view.sidecar.first_seq() + u64::from(offset);
+                    let seq = current.stretch.sidecar.first_seq() + u64::from(offset);
                     let before = current.left.end - current.left.start;
                     current.left =
                         if self.newest_first { current.left.start..seq } else { seq + 1..current.left.end };
@@ -293,12 +299,12 @@ impl Search {
                     }
                 }
                 Err(Trouble::Other(error)) => return Err(error),
-                Err(Trouble::View(fault)) => {
-                    let Some(Current { piece, view, left, .. }) = self.current.take() else { continue };
-                    let (views, as_of) = (Arc::clone(&self.as_of.views), self.as_of.clone());
-                    views.rebuild(&as_of, &piece, &view, &fault)?;
+                Err(Trouble::Stretch(fault)) => {
+                    let Some(Current { piece, stretch, left, .. }) = self.current.take() else { continue };
+                    let view = self.as_of.view(piece)?;
+                    self.as_of.stretches.remake(&self.as_of, view, &stretch, &fault)?;
                     self.current =
-                        self.ask(&piece, |search, view| search.enter(&piece, view, left.clone()))?;
+                        self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;
                 }
             }
         }
@@ -312,7 +318,7 @@ fn decide(
     matcher: &Matcher,
     scratch: &mut Scratch,
 ) -> Result<Option<Hit>, Trouble> {
-    let hit = current.view.hit(offset)?;
+    let hit = current.stretch.hit(offset)?;
     let matches = !current.open.contains(offset) || matcher.matches(&hit.subject()?, scratch)?;
     Ok(matches.then_some(hit))
 }

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::group::{OwnedTerm, each_term, set_of};
-use super::set::Set;
-use super::view::View;
-use super::{AsOf, Piece, Trouble, names};
+use super::group::{OwnedTerm, each_term};
+use super::stretch::Stretch;
+use super::{AsOf, Trouble, names};
 use crate::filter::Glob;
-use crate::segment::Posting;
 use crate::source::TermKind;
 use crate::{Error, Result, limits};
 
@@ -26,12 +24,12 @@ pub struct FieldSummary {
 pub(crate) fn field_summaries(as_of: &AsOf) -> Result<Vec<FieldSummary>> {
     let mut fields: BTreeMap<String, FieldSummary> = BTreeMap::new();
     for piece in as_of.pieces(&(0..as_of.head.next_seq)) {
-        let of_piece = as_of.views.ask(as_of, &piece, |view| {
+        let of_piece = as_of.stretches.ask(as_of, as_of.view(piece)?, |stretch| {
             let mut of_piece = Vec::new();
-            for index in 0..view.sidecar.field_count()? {
-                let Some(field) = view.sidecar.field_at(index)? else { continue };
-                let present = count(view, &piece, field.present()?)?;
-                let unreadable = count(view, &piece, field.unreadable()?)?;
+            for index in 0..stretch.sidecar.field_count()? {
+                let Some(field) = stretch.sidecar.field_at(index)? else { continue };
+                let present = u64::from(field.present()?.count());
+                let unreadable = u64::from(field.unreadable()?.count());
                 of_piece.push(FieldSummary { name: field.name().to_owned(), present, unreadable });
             }
             Ok(of_piece)
@@ -51,7 +49,8 @@ pub(crate) fn field_summaries(as_of: &AsOf) -> Result<Vec<FieldSummary>> {
 pub(crate) fn terms(as_of: &AsOf, name: &str, glob: Option<&Glob>) -> Result<BTreeMap<OwnedTerm, u64>> {
     let mut terms: BTreeMap<OwnedTerm, u64> = BTreeMap::new();
     for piece in as_of.pieces(&(0..as_of.head.next_seq)) {
-        let of_piece = as_of.views.ask(as_of, &piece, |view| of_piece(view, &piece, name, glob))?;
+        let of_piece =
+            as_of.stretches.ask(as_of, as_of.view(piece)?, |stretch| of_piece(stretch, name, glob))?;
         for (term, count) in of_piece {
             *terms.entry(term).or_default() += count;
         }
@@ -63,17 +62,12 @@ pub(crate) fn terms(as_of: &AsOf, name: &str, glob: Option<&Glob>) -> Result<BTr
     Ok(terms)
 }
 
-fn of_piece(
-    view: &View,
-    piece: &Piece,
-    name: &str,
-    glob: Option<&Glob>,
-) -> Result<Vec<(OwnedTerm, u64)>, Trouble> {
+fn of_piece(stretch: &Stretch, name: &str, glob: Option<&Glob>) -> Result<Vec<(OwnedTerm, u64)>, Trouble> {
     let mut found = Vec::new();
-    let Some(field) = view.sidecar.field(name)? else { return Ok(found) };
+    let Some(field) = stretch.sidecar.field(name)? else { return Ok(found) };
     let Some(glob) = glob else {
         each_term(&field, |term, posting| {
-            found.push((term.into(), count(view, piece, posting)?));
+            found.push((term.into(), u64::from(posting.count())));
             Ok(())
         })?;
         return Ok(found);
@@ -81,17 +75,8 @@ fn of_piece(
     for ordinal in names::with_prefix(&field, field.ordinals(TermKind::Text), glob.prefix())? {
         let Some(term) = field.term(ordinal)? else { continue };
         if glob.matches(term.bytes) {
-            found.push((term.into(), count(view, piece, field.posting(ordinal)?)?));
+            found.push((term.into(), u64::from(field.posting(ordinal)?.count())));
         }
     }
     Ok(found)
-}
-
-/// How many of a posting's records are in the piece.
-fn count(view: &View, piece: &Piece, posting: Posting<'_>) -> Result<u64, Trouble> {
-    let offsets = view.offsets(&piece.seqs);
-    if offsets == (0..view.count()) {
-        return Ok(u64::from(posting.count()));
-    }
-    Ok(set_of(posting)?.and(Set::Range(offsets)).len())
 }

@@ -10,17 +10,16 @@ use super::files::LogFile;
 use super::scan::{self, FrameScan};
 use super::sources::STORE_RECORDS;
 use super::{Catalog, Committed, Log};
-use crate::disk::Mapped;
 use crate::format::frame::{self, FrameRecord};
 use crate::format::head::Head;
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::hash::{Hash, LogTree};
 use crate::index::{IndexBuilder, IndexedRecord};
 use crate::merkle::Frontier;
-use crate::segment::{self, Locator, SegmentFacts, Sidecar};
+use crate::segment::Locator;
 use crate::source::{Fields, Profile};
 use crate::store::Prepared;
-use crate::{Error, Result, SegmentId, Seq};
+use crate::{Result, SegmentId, Seq};
 
 /// How many bytes of frames a commit reads at most to keep this index up to the log.
 const FOLLOW_LEN: u64 = 16 << 10;
@@ -128,7 +127,7 @@ impl Indexer {
     }
 
     /// Reads the frames of this segment's log up to `end`, from where the last reading ended.
-    pub(crate) fn read_frames(
+    pub(super) fn read_frames(
         &mut self,
         log: &Log,
         catalog: &Catalog,
@@ -153,21 +152,6 @@ impl Indexer {
             self.next_at = at + header.frame_len();
         }
         Ok(())
-    }
-
-    /// The sidecar of what is indexed, in memory. The segment's log is `log_len` bytes long.
-    pub(crate) fn into_sidecar(mut self, log: &Log, log_len: u64) -> Result<Sidecar> {
-        let path = log.layout.sidecar(self.segment);
-        let facts = SegmentFacts {
-            store_id: log.store_id,
-            log_len,
-            segment_root: self.own.root(),
-            leaves: &self.leaves,
-            locator: &self.locator,
-        };
-        let mut bytes = Vec::new();
-        segment::encode_sidecar(&mut self.builder, &facts, &mut bytes).map_err(Error::io("encode", &path))?;
-        Sidecar::open(Mapped::heap(bytes)).map_err(|fault| fault.in_file(&path))
     }
 
     fn read(&mut self, log: &Log, catalog: &Catalog, record: &FrameRecord<'_>, leaf: Hash) -> Result<()> {

@@ -11,7 +11,7 @@ use super::{Catalog, Log, lock};
 use crate::disk::Mapped;
 use crate::format::head::Head;
 use crate::segment::{self, SegmentFacts, Sidecar};
-use crate::{Error, Result, SegmentId, Seq};
+use crate::{Error, Result, SegmentId, Seq, StoreId};
 
 /// A run of one segment's records, all of them in the snapshot, and the way to their index.
 #[derive(Debug)]
@@ -25,6 +25,16 @@ pub(crate) struct View {
     /// Length of the log's frames up to there, in bytes.
     log_len: u64,
     opened: Mutex<Option<Arc<Sidecar>>>,
+}
+
+impl View {
+    /// Whether a sidecar is that of just these records of this store.
+    pub(crate) fn fits(&self, sidecar: &Sidecar, store_id: StoreId) -> bool {
+        let meta = sidecar.meta();
+        meta.store_id == store_id
+            && meta.log_len == self.log_len
+            && (meta.first_seq, sidecar.end_seq()) == (self.first_seq, self.end_seq)
+    }
 }
 
 /// The active segment's views as they were last made.
@@ -68,12 +78,7 @@ impl Log {
         if let Some(sidecar) = &*opened {
             return Ok(Arc::clone(sidecar));
         }
-        let fits = |sidecar: &Arc<Sidecar>| {
-            let meta = sidecar.meta();
-            meta.store_id == self.store_id
-                && meta.log_len == view.log_len
-                && (meta.first_seq, sidecar.end_seq()) == (view.first_seq, view.end_seq)
-        };
+        let fits = |sidecar: &Arc<Sidecar>| view.fits(sidecar, self.store_id);
         let sidecar = match self.files.sidecar(view.segment).filter(fits) {
             Some(sidecar) => sidecar,
             None => self.index_anew(view, catalog)?,

@@ -30,9 +30,9 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidFilter`](crate::Error::InvalidFilter).
+    /// [`Error::InvalidFilter`](crate::Error::InvalidFilter); whatever reading the active segment's log says.
     pub fn search(&self, filter: &Filter) -> Result<Search> {
-        Search::new(self.as_of(), filter)
+        Search::new(self.as_of()?, filter)
     }
 
     /// How many records match.
@@ -64,7 +64,7 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading the log says.
     pub fn fields(&self) -> Result<Vec<FieldSummary>> {
-        answer::field_summaries(&self.as_of())
+        answer::field_summaries(&self.as_of()?)
     }
 
     /// The values of a field that match a glob, or all of them, each with the count of the records that have it.
@@ -74,6 +74,6 @@ impl Snapshot {
     /// Whatever reading the log says; [`Error::OverLimit`](crate::Error::OverLimit) for more than
     /// [`GROUPS_MAX`](crate::limits::GROUPS_MAX).
     pub fn terms(&self, field: &str, glob: Option<&Glob>) -> Result<BTreeMap<OwnedTerm, u64>> {
-        answer::terms(&self.as_of(), field, glob)
+        answer::terms(&self.as_of()?, field, glob)
     }
 }

@@ -25,7 +25,7 @@ pub use prove::ProvenRecord;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 
-use crate::answer::Views;
+use crate::answer::Stretches;
 use crate::disk::World;
 use crate::format::READ_VERSION;
 use crate::format::admin::{Admin, Operators};
@@ -73,7 +73,7 @@ pub(crate) struct Inner {
     default_source: Mutex<Option<Source>>,
     sealer: Mutex<Sealer>,
     hops: Mutex<find::Hops>,
-    views: Arc<Views>,
+    stretches: Arc<Stretches>,
     /// A commit found the active segment full or old: whoever sees this first has it sealed.
     due: AtomicBool,
 }
@@ -177,7 +177,7 @@ impl Store {
                 default_source: Mutex::default(),
                 sealer: Mutex::default(),
                 hops: Mutex::default(),
-                views: Arc::default(),
+                stretches: Arc::default(),
                 due: AtomicBool::new(false),
             }),
         })

@@ -202,13 +202,14 @@ impl Snapshot {
     }
 
     /// What a question is put to.
-    pub(super) fn as_of(&self) -> AsOf {
-        AsOf {
+    pub(super) fn as_of(&self) -> Result<AsOf> {
+        Ok(AsOf {
             log: Arc::clone(&self.inner.log),
-            views: Arc::clone(&self.inner.views),
+            stretches: Arc::clone(&self.inner.stretches),
             head: Arc::clone(&self.head),
             catalog: Arc::clone(&self.catalog),
-        }
+            views: self.views()?,
+        })
     }
 
     fn clamp(&self, seqs: impl RangeBounds<Seq>) -> Range<Seq> {

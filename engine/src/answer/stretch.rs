@@ -1,20 +1,20 @@
-//! One segment as questions see it: its sidecar and its log, opened once, and what is worth remembering of them.
+//! A stretch of the log as questions see it: its sidecar and its log, opened once, and what is worth remembering of them.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::hit::{Found, Hit, ReadBy};
 use super::text::{FrameAt, LogText};
-use super::{AsOf, Piece, Trouble};
+use super::{AsOf, Trouble};
 use crate::disk::Mapped;
-use crate::log::indexer::Indexer;
+use crate::log::views::View;
 use crate::segment::{Located, Sidecar};
 use crate::source::{FieldKind, Profile};
 use crate::{Error, Fault, Result, SegmentId, Seq};
 
-/// A segment, or what of the active one a snapshot sees.
+/// A sealed segment, or a part of the active one.
 #[derive(Debug)]
-pub(crate) struct View {
+pub(crate) struct Stretch {
     pub(super) id: SegmentId,
     pub(super) sidecar: Arc<Sidecar>,
     pub(super) text: LogText,
@@ -34,49 +34,41 @@ pub(super) struct Untermed {
     pub(super) kind: FieldKind,
 }
 
-impl View {
-    /// Opens a segment by the sidecar on disk, or where that is missing or not whole, by one that is made of the
-    /// log: it costs time, and the answer is the same.
-    pub(super) fn open(as_of: &AsOf, piece: &Piece) -> Result<View> {
-        if !piece.sealed {
-            return View::from_log(as_of, piece, None);
+impl Stretch {
+    /// Opens a view by the sidecar on disk, or where that is missing or not whole, by one that is made of the log: it
+    /// costs time, and the answer is the same.
+    pub(super) fn open(as_of: &AsOf, view: &View) -> Result<Stretch> {
+        if !as_of.is_sealed(view) {
+            let sidecar = as_of.log.open_view(view, &as_of.catalog)?;
+            return Stretch::new(as_of, view, sidecar, None);
         }
-        let Some(sidecar) = as_of.log.files.sidecar(piece.id) else {
-            return View::from_log(as_of, piece, Some("its sidecar is missing or damaged".to_owned()));
+        let Some(sidecar) = as_of.log.files.sidecar(view.segment) else {
+            return Stretch::from_log(as_of, view, "its sidecar is missing or damaged".to_owned());
         };
-        let meta = sidecar.meta();
-        let is_of = meta.store_id == as_of.log.store_id
-            && sidecar.first_seq() == piece.seqs.start
-            && sidecar.end_seq() == piece.seqs.end
-            && meta.log_len == piece.log_len;
-        if !is_of {
-            return View::from_log(as_of, piece, Some("its sidecar is another segment's".to_owned()));
+        if !view.fits(&sidecar, as_of.log.store_id) {
+            return Stretch::from_log(as_of, view, "its sidecar is another segment's".to_owned());
         }
-        View::new(as_of, piece, sidecar, None)
+        Stretch::new(as_of, view, sidecar, None)
     }
 
-    /// Indexes a segment from its log, in memory.
-    pub(super) fn from_log(as_of: &AsOf, piece: &Piece, why: Option<String>) -> Result<View> {
-        let log = &*as_of.log;
-        let mut indexer = Indexer::new(piece.id);
-        indexer.read_frames(log, &as_of.catalog, &*log.files.log(piece.id)?, piece.log_len)?;
-        if indexer.next_seq() != piece.seqs.end {
-            let fault =
-                Fault::damaged(piece.log_len, "end of the segment", piece.seqs.end, indexer.next_seq());
-            return Err(fault.in_file(&log.layout.log(piece.id)));
+    /// Opens a view by a sidecar that is made of the log, in memory; `why` it must.
+    pub(super) fn from_log(as_of: &AsOf, view: &View, why: String) -> Result<Stretch> {
+        let sidecar = as_of.log.remake_view(view, &as_of.catalog)?;
+        if view.fits(&sidecar, as_of.log.store_id) {
+            return Stretch::new(as_of, view, sidecar, Some(why));
         }
-        let sidecar = Arc::new(indexer.into_sidecar(log, piece.log_len)?);
-        View::new(as_of, piece, sidecar, why)
+        let fault = Fault::damaged(0, "end of the segment", view.end_seq, sidecar.end_seq());
+        Err(fault.in_file(&as_of.log.layout.log(view.segment)))
     }
 
-    fn new(as_of: &AsOf, piece: &Piece, sidecar: Arc<Sidecar>, rebuilt: Option<String>) -> Result<View> {
+    fn new(as_of: &AsOf, view: &View, sidecar: Arc<Sidecar>, rebuilt: Option<String>) -> Result<Stretch> {
         let log = &*as_of.log;
-        let text = if piece.sealed {
-            let path = log.layout.log(piece.id);
+        let text = if as_of.is_sealed(view) {
+            let path = log.layout.log(view.segment);
             let bytes: Mapped = log.world.disk.map(&path).map_err(Error::io("map", &path))?;
             LogText::sealed(bytes, sidecar.meta().frame_count)
         } else {
-            LogText::growing(log.files.log(piece.id)?)
+            LogText::growing(log.files.log(view.segment)?)
         };
         let (mut sources, mut untermed) = (Vec::new(), Vec::new());
         for &(source, _) in &sidecar.meta().sources {
@@ -93,7 +85,7 @@ impl View {
             );
             sources.push((source, profile));
         }
-        Ok(View { id: piece.id, sidecar, text, sources, untermed, rebuilt })
+        Ok(Stretch { id: view.segment, sidecar, text, sources, untermed, rebuilt })
     }
 
     /// How many records there are.
