@@ -1,0 +1,134 @@
+//! What can be wrong with a query, and where; what can stop one that runs.
+
+use std::fmt;
+
+use crate::span::Span;
+
+/// The query crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why there is no answer, or no more of it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The query's text makes no sense, here and perhaps in other places too.
+    #[error("{0}")]
+    Query(Problems),
+    /// A stage would hold more than it may.
+    #[error("{stage} would hold more than {limit} bytes: {advice}")]
+    OverMemory {
+        /// The stage, as the query writes it.
+        stage: String,
+        /// What all stages together may hold, in bytes.
+        limit: usize,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// What the store says.
+    #[error(transparent)]
+    Store(#[from] indelible_engine::Error),
+}
+
+/// One thing that is wrong with a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub span: Span,
+    /// What, in a few words.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// All that is wrong with a query, in the order of the text. It prints each with the line and a caret below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    /// The query.
+    pub text: String,
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+impl Problem {
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Problem {
+        Problem { span, message: message.into(), help: None }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl Problems {
+    /// Puts the problems in order; those at one place say the same thing in other words, so the first is kept.
+    pub(crate) fn new(text: &str, mut problems: Vec<Problem>) -> Problems {
+        problems.sort_by_key(|problem| problem.span.start);
+        problems.dedup_by_key(|problem| problem.span.start);
+        Problems { text: text.to_owned(), problems }
+    }
+}
+
+impl From<Problems> for Error {
+    fn from(problems: Problems) -> Error {
+        Error::Query(problems)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            mark(f, &self.text, problem)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Writes the line that a problem is in, and below it carets and what is wrong.
+fn mark(f: &mut fmt::Formatter<'_>, text: &str, problem: &Problem) -> fmt::Result {
+    let at = |place: usize| text.floor_char_boundary(place.min(text.len()));
+    let (start, end) = (at(problem.span.start), at(problem.span.end));
+    let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    let number = 1 + text[..start].matches('\n').count();
+    let (line, indent) = (&text[line_start..line_end], text[line_start..start].chars().count());
+    let carets = text[start..end.clamp(start, line_end)].chars().count().max(1);
+    let gutter = " ".repeat(number.to_string().len());
+    // A tab is as wide as the terminal likes; a space is one column below too.
+    writeln!(f, "{number} | {}", line.replace(|c: char| c.is_control(), " "))?;
+    write!(f, "{gutter} | {}{} {}", " ".repeat(indent), "^".repeat(carets), problem.message)?;
+    if let Some(help) = &problem.help {
+        write!(f, "\n{gutter} = help: {help}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carets_stand_below_the_place() {
+        let problem = |start, end| Problem::new(Span { start, end }, "wrong");
+        let print = |text: &str, problem| Problems::new(text, vec![problem]).to_string();
+        assert_eq!(print("ä = x", problem(5, 6)), "1 | ä = x\n  |     ^ wrong");
+        assert_eq!(print("a\n\tbcd\ne", problem(3, 6).help("do")), "2 |  bcd\n  |  ^^^ wrong\n  = help: do");
+        assert_eq!(print("a", problem(1, 1)), "1 | a\n  |  ^ wrong");
+        assert_eq!(print("", problem(7, 9)), "1 | \n  | ^ wrong");
+        assert_eq!(print("a b\nc", problem(2, 5)), "1 | a b\n  |   ^ wrong");
+    }
+
+    #[test]
+    fn one_place_has_one_problem() {
+        let problem = |start, message| Problem::new(Span { start, end: start + 1 }, message);
+        let problems =
+            Problems::new("abc", vec![problem(2, "third"), problem(0, "first"), problem(2, "fourth")]);
+        let messages: Vec<_> = problems.problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(messages, ["first", "third"]);
+    }
+}
