@@ -76,18 +76,6 @@ impl IndexBuilder {
         sources
     }
 
-    /// Does a part of what the next [`IndexBuilder::commitment`] would have to do, for at most `term_count_max`
-    /// terms; whether there is more. So that a lock is not held for long, whoever holds one calls this until
-    /// there is no more, letting go of the lock in between.
-    pub fn prepare(&mut self, term_count_max: usize) -> bool {
-        let mut scratch = Vec::new();
-        for field in &mut self.fields {
-            field.hash_reserved(self.record_count, &mut scratch);
-        }
-        self.commit_new(term_count_max, &mut LeafHashes::default());
-        self.committed_terms < self.terms.len()
-    }
-
     fn commit_terms(&mut self) {
         let mut hashes = LeafHashes::default();
         for ids in std::mem::take(&mut self.touched).chunks(BATCH) {
@@ -98,12 +86,12 @@ impl IndexBuilder {
                 self.fields[entry.field as usize].replace(&term, &leaf);
             }
         }
-        self.commit_new(usize::MAX, &mut hashes);
+        self.commit_new(&mut hashes);
     }
 
-    /// Hashes the terms that no commitment has seen, `count_max` at most, and puts them in their places.
-    fn commit_new(&mut self, count_max: usize, hashes: &mut LeafHashes) {
-        let end = self.committed_terms.saturating_add(count_max).min(self.terms.len());
+    /// Hashes the terms that no commitment has seen, and puts them in their places.
+    fn commit_new(&mut self, hashes: &mut LeafHashes) {
+        let end = self.terms.len();
         let new: Vec<TermId> = (self.committed_terms as TermId..end as TermId).collect();
         self.committed_terms = end;
         let mut fresh: Vec<Vec<Fresh>> = self.fields.iter().map(|_| Vec::new()).collect();

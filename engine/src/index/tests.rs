@@ -1,7 +1,6 @@
 //! The index against a plain second implementation of the same rules: maps of sets, hashed from scratch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::*;
 use crate::Timestamp;
@@ -241,7 +240,7 @@ fn the_root_is_that_of_the_plain_rules_after_every_step() {
                 add(&mut builder, &record);
                 records.push(record);
                 if random.below(10) == 0 {
-                    builder.prepare(random.below(30) as usize);
+                    builder.commitment();
                 }
             }
             assert_eq!(
@@ -307,111 +306,4 @@ fn a_term_over_the_limit_is_unreadable() {
     assert_eq!(record(Some(vec![b'x'; max + 1])), record(None));
     assert_eq!(record(Some(vec![b'x'; 1 << 17])), record(None));
     assert_ne!(record(Some(vec![b'x'; max])), record(None));
-}
-
-/// What this thread has spent on a processor: other work on the machine does not count.
-pub(crate) fn spent() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
-}
-
-/// Not a test of right and wrong: prints what adding and committing cost. `cargo test --release -- --ignored cost`
-#[test]
-#[ignore = "prints measurements; run it in release mode"]
-fn cost_of_the_index() {
-    for count in [100_000, 1_000_000_u64] {
-        let rules = bench_rules();
-        let mut builder = IndexBuilder::new(0);
-        let mut random = Random(1);
-        let mut fields = Vec::new();
-        let mut adding = Duration::ZERO;
-        for _ in 0..count / 1000 {
-            fields.clear();
-            fields.extend((0..1000).map(|_| bench_fields_unique(&mut random, 0)));
-            let before = spent();
-            fields.iter().for_each(|fields| bench_add(&mut builder, &rules, fields));
-            adding += spent() - before;
-        }
-        println!("{count}: add {:?} a record", adding / count as u32);
-        loop {
-            let before = spent();
-            let more = builder.prepare(20_000);
-            println!("  prepared 20,000 terms: {:?}", spent() - before);
-            if !more || count > 100_000 {
-                break;
-            }
-        }
-        for more in [0, 300, 300, 300] {
-            for _ in 0..more {
-                bench_add(&mut builder, &rules, &bench_fields_unique(&mut random, 0));
-            }
-            let before = spent();
-            let commitment = builder.commitment();
-            println!(
-                "  commitment after {more} more: {:?}, {} leaves",
-                spent() - before,
-                commitment.leaf_count
-            );
-        }
-    }
-}
-
-/// With two terms that no other record has, as trace and commit ids are.
-pub(crate) fn bench_fields_unique(random: &mut Random, at: i64) -> Fields {
-    let mut fields = bench_fields(random, at);
-    fields.push(10, TermKind::Text, format!("{:032x}", random.below(u64::MAX)).as_bytes());
-    fields.push(11, TermKind::Text, format!("{:016x}", random.below(u64::MAX)).as_bytes());
-    fields
-}
-
-pub(crate) fn bench_rules() -> SourceRules {
-    let names = [
-        "event_id",
-        "ts",
-        "run",
-        "agent",
-        "tenant",
-        "actor",
-        "kind",
-        "decision",
-        "rule",
-        "latency_ms",
-        "trace",
-        "commit",
-        "model",
-    ];
-    let holds = |name: &str| match name {
-        "event_id" => Holds::EventId,
-        "ts" => Holds::EventTime,
-        _ => Holds::Terms,
-    };
-    SourceRules {
-        digest: Hash::ZERO,
-        fields: names
-            .iter()
-            .map(|name| Declared { name: (*name).to_owned(), holds: holds(name), private: false })
-            .collect(),
-    }
-}
-
-/// Twelve terms with those that the caller adds to slots 10 and 11 and the built-in three.
-pub(crate) fn bench_fields(random: &mut Random, at: i64) -> Fields {
-    let mut fields = Fields::default();
-    fields.set_time(EventTime::Known(Timestamp(at)));
-    fields.set_event_id(format!("evt_{:020x}", random.below(1 << 60)).as_bytes());
-    let mut text = |slot, text: String| fields.push(slot, TermKind::Text, text.as_bytes());
-    text(2, format!("run_{:06x}", random.below(5000)));
-    text(3, format!("ops-agent-{}", random.below(40)));
-    text(4, "acme-production".to_owned());
-    text(5, format!("user-{}@acme.example", random.below(300)));
-    text(6, ["tool.call", "model.invocation", "approval.granted"][random.below(3) as usize].to_owned());
-    text(7, ["ALLOW", "DENY"][random.below(2) as usize].to_owned());
-    text(8, format!("rule-{}", random.below(60)));
-    fields.push(9, TermKind::Number, random.below(4000).to_string().as_bytes());
-    fields
-}
-
-pub(crate) fn bench_add(builder: &mut IndexBuilder, rules: &SourceRules, fields: &Fields) {
-    let labels = LabelBuf::default();
-    builder.add(IndexedRecord { source: 3, rules, encoding: 0, labels: labels.as_labels(), fields });
 }

@@ -396,44 +396,6 @@ fn hex_dump(bytes: &[u8]) -> String {
     bytes.chunks(16).enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Prints what a sidecar costs in bytes and time: see `cost_of_the_index`.
-#[test]
-#[ignore = "prints measurements; run it in release mode"]
-fn cost_of_the_sidecar() {
-    use crate::index::tests::{bench_add, bench_fields_unique, bench_rules, spent};
-    let rules = bench_rules();
-    let mut random = Random(1);
-    let mut builder = IndexBuilder::new(0);
-    let mut locator = Locator::new();
-    let count = 100_000;
-    for index in 0..count {
-        let fields = bench_fields_unique(&mut random, index * 50_000_000);
-        bench_add(&mut builder, &rules, &fields);
-        if index % 100 == 0 {
-            locator.frame(index as u64 / 100 * 64_080, 64_000, Timestamp(index));
-        }
-        locator.record(640);
-    }
-    builder.commitment();
-    let leaves = vec![Hash::ZERO; count as usize];
-    let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
-    let facts = SegmentFacts { store_id, log_len: 1 << 40, segment_root, leaves: &leaves, locator: &locator };
-    let mut bytes = Vec::new();
-    let before = spent();
-    let len = encode_sidecar(&mut builder, &facts, &mut bytes).unwrap();
-    println!("encode {:?}, {} bytes a record", spent() - before, len as f64 / count as f64);
-    let before = spent();
-    let sidecar = open(&bytes).unwrap();
-    for section in Section::ALL {
-        let len = sidecar.footer.sections[section as usize].len;
-        println!("  {}: {:.2} bytes a record", section.name(), len as f64 / count as f64);
-    }
-    println!("open {:?}", spent() - before);
-    let before = spent();
-    sidecar.check_all().unwrap();
-    println!("check all {:?}", spent() - before);
-}
-
 #[test]
 fn what_is_disclosed_proves_postings_absences_and_vocabularies() {
     for (seed, count) in [(21, 0), (22, 1), (23, 90)] {
