@@ -10,7 +10,7 @@ use indelible_engine::{Options, Store};
 use crate::floor::RawLog;
 use crate::group::{Group, Sink};
 use crate::harness::{Bench, Contender, Result, Table, Target, Unit, rounds};
-use crate::stores::{Redb, Sqlite};
+use crate::stores::{Fjall, Redb, Sqlite};
 
 const ORIGIN: &str = "bench.example/peers";
 
@@ -40,6 +40,7 @@ pub(crate) fn one_by_one(bench: &Bench) -> Result<Vec<Table>> {
     let mut preallocated = RawLog::preallocated(&bench.place("append.preallocated")?)?;
     let mut sqlite = Sqlite::create(&bench.place("append.sqlite")?)?;
     let mut redb = Redb::create(&bench.place("append.redb")?)?;
+    let mut fjall = Fjall::create(&bench.place("append.fjall")?)?;
     let rows = rounds(
         round_count,
         vec![
@@ -52,9 +53,11 @@ pub(crate) fn one_by_one(bench: &Bench) -> Result<Vec<Table>> {
                 each(events(round), |event| sqlite.append(&[event]))
             }),
             Contender::new("redb (bodies only)", |round| each(events(round), |event| redb.append(&[event]))),
+            Contender::new("fjall", |round| each(events(round), |event| fjall.append(&[event]))),
         ],
     )?;
-    assert_eq!(redb.count()?, events(0).len() as u64 * (round_count as u64 + 1));
+    let appended = events(0).len() as u64 * (round_count as u64 + 1);
+    assert_eq!((redb.count()?, fjall.count()?), (appended, appended));
     store.close()?;
     Ok(vec![Table {
         name: "append",
@@ -109,6 +112,7 @@ pub(crate) fn threads(bench: &Bench, thread_count: usize) -> Result<Vec<Table>> 
     let store = Store::create(bench.place("threads.indelible")?, Options::new(ORIGIN))?;
     let mut raw = RawLog::preallocated(&bench.place("threads.preallocated")?)?;
     let mut sqlite = Sqlite::create(&bench.place("threads.sqlite")?)?;
+    let mut fjall = Fjall::create(&bench.place("threads.fjall")?)?;
     let append = |event: &[u8]| Ok(store.append(event).map(|_| ())?);
     let rows = rounds(
         round_count,
@@ -117,6 +121,9 @@ pub(crate) fn threads(bench: &Bench, thread_count: usize) -> Result<Vec<Table>> 
             Contender::new(GROUPED, |round| grouped(thread_count, events(round), &mut raw)),
             Contender::new("SQLite, grouped by hand", |round| {
                 grouped(thread_count, events(round), &mut sqlite)
+            }),
+            Contender::new("fjall, grouped by hand", |round| {
+                grouped(thread_count, events(round), &mut fjall)
             }),
         ],
     )?;

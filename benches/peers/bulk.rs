@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fields::Fields;
 use crate::harness::{Bench, Contender, Result, Row, Table, Target, Unit, len_below, rounds};
-use crate::stores::Sqlite;
+use crate::stores::{Fjall, Sqlite};
 
 /// How much is read, prepared and committed at once.
 const CHUNK_LEN: usize = 1 << 20;
@@ -147,6 +147,16 @@ fn sqlite(input: &Path, place: &Path) -> Result {
     Ok(())
 }
 
+fn fjall(input: &Path, place: &Path) -> Result {
+    let mut store = Fjall::create(place)?;
+    let chunks = Chunks::open(input)?;
+    while let Some(chunk) = chunks.next()? {
+        let lines: Vec<&[u8]> = lines(&chunk.bytes).collect();
+        lines.chunks(1000).try_for_each(|events| store.append(events))?;
+    }
+    Ok(())
+}
+
 /// Bytes that this process has sent towards the disk so far.
 fn written() -> Result<f64> {
     let text = std::fs::read_to_string("/proc/self/io")?;
@@ -156,6 +166,7 @@ fn written() -> Result<f64> {
 
 const FLOOR: &str = "floor: read, parse, hash, write";
 const SQLITE: &str = "SQLite, 1,000 a transaction";
+const FJALL: &str = "fjall, 1,000 a batch";
 
 /// What the rounds of one contender wrote, as multiples of the bytes received.
 #[derive(Default)]
@@ -196,17 +207,21 @@ pub(crate) fn bulk(bench: &Bench) -> Result<Vec<Table>> {
     file.into_inner()?.sync_all()?;
     let received = len_below(&input)? as f64;
     let load = Load { bench, input: &input, count, received };
-    let (mut own, mut peer, mut unused) = (Tally::default(), Tally::default(), Tally::default());
+    let (mut own, mut peer, mut other) = (Tally::default(), Tally::default(), Tally::default());
+    let mut unused = Tally::default();
     let rows = rounds(
         round_count,
         vec![
             Contender::new("Indelible", |_| load.measure("bulk.indelible", &mut own, indelible)),
             Contender::new(FLOOR, |_| load.measure("bulk.floor", &mut unused, floor)),
             Contender::new(SQLITE, |_| load.measure("bulk.sqlite", &mut peer, sqlite)),
+            Contender::new(FJALL, |_| load.measure("bulk.fjall", &mut other, fjall)),
         ],
     )?;
-    let named =
-        |own, peer| vec![Row { name: "Indelible", samples: own }, Row { name: SQLITE, samples: peer }];
+    let named = |own, peer, other| {
+        let row = |name, samples| Row { name, samples };
+        vec![row("Indelible", own), row(SQLITE, peer), row(FJALL, other)]
+    };
     let at_most = |bound| vec![Target { against: &[], bound }];
     Ok(vec![
         Table {
@@ -223,14 +238,14 @@ pub(crate) fn bulk(bench: &Bench) -> Result<Vec<Table>> {
             name: "bulk-written",
             title: "Bytes sent to the disk for each byte received".to_owned(),
             unit: Unit::Amplification,
-            rows: named(own.written, peer.written),
+            rows: named(own.written, peer.written, other.written),
             targets: at_most(1.25),
         },
         Table {
             name: "bulk-kept",
             title: "Bytes on the disk afterwards for each byte received".to_owned(),
             unit: Unit::Amplification,
-            rows: named(own.kept, peer.kept),
+            rows: named(own.kept, peer.kept, other.kept),
             targets: Vec::new(),
         },
     ])

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use redb::{ReadableDatabase, TableDefinition};
 use rusqlite::{Connection, params};
 
@@ -114,5 +115,62 @@ impl Redb {
     pub(crate) fn count(&self) -> Result<u64> {
         use redb::ReadableTableMetadata;
         Ok(self.db.begin_read()?.open_table(BODIES)?.len()?)
+    }
+}
+
+/// fjall, an LSM tree: bodies by seq, and a key for each field, term and seq of what SQLite has indexes of.
+pub(crate) struct Fjall {
+    db: Database,
+    bodies: Keyspace,
+    terms: Keyspace,
+    next: u64,
+}
+
+impl Fjall {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let db = Database::builder(path).open()?;
+        let bodies = db.keyspace("bodies", KeyspaceCreateOptions::default)?;
+        let terms = db.keyspace("terms", KeyspaceCreateOptions::default)?;
+        Ok(Fjall { db, bodies, terms, next: 0 })
+    }
+
+    /// One durable batch.
+    pub(crate) fn append<E: AsRef<[u8]>>(&mut self, events: &[E]) -> Result {
+        let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
+        for event in events {
+            let body = event.as_ref();
+            let fields: Fields<'_> = serde_json::from_slice(body)?;
+            let seq = self.next.to_be_bytes();
+            batch.insert(&self.bodies, seq, body);
+            let policy = &fields.policy;
+            let indexed = [
+                &fields.event_id,
+                &fields.run_id,
+                &fields.tenant,
+                &fields.agent_id,
+                &fields.kind,
+                &policy.decision,
+                &policy.matched_rule,
+                &fields.ts,
+            ];
+            let of_fields = (0_u8..).zip(indexed);
+            for (field, term) in of_fields.chain(fields.controls.iter().map(|control| (u8::MAX, control))) {
+                let key = [&[field], term.as_bytes(), &[0], &seq].concat();
+                batch.insert(&self.terms, key, []);
+            }
+            self.next += 1;
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// How many events there are.
+    pub(crate) fn count(&self) -> Result<u64> {
+        Ok(self.bodies.len()? as u64)
+    }
+}
+
+impl Sink for Fjall {
+    fn commit(&mut self, events: &[&[u8]]) -> Result {
+        self.append(events)
     }
 }
