@@ -4,13 +4,29 @@
 //! present time are given to it.
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod ast;
+pub mod controls;
+mod decimal;
 mod error;
 mod grammar;
 mod lexer;
+mod plan;
 mod print;
+mod resolve;
+mod run;
 mod span;
+#[cfg(test)]
+mod tests;
+mod time;
+mod value;
+mod vocabulary;
 mod words;
 
+pub use answer::{Answer, HELD_MAX_DEFAULT, Options, Query, query};
+pub use decimal::Decimal;
 pub use error::{Error, Problem, Problems, Result};
+pub use run::Row;
 pub use span::{Span, Spanned};
+pub use value::Value;
+pub use vocabulary::Vocabulary;

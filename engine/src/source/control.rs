@@ -41,7 +41,7 @@ const FRAMEWORKS: &[Framework] = &[
 ];
 
 /// The canonical form of `text`; `framework` is the one that ids without a framework belong to.
-pub(crate) fn normalise<'t>(text: &'t str, framework: Option<&str>) -> Cow<'t, str> {
+pub fn normalise_control<'t>(text: &'t str, framework: Option<&str>) -> Cow<'t, str> {
     if is_canonical(text) {
         return Cow::Borrowed(text);
     }
@@ -76,7 +76,7 @@ struct Known {
 }
 
 impl Memo {
-    /// The canonical form of `text`, as [`normalise`] gives it; nothing where either is too long for a term.
+    /// The canonical form of `text`, as [`normalise_control`] gives it; nothing where either is too long for a term.
     pub(super) fn normalise(&mut self, text: &[u8], framework: Option<&str>) -> Option<&[u8]> {
         if self.slots.is_empty() {
             self.slots.resize_with(MEMO_SLOTS, || None);
@@ -88,7 +88,7 @@ impl Memo {
             if text.len() > limits::TERM_LEN_MAX {
                 return None;
             }
-            let canonical = normalise(std::str::from_utf8(text).ok()?, framework);
+            let canonical = normalise_control(std::str::from_utf8(text).ok()?, framework);
             if canonical.len() > limits::TERM_LEN_MAX {
                 return None;
             }
@@ -282,10 +282,10 @@ mod tests {
             ("CISCO-THING", &["cisco thing"]),
         ] {
             for spelling in spellings {
-                assert_eq!(normalise(spelling, None), expected, "{spelling:?}");
+                assert_eq!(normalise_control(spelling, None), expected, "{spelling:?}");
             }
-            assert_eq!(normalise(expected, None), expected, "canonical stays: {expected}");
-            assert_eq!(normalise(expected, Some("PCI-DSS")).split(':').count(), 2);
+            assert_eq!(normalise_control(expected, None), expected, "canonical stays: {expected}");
+            assert_eq!(normalise_control(expected, Some("PCI-DSS")).split(':').count(), 2);
         }
     }
 
@@ -314,7 +314,7 @@ mod tests {
         for round in 0..3 {
             for text in &texts {
                 for framework in [None, Some("PCI-DSS"), Some("house")] {
-                    let long = normalise(text, framework);
+                    let long = normalise_control(text, framework);
                     let short = memo.normalise(text.as_bytes(), framework);
                     assert_eq!(short, Some(long.as_bytes()), "{text} in round {round}");
                 }
@@ -333,7 +333,7 @@ mod tests {
             ("x9", "house rules", "HOUSE-RULES:X9"),
             ("SOC2:CC7.2", "PCI-DSS", "SOC2:CC7.2"),
         ] {
-            assert_eq!(normalise(text, Some(framework)), expected, "{text}");
+            assert_eq!(normalise_control(text, Some(framework)), expected, "{text}");
         }
     }
 
@@ -354,8 +354,8 @@ mod tests {
             "soc2 20éé",
             "²:²",
         ] {
-            let once = normalise(text, None);
-            assert_eq!(normalise(&once, None), once, "{text:?}");
+            let once = normalise_control(text, None);
+            assert_eq!(normalise_control(&once, None), once, "{text:?}");
         }
     }
 }

@@ -31,6 +31,7 @@ mod shipped_tests;
 #[cfg(test)]
 mod tests;
 
+pub use control::normalise_control;
 pub use decimal::canonical_number;
 pub use extract::EXTRACTOR;
 pub use fields::{EventTime, Fields, Slot, Term, TermKind};

@@ -1,0 +1,300 @@
+//! The face of the crate: a query is parsed, given its parameters, and run on a snapshot.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use indelible_engine::answer::Watch;
+use indelible_engine::filter::{Field, Filter, Test};
+use indelible_engine::{Snapshot, Timestamp};
+
+use crate::ast::{self, Condition, Head, Operand, Period, Stage};
+use crate::controls::{Controls, NoControls};
+use crate::error::{Problem, Problems, Result};
+use crate::grammar;
+use crate::plan::{Base, Plan, Source};
+use crate::resolve::{Setting, resolve};
+use crate::run::{self, Context, Row, Rows};
+use crate::span::Span;
+use crate::vocabulary::Vocabulary;
+use crate::words::nearest;
+
+/// What all stages of a query may hold, in bytes, unless told otherwise. Mapped pages of the store do not count.
+pub const HELD_MAX_DEFAULT: usize = 64 << 20;
+
+/// How a query is run.
+#[derive(Clone)]
+pub struct Options<'o> {
+    /// The present time, from which `since 24h` counts back.
+    pub now: Timestamp,
+    /// Whether the store's own records are among the answers, named or not.
+    pub all: bool,
+    /// What all stages together may hold, in bytes.
+    pub held_max: usize,
+    /// The catalogue of controls, and which events are evidence of each.
+    pub controls: &'o dyn Controls,
+    /// Tells another thread how far the query is, and lets it be stopped.
+    pub watch: Arc<Watch>,
+}
+
+impl Options<'_> {
+    /// The usual options at this time.
+    pub fn at(now: Timestamp) -> Options<'static> {
+        Options { now, all: false, held_max: HELD_MAX_DEFAULT, controls: &NoControls, watch: Arc::default() }
+    }
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options { now, all, held_max, watch, .. } = self;
+        f.debug_struct("Options")
+            .field("now", now)
+            .field("all", all)
+            .field("held_max", held_max)
+            .field("watch", watch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A query that makes sense. It can be run many times, on any snapshot, with other values of its parameters; its names
+/// mean what they meant when it was read.
+#[derive(Debug, Clone)]
+pub struct Query {
+    text: String,
+    tree: ast::Query,
+    vocabulary: Vocabulary,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Query {
+    /// Reads a query whose names are those of `vocabulary`.
+    ///
+    /// # Errors
+    /// [`Error::Query`] with all that is wrong with it.
+    pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Query> {
+        let tree = grammar::parse(text)?;
+        // Controls are known when it is run; a framework that is none is complained about then.
+        let setting = Setting {
+            vocabulary,
+            controls: &NoControls,
+            now: Timestamp(0),
+            all: false,
+            parameters: None,
+            is_check: true,
+        };
+        resolve(text, &tree, &setting)?;
+        let vocabulary = vocabulary.clone();
+        Ok(Query { text: text.to_owned(), tree, vocabulary, parameters: BTreeMap::new() })
+    }
+
+    /// The same query with a value for its parameter `$name`: exactly this text, or a time or number where one is
+    /// asked for.
+    ///
+    /// # Errors
+    /// [`Error::Query`] where it has no such parameter.
+    pub fn bind(mut self, name: &str, value: impl Into<String>) -> Result<Query> {
+        let known = self.parameters();
+        if !known.contains(&name) {
+            let problem = Problem::new(Span::default(), format!("the query has no parameter ${name}"));
+            let problem = match nearest(name, known.iter().copied()) {
+                Some(word) => problem.help(format!("did you mean ${word}?")),
+                None => problem,
+            };
+            return Err(Problems::new(&self.text, vec![problem]).into());
+        }
+        self.parameters.insert(name.to_owned(), value.into());
+        Ok(self)
+    }
+
+    /// The names of its parameters, each once.
+    pub fn parameters(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        each_operand(&self.tree, &mut |operand| {
+            if let Operand::Param(name) = operand
+                && !names.contains(&name.as_str())
+            {
+                names.push(name);
+            }
+        });
+        names
+    }
+
+    /// The query's tree.
+    pub fn tree(&self) -> &ast::Query {
+        &self.tree
+    }
+
+    /// Runs the query. What can be answered by index alone is answered when the first row is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Query`] where a parameter has no value; whatever reading the store says.
+    pub fn run(&self, snapshot: &Snapshot, options: &Options<'_>) -> Result<Answer> {
+        let setting = Setting {
+            vocabulary: &self.vocabulary,
+            controls: options.controls,
+            now: options.now,
+            all: options.all,
+            parameters: Some(&self.parameters),
+            is_check: false,
+        };
+        let (plan, warnings) = resolve(&self.text, &self.tree, &setting)?;
+        let context =
+            Arc::new(Context::new(snapshot, &self.vocabulary, Arc::clone(&options.watch), options.held_max));
+        warnings.into_iter().for_each(|warning| context.warn(warning));
+        let is_events = plan.shape.events && !self.tree.explain;
+        let (rows, columns): (Rows, Vec<String>) = if self.tree.explain {
+            let rows = run::explain(&plan, &context)?.into_iter().map(Ok);
+            (Box::new(rows), run::EXPLAIN_COLUMNS.map(str::to_owned).into())
+        } else {
+            let rows = run::rows(&plan, &context, false)?;
+            (rows, plan.shape.columns.iter().map(|column| column.name.clone()).collect())
+        };
+        Ok(Answer { rows, columns, is_events, plan, context, is_empty: true, is_over: false })
+    }
+}
+
+/// The query in its one spelling.
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tree.fmt(f)
+    }
+}
+
+/// Answers a query as of the snapshot's last record, with the usual options.
+///
+/// # Errors
+/// As [`Query::parse`] and [`Query::run`].
+pub fn query(snapshot: &Snapshot, text: &str) -> Result<Answer> {
+    let vocabulary = Vocabulary::of(snapshot)?;
+    Query::parse(text, &vocabulary)?.run(snapshot, &Options::at(snapshot.received_at()))
+}
+
+/// The rows of an answer, one after another.
+pub struct Answer {
+    rows: Rows,
+    columns: Vec<String>,
+    is_events: bool,
+    plan: Plan,
+    context: Arc<Context>,
+    is_empty: bool,
+    is_over: bool,
+}
+
+impl Answer {
+    /// The names of the columns: all of a table's, and of events those that the query added.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Whether the rows are events, rather than rows of a table.
+    pub fn is_events(&self) -> bool {
+        self.is_events
+    }
+
+    /// What is odd about the query, or about the rows that were read so far: fields that no event has, values that
+    /// could not be read, words that may have been meant otherwise. To be asked last: it looks into the store.
+    ///
+    /// # Errors
+    /// Whatever reading the store says.
+    pub fn warnings(&self) -> Result<Vec<String>> {
+        self.look_back()?;
+        Ok(self.context.warnings())
+    }
+
+    /// Warns of fields that say nothing, and of such as could not always be read.
+    fn look_back(&self) -> Result<()> {
+        let Base::Search(_, seqs) = &self.plan.base else { return Ok(()) };
+        let search = |filter: &Filter| -> Result<_> {
+            let search = self.context.snapshot.search(filter)?.within(seqs.clone());
+            Ok(search.watched_by(Arc::clone(&self.context.watch)))
+        };
+        for source in &self.plan.fields {
+            let Some(field) = source.field() else { continue };
+            let asks = |test| Filter::Field(field.clone(), test);
+            match (source, &field) {
+                (Source::Name(name), _) => {
+                    if search(&asks(Test::Exists))?.total()? == 0 {
+                        self.context.warn(format!("no event in range has the field `{name}`"));
+                    }
+                    let unreadable = search(&asks(Test::Unreadable))?.total()?;
+                    if unreadable > 0 {
+                        self.context.warn(format!(
+                            "events in range whose `{name}` could not be read: {unreadable} (unreadable({name}) finds them)"
+                        ));
+                    }
+                }
+                // To find out costs a look at the events: only where the answer would be silent otherwise.
+                (Source::Path(path), Field::Path(_)) if self.is_empty => {
+                    if search(&asks(Test::Exists))?.next().transpose()?.is_none() {
+                        let names: Vec<&str> = self.context.vocabulary.names().collect();
+                        let path = path.to_string();
+                        let meant = nearest(&path, names.iter().copied())
+                            .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+                        self.context.warn(format!("no event in range has anything at `{path}`{meant}"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Answer {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        if self.is_over {
+            return None;
+        }
+        let row = self.rows.next();
+        self.is_empty &= row.is_none();
+        self.is_over = !matches!(row, Some(Ok(_)));
+        row
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+/// Calls `visit` with each operand of a query.
+fn each_operand<'q>(query: &'q ast::Query, visit: &mut impl FnMut(&'q Operand)) {
+    match &query.head {
+        Head::Timeline(_, value) => visit(&value.node),
+        Head::Control(ids) | Head::Event(ids) => ids.iter().for_each(|id| visit(&id.node)),
+        Head::Controls(framework) => framework.iter().for_each(|framework| visit(&framework.node)),
+        Head::Conditions | Head::Seq(..) | Head::Around(..) => {}
+    }
+    query.conditions.iter().for_each(|condition| of_condition(condition, visit));
+    for stage in &query.stages {
+        match &stage.node {
+            Stage::Where(condition) => of_condition(condition, visit),
+            Stage::Beside(beside) => of_condition(&beside.filter, visit),
+            _ => {}
+        }
+    }
+}
+
+fn of_condition<'q>(condition: &'q Condition, visit: &mut impl FnMut(&'q Operand)) {
+    match condition {
+        Condition::All(conditions) | Condition::Any(conditions) => {
+            conditions.iter().for_each(|condition| of_condition(condition, visit));
+        }
+        Condition::Not(condition) => of_condition(condition, visit),
+        Condition::Text(text) => visit(&text.node),
+        Condition::Time { period, .. } => match period {
+            Period::Since(time) | Period::Until(time) | Period::During(time) => visit(&time.node),
+            Period::Between(from, until) => [from, until].into_iter().for_each(|time| visit(&time.node)),
+        },
+        Condition::Test(_, test) => match test {
+            ast::Test::Equals(value) | ast::Test::Differs(value) | ast::Test::Compare(_, value) => {
+                visit(&value.node);
+            }
+            ast::Test::In(values) => values.iter().for_each(|value| visit(&value.node)),
+            ast::Test::Exists | ast::Test::Unreadable | ast::Test::Matches(_) => {}
+        },
+    }
+}

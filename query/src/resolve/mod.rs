@@ -1,0 +1,132 @@
+//! From the tree to the plan: names are looked up, times computed, values read as what they are compared with.
+//!
+//! One file for each part: `condition` makes filters, `quantity` reads what is compared, `names` looks up, `head` and
+//! `stage` put the plan together.
+
+mod condition;
+mod head;
+mod names;
+mod quantity;
+mod stage;
+
+use std::collections::BTreeMap;
+
+use indelible_engine::filter::Filter;
+use indelible_engine::{Seq, Timestamp};
+
+use crate::ast::{Operand, Query};
+use crate::controls::Controls;
+use crate::error::{Problem, Problems};
+use crate::plan::{Base, Plan, Predicate, Shape, Source, Step, StepKind};
+use crate::span::Spanned;
+use crate::vocabulary::Vocabulary;
+
+/// What a query is resolved against.
+pub(crate) struct Setting<'s> {
+    pub(crate) vocabulary: &'s Vocabulary,
+    pub(crate) controls: &'s dyn Controls,
+    /// What `24h` counts back from.
+    pub(crate) now: Timestamp,
+    /// Whether the store's own records are wanted, named or not.
+    pub(crate) all: bool,
+    /// The values of parameters, where they are known yet.
+    pub(crate) parameters: Option<&'s BTreeMap<String, String>>,
+    /// Whether the query is only checked: the catalogue of controls may come later.
+    pub(crate) is_check: bool,
+}
+
+/// A query on its way to a plan.
+pub(super) struct Resolver<'s> {
+    text: &'s str,
+    setting: &'s Setting<'s>,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+    /// Names and paths that the query speaks of.
+    fields: Vec<Source>,
+    /// Whether a condition names records of the store's own.
+    names_store: bool,
+}
+
+/// The plan of a query, and what is odd about it.
+///
+/// # Errors
+/// All that makes no sense.
+pub(crate) fn resolve(
+    text: &str,
+    query: &Query,
+    setting: &Setting<'_>,
+) -> Result<(Plan, Vec<String>), Problems> {
+    let mut resolver = Resolver {
+        text,
+        setting,
+        problems: Vec::new(),
+        warnings: Vec::new(),
+        fields: Vec::new(),
+        names_store: false,
+    };
+    let plan = resolver.plan(query);
+    let Resolver { problems, warnings, .. } = resolver;
+    if problems.is_empty() { Ok((plan, warnings)) } else { Err(Problems::new(text, problems)) }
+}
+
+impl Resolver<'_> {
+    fn plan(&mut self, query: &Query) -> Plan {
+        let mut shape = Shape::events();
+        let conditions = query.conditions.iter().map(|condition| self.condition(condition, &shape)).collect();
+        let (filter, rest) = Predicate::all(conditions).split();
+        let (mut base, mut steps) = self.head(&query.head, filter, &mut shape);
+        if let Some(rest) = rest {
+            let text = rest_of_conditions(query);
+            steps.push(Step { text, kind: StepKind::Where(rest) });
+        }
+        for stage in &query.stages {
+            let kind = self.stage(stage, &mut shape);
+            // A filter that stands where the search stands is part of it.
+            let is_first =
+                steps.iter().all(|step| matches!(step.kind, StepKind::Via(_) | StepKind::TimeOrder));
+            match (kind, &mut base) {
+                (StepKind::Where(Predicate::Filter(more)), Base::Search(filter, _)) if is_first => {
+                    let known = std::mem::replace(filter, Filter::everything());
+                    *filter = known.and(more);
+                }
+                (kind, _) => steps.push(Step { text: stage.node.to_string(), kind }),
+            }
+        }
+        if let Base::Search(filter, seqs) = &mut base
+            && !self.setting.all
+            && !self.names_store
+            && *seqs == (0..Seq::MAX)
+        {
+            let known = std::mem::replace(filter, Filter::everything());
+            *filter = known.and(Filter::Not(Box::new(Filter::StoreRecord)));
+        }
+        Plan { base, steps, shape, fields: std::mem::take(&mut self.fields) }
+    }
+
+    /// The text of an operand, and whether it was a word.
+    fn operand(&mut self, operand: &Spanned<Operand>) -> (String, bool) {
+        match &operand.node {
+            Operand::Word(word) => (word.clone(), true),
+            Operand::Text(text) => (text.clone(), false),
+            Operand::Param(name) => {
+                let value = self.setting.parameters.and_then(|parameters| parameters.get(name));
+                if value.is_none() && self.setting.parameters.is_some() {
+                    let problem = Problem::new(operand.span, format!("the parameter ${name} has no value"));
+                    self.problems.push(problem);
+                }
+                (value.cloned().unwrap_or_default(), false)
+            }
+        }
+    }
+
+    /// Whether an operand is a parameter whose value is not known yet.
+    fn is_open(&self, operand: &Spanned<Operand>) -> bool {
+        matches!(operand.node, Operand::Param(_)) && self.setting.parameters.is_none()
+    }
+}
+
+/// How the conditions that the store cannot answer are told of.
+fn rest_of_conditions(query: &Query) -> String {
+    let conditions: Vec<_> = query.conditions.iter().map(ToString::to_string).collect();
+    format!("where {}", conditions.join(" and "))
+}

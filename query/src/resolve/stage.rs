@@ -1,0 +1,147 @@
+//! Stages: what each does with rows of one shape, and what shape it leaves.
+
+use super::Resolver;
+use crate::ast::{Aggregate, Beside, Expression, Named, Stage, Within};
+use crate::error::Problem;
+use crate::plan::{BesidePlan, Column, Expr, Shape, StepKind};
+use crate::span::Spanned;
+use crate::time;
+
+impl Resolver<'_> {
+    /// What a stage does; `shape` becomes that of the rows that it gives.
+    pub(super) fn stage(&mut self, stage: &Spanned<Stage>, shape: &mut Shape) -> StepKind {
+        match &stage.node {
+            Stage::Where(condition) => StepKind::Where(self.condition(condition, shape)),
+            Stage::Fields(columns) => {
+                let exprs = self.keys(columns, shape);
+                *shape = self.table(columns.iter().map(column));
+                StepKind::Fields(exprs)
+            }
+            Stage::Sort(keys) => {
+                let keys = keys
+                    .iter()
+                    .filter_map(|key| Some((self.expression(&key.by, shape)?, key.descending)))
+                    .collect();
+                StepKind::Sort(keys)
+            }
+            Stage::Limit(count) => StepKind::Limit(*count),
+            Stage::Tail(count) => StepKind::Tail(*count),
+            Stage::Sample(count, seed) => StepKind::Sample { count: *count, seed: *seed },
+            Stage::Count(by) => {
+                let keys = self.keys(by, shape);
+                let count = Column { name: "count".to_owned(), alias: Some("count()".to_owned()) };
+                *shape = self.table(by.iter().map(column).chain([(count, stage.span)]));
+                StepKind::Group { keys, aggregates: vec![(crate::ast::Function::Count, None)] }
+            }
+            Stage::Stats(aggregates, by) => {
+                let keys = self.keys(by, shape);
+                let found = aggregates.iter().map(|aggregate| {
+                    let of = aggregate.node.of.as_deref().map(|of| {
+                        let of = Spanned::new(of.clone(), aggregate.node.span);
+                        self.expression(&of, shape)
+                    });
+                    Some((aggregate.node.function, of.map_or(Some(None), |of| of.map(Some))?))
+                });
+                let found: Vec<_> = found.collect();
+                let columns = aggregates.iter().map(|aggregate| aggregate_column(aggregate, aggregates));
+                *shape = self.table(by.iter().map(column).chain(columns));
+                StepKind::Group { keys, aggregates: found.into_iter().flatten().collect() }
+            }
+            Stage::Distinct(columns) => {
+                let exprs = self.keys(columns, shape);
+                *shape = self.table(columns.iter().map(column));
+                StepKind::Distinct(exprs)
+            }
+            Stage::First(by) => StepKind::First(self.plain_keys(by, shape)),
+            Stage::Last(by) => StepKind::Last(self.plain_keys(by, shape)),
+            Stage::Beside(beside) => self.beside(beside, stage, shape),
+        }
+    }
+
+    fn keys(&mut self, keys: &[Named<Expression>], shape: &Shape) -> Vec<Expr> {
+        keys.iter().filter_map(|key| self.expression(&key.node, shape)).collect()
+    }
+
+    fn plain_keys(&mut self, keys: &[Spanned<Expression>], shape: &Shape) -> Vec<Expr> {
+        keys.iter().filter_map(|key| self.expression(key, shape)).collect()
+    }
+
+    /// The shape of a table with these columns, each of another name.
+    fn table(&mut self, columns: impl Iterator<Item = (Column, crate::span::Span)>) -> Shape {
+        let mut shape = Shape::default();
+        for (column, span) in columns {
+            if shape.columns.iter().any(|known| known.name == column.name) {
+                let problem = Problem::new(span, format!("two columns are called `{}`", column.name));
+                self.problems.push(problem.help("give one of them a name of its own with `as`"));
+            }
+            shape.columns.push(column);
+        }
+        shape
+    }
+
+    fn beside(&mut self, beside: &Beside, stage: &Spanned<Stage>, shape: &mut Shape) -> StepKind {
+        if !shape.events {
+            let problem =
+                Problem::new(stage.span, "these rows are no events, so nothing stands before or after them");
+            self.problems
+                .push(problem.help("put this stage before `fields`, `count`, `stats` and `distinct`"));
+        }
+        let others = Shape::events();
+        let (filter, rest) = self.condition(&beside.filter, &others).split();
+        let (mut keys, mut longest) = (Vec::new(), None);
+        for within in &beside.within {
+            match &within.node {
+                Within::Field(field) => keys.extend(self.source(field, within.span, &others)),
+                Within::Duration(text) => match time::duration(text) {
+                    Some(duration) => {
+                        longest = Some(longest.map_or(duration, |known: i128| known.min(duration)))
+                    }
+                    None => {
+                        let message = format!("`{text}` is no duration such as 7d or 90m");
+                        self.problems.push(Problem::new(within.span, message));
+                    }
+                },
+            }
+        }
+        let other =
+            (!beside.unless).then(|| ["other.seq", "other.ts", "other.delay"].map(|name| shape.column(name)));
+        StepKind::Beside(Box::new(BesidePlan {
+            unless: beside.unless,
+            side: beside.side,
+            filter,
+            rest,
+            keys,
+            within: longest,
+            strictly: beside.strictly,
+            other,
+            disputed: shape.column("disputed"),
+        }))
+    }
+}
+
+/// The column that an expression makes.
+fn column(named: &Named<Expression>) -> (Column, crate::span::Span) {
+    let written = named.node.node.to_string();
+    let own = match &named.node.node {
+        Expression::Field(_) => written.trim_start_matches('.').to_owned(),
+        _ => written,
+    };
+    match &named.name {
+        Some(name) => (Column { name: name.node.clone(), alias: None }, name.span),
+        None => (Column { name: own, alias: None }, named.node.span),
+    }
+}
+
+/// The column of an aggregate: it is called by its function alone where no other one is the same.
+fn aggregate_column(aggregate: &Named<Aggregate>, all: &[Named<Aggregate>]) -> (Column, crate::span::Span) {
+    let whole = aggregate.node.node.to_string();
+    let function = aggregate.node.function.to_string();
+    let same =
+        all.iter().filter(|other| other.name.is_none() && other.node.function == aggregate.node.function);
+    let name = match &aggregate.name {
+        Some(name) => name.node.clone(),
+        None if same.count() == 1 => function,
+        None => whole.clone(),
+    };
+    (Column { name, alias: Some(whole) }, aggregate.node.span)
+}

@@ -1,0 +1,99 @@
+//! The first rows: those of a search, or what the index says of them without reading any.
+
+use std::sync::Arc;
+
+use indelible_engine::answer::{GroupKey, Search};
+use indelible_engine::source::FieldKind;
+
+use super::coverage::coverage;
+use super::row::Row;
+use super::{Context, Rows, held};
+use crate::ast::Function;
+use crate::error::Result;
+use crate::plan::{Base, Expr, Plan, Source, StepKind};
+use crate::value::Value;
+
+/// The first rows of a plan, and how many of its steps they are past already.
+pub(crate) fn base(plan: &Plan, context: &Arc<Context>) -> Result<(Rows, usize)> {
+    if let Base::Coverage(controls) = &plan.base {
+        return Ok((coverage(controls, context), 0));
+    }
+    let Some(search) = search(plan, context)? else { return Ok((Box::new(std::iter::empty()), 0)) };
+    match plan.steps.first().map(|step| &step.kind) {
+        Some(StepKind::Group { keys, aggregates }) => {
+            if let Some(names) = by_index(keys, aggregates, context) {
+                return Ok((counts(search, names, Arc::clone(context)), 1));
+            }
+        }
+        // The end is read from the end.
+        Some(StepKind::Tail(count)) => {
+            let count = usize::try_from(*count).unwrap_or(usize::MAX);
+            let (context, text) = (Arc::clone(context), plan.steps[0].text.clone());
+            let last = held(move || {
+                let mut rows = Vec::new();
+                for hit in search.newest_first().take(count) {
+                    let row = Row::of_event(hit?);
+                    context.hold(&text, row.footprint())?;
+                    rows.push(row);
+                }
+                rows.reverse();
+                Ok(rows)
+            });
+            return Ok((last, 1));
+        }
+        _ => {}
+    }
+    let rows = search.map(|hit| Ok(Row::of_event(hit?)));
+    Ok((Box::new(rows), 0))
+}
+
+/// The search of a plan, watched.
+pub(super) fn search(plan: &Plan, context: &Context) -> Result<Option<Search>> {
+    let Base::Search(filter, seqs) = &plan.base else { return Ok(None) };
+    let search = context.snapshot.search(filter)?;
+    Ok(Some(search.within(seqs.clone()).watched_by(Arc::clone(&context.watch))))
+}
+
+/// The names to count by, where nothing but counts is asked for and the index has a term for each value.
+fn by_index(
+    keys: &[Expr],
+    aggregates: &[(Function, Option<Expr>)],
+    context: &Context,
+) -> Option<Vec<String>> {
+    let is_count = |(function, _): &(Function, Option<Expr>)| *function == Function::Count;
+    if aggregates.len() != 1 || !aggregates.iter().all(is_count) {
+        return None;
+    }
+    let has_terms = |name: &&String| {
+        let is = |kind| context.vocabulary.has_kind(name, kind);
+        !is(FieldKind::Time) && !is(FieldKind::Id)
+    };
+    let name = |key: &Expr| match key {
+        Expr::Source(Source::Name(name)) => Some(name).filter(has_terms).cloned(),
+        _ => None,
+    };
+    keys.iter().map(name).collect()
+}
+
+fn counts(mut search: Search, names: Vec<String>, context: Arc<Context>) -> Rows {
+    held(move || {
+        if names.is_empty() {
+            return Ok(vec![Row::of_values(vec![Value::count(search.total()?)])]);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let groups = search.group_by(&names)?;
+        let mut rows = Vec::with_capacity(groups.counts.len());
+        for (key, count) in groups.counts {
+            let values = key.into_iter().map(|key| match key {
+                GroupKey::Term(term) => Value::of_term(term.as_term()),
+                GroupKey::Absent => Value::Missing,
+                GroupKey::Unreadable => Value::Unreadable,
+            });
+            let row = Row::of_values(values.chain([Value::count(count)]).collect());
+            context.hold("count", row.footprint())?;
+            rows.push(row);
+        }
+        rows.sort_by(|a, b| a.values.cmp(&b.values));
+        Ok(rows)
+    })
+}

@@ -1,0 +1,73 @@
+//! How an answer is found: a row for each thing that was looked at or done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::base::search;
+use super::row::Row;
+use super::{Context, Rows};
+use crate::error::Result;
+use crate::plan::{Base, Plan};
+use crate::value::Value;
+
+/// The columns of an explanation.
+pub(crate) const COLUMNS: [&str; 5] = ["step", "detail", "rows", "bytes", "time"];
+
+/// Runs a plan, forgets its rows, and says what was done for them.
+pub(crate) fn explain(plan: &Plan, context: &Arc<Context>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut say = |step: &str, detail: String, count: Option<u64>, bytes: Option<u64>, time: Option<u64>| {
+        rows.push(Row::of_values(vec![
+            Value::Text(step.to_owned()),
+            Value::Text(detail),
+            count.map_or(Value::Missing, Value::count),
+            bytes.map_or(Value::Missing, Value::count),
+            time.map_or(Value::Missing, |nanos| Value::Duration(i128::from(nanos))),
+        ]));
+    };
+    if let Some(mut search) = search(plan, context)? {
+        let found = search.explain()?;
+        let (all, pruned) = (found.segments.len(), found.pruned());
+        say("segments", format!("{all} in range, {pruned} without a match"), None, None, None);
+        for segment in found.segments.iter().filter(|segment| segment.rebuilt.is_some()) {
+            let reason = segment.rebuilt.clone().unwrap_or_default();
+            say("rebuilt", format!("segment {}: {reason}", segment.id), Some(segment.records), None, None);
+        }
+        for posting in found.postings.iter().take(POSTINGS_SHOWN) {
+            let detail = format!("{} = {} in {} segments", posting.field, posting.term, posting.segments);
+            say("posting", detail, Some(posting.records), Some(posting.len), None);
+        }
+        let how = if found.is_exact() { "the index alone says which match" } else { "records read to know" };
+        say("read", how.to_owned(), Some(found.records_read), Some(found.bytes_read), None);
+        say("match", "records that match".to_owned(), Some(found.matches), None, None);
+    }
+    if let Base::Coverage(controls) = &plan.base {
+        say("controls", "searched for one by one".to_owned(), Some(controls.len() as u64), None, None);
+    }
+    drain(super::rows(plan, context, true)?)?;
+    let mut before = 0;
+    for meter in context.meters() {
+        let nanos = meter.nanos.load(Ordering::Relaxed);
+        let how = if meter.holds { "holds all" } else { "streams" };
+        let count = meter.rows.load(Ordering::Relaxed);
+        say(
+            "stage",
+            format!("{} ({how})", meter.text),
+            Some(count),
+            None,
+            Some(nanos.saturating_sub(before)),
+        );
+        before = nanos;
+    }
+    Ok(rows)
+}
+
+/// How many postings are told of, the longest first.
+const POSTINGS_SHOWN: usize = 20;
+
+fn drain(rows: Rows) -> Result<()> {
+    for row in rows {
+        row?;
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Groups of rows and what is said of each: counts, sums, means, percentiles.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::eval::Evaluator;
+use super::row::Row;
+use super::{Context, Rows, held};
+use crate::ast::Function;
+use crate::decimal::Sum;
+use crate::plan::Expr;
+use crate::value::Value;
+
+/// A row for each combination of the keys' values, in their order: the keys, then what is said of the group. A row
+/// with several values of a key belongs to a group for each.
+pub(super) fn group(
+    keys: &[Expr],
+    aggregates: &[(Function, Option<Expr>)],
+    text: String,
+    rows: Rows,
+    context: Arc<Context>,
+) -> Rows {
+    let mut evaluator =
+        Evaluator::new(keys.iter().chain(aggregates.iter().filter_map(|(_, of)| of.as_ref())));
+    let mut next = keys.len();
+    let mut said: Vec<(Function, Option<usize>)> = Vec::new();
+    for (function, of) in aggregates {
+        said.push((*function, of.is_some().then_some(next)));
+        next += usize::from(of.is_some());
+    }
+    let key_count = keys.len();
+    held(move || {
+        let mut groups: HashMap<Vec<Value>, Vec<Tally>> = HashMap::new();
+        let fresh = || said.iter().map(|(function, _)| Tally::new(*function)).collect::<Vec<_>>();
+        if key_count == 0 {
+            groups.insert(Vec::new(), fresh());
+        }
+        for row in rows {
+            let row = row?;
+            evaluator.load(&row)?;
+            let mut of_keys = Vec::with_capacity(key_count);
+            for place in 0..key_count {
+                of_keys.push(evaluator.keys(place, &row)?);
+            }
+            let mut values = Vec::with_capacity(said.len());
+            for (_, place) in &said {
+                values.push(place.map_or(Ok(Vec::new()), |place| evaluator.each(place, &row))?);
+            }
+            for key in combinations(&of_keys) {
+                if !groups.contains_key(&key) {
+                    let len = key.iter().map(Value::footprint).sum::<usize>();
+                    context.hold(&text, len + 64 + said.len() * size_of::<Tally>())?;
+                }
+                let tallies = groups.entry(key).or_insert_with(fresh);
+                for (tally, values) in tallies.iter_mut().zip(&values) {
+                    context.hold(&text, tally.add(values))?;
+                }
+            }
+        }
+        let mut left_out = vec![0_u64; said.len()];
+        let mut rows: Vec<Vec<Value>> = groups
+            .into_iter()
+            .map(|(mut row, tallies)| {
+                for (tally, left_out) in tallies.into_iter().zip(&mut left_out) {
+                    *left_out += tally.left_out;
+                    row.push(tally.finish());
+                }
+                row
+            })
+            .collect();
+        for ((function, _), count) in said.iter().zip(left_out).filter(|(_, count)| *count > 0) {
+            context.warn(format!(
+                "values that {function} left out, being no numbers, durations or times: {count}"
+            ));
+        }
+        rows.sort_by(|a, b| a.iter().take(key_count).cmp(b.iter().take(key_count)));
+        Ok(rows.into_iter().map(Row::of_values).collect())
+    })
+}
+
+/// Each choice of one value from every list.
+pub(super) fn combinations(lists: &[Vec<Value>]) -> Vec<Vec<Value>> {
+    lists.iter().fold(vec![Vec::new()], |chosen, list| {
+        chosen
+            .iter()
+            .flat_map(|begun| list.iter().map(|value| begun.iter().chain([value]).cloned().collect()))
+            .collect()
+    })
+}
+
+/// What is known of a group so far.
+#[derive(Debug)]
+struct Tally {
+    function: Function,
+    count: u64,
+    sum: Sum,
+    duration: i128,
+    /// Of durations, not of numbers.
+    is_duration: bool,
+    best: Option<Value>,
+    all: Vec<Value>,
+    distinct: HashSet<Value>,
+    left_out: u64,
+}
+
+impl Tally {
+    fn new(function: Function) -> Tally {
+        Tally {
+            function,
+            count: 0,
+            sum: Sum::default(),
+            duration: 0,
+            is_duration: false,
+            best: None,
+            all: Vec::new(),
+            distinct: HashSet::new(),
+            left_out: 0,
+        }
+    }
+
+    /// Takes a row's values into account; returns how many bytes more are held.
+    fn add(&mut self, values: &[Value]) -> usize {
+        if self.function == Function::Count {
+            self.count += 1;
+            return 0;
+        }
+        values.iter().map(|value| self.add_one(value)).sum()
+    }
+
+    fn add_one(&mut self, value: &Value) -> usize {
+        let has_order = matches!(value, Value::Decimal(_) | Value::Duration(_) | Value::Time(_));
+        match (self.function, value) {
+            (Function::Distinct, Value::Unreadable) => self.left_out += 1,
+            (Function::Distinct, _) => {
+                if self.distinct.insert(value.clone()) {
+                    return value.footprint();
+                }
+            }
+            (Function::Sum | Function::Avg, Value::Decimal(number)) if !self.is_duration => {
+                self.sum.add(number);
+                self.count += 1;
+            }
+            (Function::Sum | Function::Avg, Value::Duration(duration))
+                if self.count == 0 || self.is_duration =>
+            {
+                self.is_duration = true;
+                self.duration += duration;
+                self.count += 1;
+            }
+            (Function::Min, _) if has_order || matches!(value, Value::Text(_)) => {
+                if self.best.as_ref().is_none_or(|best| value < best) {
+                    self.best = Some(value.clone());
+                }
+            }
+            (Function::Max, _) if has_order || matches!(value, Value::Text(_)) => {
+                if self.best.as_ref().is_none_or(|best| value > best) {
+                    self.best = Some(value.clone());
+                }
+            }
+            (Function::Percentile(_), _) if has_order => {
+                self.all.push(value.clone());
+                return value.footprint();
+            }
+            (_, Value::Null) => {}
+            _ => self.left_out += 1,
+        }
+        0
+    }
+
+    fn finish(mut self) -> Value {
+        match self.function {
+            Function::Count => Value::count(self.count),
+            Function::Distinct => Value::count(self.distinct.len() as u64),
+            Function::Sum | Function::Avg if self.count == 0 => Value::Missing,
+            Function::Sum if self.is_duration => Value::Duration(self.duration),
+            Function::Sum => Value::Decimal(self.sum.sum()),
+            Function::Avg if self.is_duration => Value::Duration(self.duration / i128::from(self.count)),
+            Function::Avg => Value::Decimal(self.sum.mean(self.count)),
+            Function::Min | Function::Max => self.best.unwrap_or(Value::Missing),
+            Function::Percentile(percent) => {
+                // The nearest rank: the least value that so many percent of all do not pass.
+                let rank = (self.all.len() * usize::from(percent)).div_ceil(100).max(1) - 1;
+                if rank >= self.all.len() {
+                    return Value::Missing;
+                }
+                self.all.select_nth_unstable(rank).1.clone()
+            }
+        }
+    }
+}

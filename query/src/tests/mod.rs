@@ -1,0 +1,53 @@
+//! Whole queries on small stores.
+
+mod sample;
+
+use indelible_engine::{Options as StoreOptions, Snapshot, Store, Timestamp};
+
+use crate::{Answer, Options, Query, Result, Row, Value, Vocabulary};
+
+/// A store of these events; the directory lives as long as it does.
+pub(crate) struct Sample {
+    _dir: tempfile::TempDir,
+    pub(crate) snapshot: Snapshot,
+}
+
+impl Sample {
+    /// The events of each batch in a segment of their own; the last one stays open.
+    pub(crate) fn new<'e>(batches: impl IntoIterator<Item = Vec<&'e str>>) -> Sample {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open_or_create(dir.path().join("store"), StoreOptions::new("acme.example/sample"))
+            .expect("a store");
+        for (index, batch) in batches.into_iter().enumerate() {
+            if index > 0 {
+                store.seal().expect("a seal");
+            }
+            store.append_batch(batch).expect("events");
+        }
+        Sample { snapshot: store.snapshot().expect("a snapshot"), _dir: dir }
+    }
+
+    pub(crate) fn run(&self, text: &str) -> Result<Answer> {
+        let query = Query::parse(text, &Vocabulary::of(&self.snapshot)?)?;
+        query.run(&self.snapshot, &Options::at(now()))
+    }
+}
+
+/// 2026-04-10T00:00:00Z.
+pub(crate) fn now() -> Timestamp {
+    Timestamp(1_775_779_200_000_000_000)
+}
+
+/// A row as a line: of an event its id and what was added, of a table all columns.
+pub(crate) fn show(row: &Row) -> String {
+    let id = row.event().map(|event| {
+        let id =
+            event.fields().expect("fields").event_id().map(|id| String::from_utf8_lossy(id).into_owned());
+        id.unwrap_or_else(|| format!("#{}", event.seq))
+    });
+    let values = row.values().iter().map(|value| match value {
+        Value::Missing => "-".to_owned(),
+        value => value.to_string(),
+    });
+    id.into_iter().chain(values).collect::<Vec<_>>().join(" ")
+}

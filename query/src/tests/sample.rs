@@ -1,0 +1,117 @@
+//! What the sample says, by example.
+
+use super::{Sample, show};
+
+const SAMPLE: &str = include_str!("../../testdata/sample.jsonl");
+
+fn sample() -> Sample {
+    let events: Vec<&str> = SAMPLE.lines().collect();
+    Sample::new(events.chunks(7).map(<[_]>::to_vec))
+}
+
+/// Questions, and what the sample says to each.
+const QUESTIONS: &[&str] = &[
+    "timeline run run_8",
+    "timeline run run_11",
+    "decision = DENY | count by agent, rule | sort count desc",
+    "control SOC2:CC8.1",
+    "control soc2:cc8.*, PCI-DSS:6.5.1 | count by via",
+    "event e3, e4",
+    "seq 0..3",
+    "around 5 ±1",
+    "since 2d run = run_13",
+    "during 2026-04-03",
+    "between 2026-04-02 and 2026-04-03 kind = deployment",
+    "received since 2026-01-01 | count",
+    "kind = deployment environment = production | unless preceded by (kind = approval.granted) within run",
+    "kind = deployment environment = production | unless preceded by (kind = approval.granted) within run strictly",
+    "kind = deployment | preceded by (kind = approval.granted) within run",
+    "kind = deployment | preceded by (kind = approval.granted) within run and 5m",
+    "kind = override | unless followed by (kind = postmortem) within run and 7d",
+    "kind = override | followed by (kind = postmortem) within run and 7d",
+    "kind = approval.granted | preceded by (kind = approval.requested) within run | stats p95(other.delay), avg(other.delay) by environment",
+    "approval.approved_at - ts >= 0s | fields id, approval.approved_at - ts as delay",
+    "| stats count(), sum(tokens.total), avg(tokens.total), p50(tokens.total) by model",
+    "kind = deployment | stats count() by bin(ts, 7d), environment, status",
+    "not exists(run)",
+    "unreadable(run)",
+    "unreadable(ts)",
+    "not exists(ts)",
+    "status = null",
+    "status != ok",
+    "latency_ms > 2s",
+    "rollback",
+    "text ~ \"(?i)ROLLBACK\"",
+    "kind = store.* | fields kind",
+    "tool.args.path = \"/tmp/a b\"",
+    ".\"odd key\" = 1 | fields .\"odd key\", run, latency_ms, agent",
+    "not unreadable(ts) | tail 2",
+    "not unreadable(ts) exists(ts) | sort ts desc | limit 2 | fields id, ts",
+    "| first by kind | fields kind, id",
+    "| last by kind | fields kind, id",
+    "| distinct agent",
+    "| sample 3 seed 7",
+    "| count by agent | where count > 2",
+    "decsion = DENY",
+    "kind = deployment | stats max(status), min(latency_ms), distinct(environment)",
+    "| stats sum(latency_ms)",
+    "agent runn",
+];
+
+#[test]
+fn questions_have_answers() {
+    let sample = sample();
+    let mut told = String::new();
+    for question in QUESTIONS {
+        let mut answer = sample.run(question).unwrap_or_else(|error| panic!("{question}\n{error}"));
+        told += &format!("> {question}\n");
+        if !answer.columns().is_empty() {
+            told += &format!("  [{}]\n", answer.columns().join(" "));
+        }
+        for row in answer.by_ref() {
+            told += &format!("  {}\n", show(&row.expect("a row")));
+        }
+        for warning in answer.warnings().expect("warnings") {
+            told += &format!("  ! {warning}\n");
+        }
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn what_makes_no_sense_is_told() {
+    let sample = sample();
+    let mut told = String::new();
+    for text in [
+        "latency > 5s",
+        "status > ok",
+        "ts > soon",
+        "seq = five",
+        "seq > -1",
+        "since then",
+        "during 2026-04-01T10:00:00Z",
+        "between 2026-04-02 and 2026-04-01",
+        "x ~ \"(\"",
+        "timeline rnu x",
+        "timeline something x",
+        "controls framework SOC3",
+        "text = x",
+        "\"\"",
+        "| count by agent | where agnt = x",
+        "| count by agent | where kind = x",
+        "| count by agent | where rollback",
+        "| count by agent | where since 24h",
+        "| count by agent | sort sum(x)",
+        "| sort count()",
+        "| fields a, b as a",
+        "| fields ts | preceded by (kind = x)",
+        "| preceded by (kind = x) within 5x",
+        "| count by bin(ts, 1x)",
+        "run = $run",
+        "since then | count by agent | sort agnt | limit many",
+    ] {
+        let error = sample.run(text).err().unwrap_or_else(|| panic!("{text} makes sense"));
+        told += &format!("{error}\n\n");
+    }
+    insta::assert_snapshot!(told);
+}
