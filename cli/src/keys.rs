@@ -12,6 +12,15 @@ use indelible::{Error, FileSigner, Masking, Store};
 
 use crate::exit::{Failure, Outcome};
 
+/// The signer of a store's log, where the key that `init` made is here: a machine that only appends has none.
+pub(crate) fn signer_at_hand(store: &Store) -> Outcome<Option<FileSigner>> {
+    let Ok(path) = signing_key_path(store.origin().as_str()) else { return Ok(None) };
+    match FileSigner::open(&World::real()?, &path) {
+        Err(Error::NotFound { .. }) => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
 /// Opens the signer of a store's log: the key file that was named, or the one that `init` made.
 pub(crate) fn signer(store: &Store, named: Option<&Path>) -> Outcome<FileSigner> {
     let path = match named {

@@ -23,11 +23,6 @@ impl Progress {
         Self::new(total, style)
     }
 
-    /// A bar over `total` records.
-    pub(crate) fn records(total: u64) -> Self {
-        Self::new(Some(total), "{wide_bar} {human_pos}/{human_len} records {per_sec} eta {eta}")
-    }
-
     fn new(total: Option<u64>, template: &str) -> Self {
         let bar = match total {
             Some(total) => ProgressBar::new(total),

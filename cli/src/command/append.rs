@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indelible::source::Profile;
-use indelible::{Error, OnDuplicate as Policy, Outcome as Fate, Prepared, Store};
+use indelible::{Error, FileSigner, OnDuplicate as Policy, Outcome as Fate, Prepared, Store};
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::output::{self, Out};
 use crate::progress::Progress;
 use crate::quarantine::Quarantine;
 use crate::signal::Stop;
-use crate::{input, keys, open, profiles};
+use crate::{input, keys, open, profiles, show};
 
 use clap::ValueEnum;
 
@@ -23,6 +23,9 @@ use clap::ValueEnum;
 ///
 /// Each line is one JSON object, kept byte for byte. Gzip and zstd are read as they are; empty lines are passed
 /// over. When the command ends well, all events are durable. What comes down a pipe is committed as it comes.
+///
+/// Where the log's signing key is in your configuration folder, a checkpoint over what was appended is signed at
+/// the end, and once a minute until then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible append events.jsonl more.jsonl.gz
@@ -51,6 +54,9 @@ pub(crate) struct Args {
     /// Mask obvious secrets (cloud keys, tokens, private keys) before the record is made
     #[arg(long)]
     pub(crate) mask_secrets: bool,
+    /// Sign no checkpoint, though the log's signing key is here
+    #[arg(long)]
+    pub(crate) no_checkpoint: bool,
     /// Print the summary as one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
@@ -94,6 +100,9 @@ impl From<OnDuplicate> for Policy {
 /// How many bytes of events are committed at once, at most, give or take a chunk.
 const BATCH_LEN: usize = 4 << 20;
 
+/// How long appended events go without a checkpoint, where one can be signed.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
 /// What became of the input; the names are stable.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
@@ -110,6 +119,8 @@ struct Summary {
     last_seq: Option<u64>,
     tree_size: Option<u64>,
     root: Option<String>,
+    /// The size that the last checkpoint covers, where this command signed one.
+    checkpoint_size: Option<u64>,
     /// Whether all input was looked at.
     complete: bool,
 }
@@ -130,6 +141,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let mut feed = Feed::start(files, &store, &rules)?;
     let waker = feed.waker();
     let stop = Stop::listen(move || waker.wake())?;
+    let signer = if args.no_checkpoint { None } else { keys::signer_at_hand(&store)? };
     let quarantine = args.quarantine.clone().unwrap_or_else(|| beside(path));
     let mut run = Run {
         args,
@@ -138,6 +150,9 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         out: Out::stdout(),
         bar: Progress::bytes(total),
         started: Instant::now(),
+        signer,
+        signed_at: Instant::now(),
+        unsigned_count: 0,
         quarantine: Quarantine::new(quarantine),
         batch: Vec::new(),
         places: Vec::new(),
@@ -145,8 +160,10 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         batch_len: 0,
         summary: Summary::default(),
     };
-    // Whatever ends the work, what was appended is told, and the store is closed in order.
+    // Whatever ends the work, what was appended is signed and told, and the store is closed in order.
     let ended = run.work(&mut feed, &stop).and_then(|code| run.quarantine.sync().map(|()| code));
+    let signed = run.sign();
+    let ended = ended.and_then(|code| signed.map(|()| code));
     run.bar.finish();
     let told = run.tell(&ended);
     drop(feed);
@@ -174,6 +191,10 @@ struct Run<'a> {
     out: Out,
     bar: Progress,
     started: Instant,
+    /// The log's signer, if it is here; when it last signed, and how many events were appended since.
+    signer: Option<FileSigner>,
+    signed_at: Instant,
+    unsigned_count: u64,
     quarantine: Quarantine,
     /// What is to be committed next; where each event stands, and its bytes if they are kept.
     batch: Vec<Prepared>,
@@ -278,6 +299,7 @@ impl Run<'_> {
             match fate {
                 Fate::Appended(receipt) => {
                     summary.events += 1;
+                    self.unsigned_count += 1;
                     summary.len += *len as u64;
                     summary.first_seq.get_or_insert(receipt.seq);
                     summary.last_seq = Some(receipt.seq);
@@ -301,7 +323,20 @@ impl Run<'_> {
             summary.tree_size = Some(receipt.tree_size);
             summary.root = Some(receipt.root.to_string());
         }
-        if self.args.receipts { self.out.flush() } else { Ok(()) }
+        if self.args.receipts {
+            self.out.flush()?;
+        }
+        if self.signed_at.elapsed() >= CHECKPOINT_EVERY { self.sign() } else { Ok(()) }
+    }
+
+    /// Signs a checkpoint over what was appended since the last.
+    fn sign(&mut self) -> Outcome<()> {
+        let Some(signer) = self.signer.as_ref().filter(|_| self.unsigned_count > 0) else { return Ok(()) };
+        self.store.checkpoint(signer)?;
+        self.signed_at = Instant::now();
+        self.unsigned_count = 0;
+        self.summary.checkpoint_size = show::signed_size(self.store)?;
+        Ok(())
     }
 
     fn bad(&mut self, bad: &BadLine) -> Outcome<()> {
@@ -356,6 +391,9 @@ impl Run<'_> {
             } else {
                 words.push_str(&format!(", seqs {first} to {last}"));
             }
+        }
+        if let Some(size) = summary.checkpoint_size {
+            words.push_str(&format!(", checkpoint at {}", output::count(size)));
         }
         if summary.duplicates > 0 {
             let count = output::counted(summary.duplicates, "duplicate", "duplicates");

@@ -46,11 +46,17 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     } else {
         None
     };
+    let mut told = None;
     loop {
-        // A log that has not grown needs no second signature.
-        let grown = !args.watch || show::signed_size(&store)? != Some(store.snapshot()?.tree_size());
-        if grown {
-            let note = store.checkpoint(&signer)?;
+        // A log that has not grown needs no second signature; what another process signed is told all the same.
+        let size = store.snapshot()?.tree_size();
+        if told != Some(size) {
+            let known = if args.watch { store.last_checkpoint()? } else { None };
+            let note = match known {
+                Some(note) if show::signed_size(&store)? == Some(size) => note,
+                _ => store.checkpoint(&signer)?,
+            };
+            told = Some(size);
             out.line(output::escape_lines(&note.to_string()).trim_end())?;
             if args.watch {
                 // Notes on one stream are told apart by an empty line.

@@ -1,17 +1,12 @@
 //! `indelible stats`: how much there is of what.
 
-use std::collections::HashSet;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::path::Path;
 
-use indelible::source::{EventTime, Fields};
-use indelible::{Seq, Snapshot, Source, Timestamp};
+use indelible::Timestamp;
 use serde::Serialize;
 
 use crate::exit::{Code, Outcome};
 use crate::output::{self, Colour, Out};
-use crate::progress::Progress;
 use crate::{open, show};
 
 /// Show how much the store holds
@@ -38,9 +33,9 @@ struct Stats {
     event_time: Option<Span>,
     /// Events whose own time is missing or unreadable.
     events_without_time: u64,
-    runs: usize,
-    agents: usize,
-    controls: usize,
+    runs: u64,
+    agents: u64,
+    controls: u64,
     sources: Vec<String>,
     last_checkpoint: Option<LastCheckpoint>,
 }
@@ -77,26 +72,27 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let store = open::to_read(path)?;
     let snapshot = store.snapshot()?;
     let (sealed, active): (Vec<_>, Vec<_>) = snapshot.segments().partition(|segment| segment.sealed);
-    let counted = count(&snapshot)?;
+    let totals = snapshot.totals(["run", "agent", "control"])?;
+    let [runs, agents, controls] = totals.value_counts;
     let tree_size = snapshot.tree_size();
     let stats = Stats {
         origin: store.origin().to_string(),
         store_id: store.store_id().to_string(),
         tree_size,
         root: snapshot.root().to_string(),
-        events: counted.events,
-        store_records: tree_size - counted.events,
+        events: totals.event_count,
+        store_records: tree_size - totals.event_count,
         segments: Segments { sealed: sealed.len(), active: active.len() },
         len: Lengths {
             hot: sealed.iter().chain(&active).map(|segment| segment.log_len).sum(),
             index: index_len(path),
         },
-        received: span(counted.received),
-        event_time: span(counted.event_time),
-        events_without_time: counted.without_time,
-        runs: counted.distinct[0].len(),
-        agents: counted.distinct[1].len(),
-        controls: counted.distinct[2].len(),
+        received: span(totals.received),
+        event_time: span(totals.event_time),
+        events_without_time: totals.without_time_count,
+        runs,
+        agents,
+        controls,
         sources: snapshot.sources()?.iter().map(|source| source.profile().name().to_owned()).collect(),
         last_checkpoint: show::signed_size(&store)?
             .map(|size| LastCheckpoint { size, tail: tree_size.saturating_sub(size) }),
@@ -142,9 +138,9 @@ fn print(out: &mut Out, stats: &Stats) -> Outcome<()> {
         ),
         ("received", span(&stats.received)),
         ("event times", times),
-        ("runs", output::count(stats.runs as u64)),
-        ("agents", output::count(stats.agents as u64)),
-        ("controls", output::count(stats.controls as u64)),
+        ("runs", output::count(stats.runs)),
+        ("agents", output::count(stats.agents)),
+        ("controls", output::count(stats.controls)),
         ("sources", stats.sources.join(", ")),
         ("checkpoint", checkpoint),
         ("root", stats.root.clone()),
@@ -154,65 +150,6 @@ fn print(out: &mut Out, stats: &Stats) -> Outcome<()> {
         out.line(format_args!("{name}  {}", output::escape(value.as_bytes())))?;
     }
     Ok(())
-}
-
-/// The fields whose values are counted.
-const COUNTED: [&str; 3] = ["run", "agent", "control"];
-
-/// What reading all events tells.
-#[derive(Default)]
-struct Counted {
-    events: u64,
-    received: Option<(Timestamp, Timestamp)>,
-    event_time: Option<(Timestamp, Timestamp)>,
-    without_time: u64,
-    /// Hashes of the values of each counted field: 64 bits are enough to count by.
-    distinct: [HashSet<u64>; 3],
-}
-
-fn count(snapshot: &Snapshot) -> Outcome<Counted> {
-    let mut counted = Counted::default();
-    let mut fields = Fields::default();
-    // The profile in use, and for each of its fields which of `COUNTED` it is.
-    let mut profile: Option<(Seq, Source, Vec<Option<usize>>)> = None;
-    let bar = Progress::records(snapshot.tree_size());
-    for record in snapshot.records(..) {
-        let record = record?;
-        if record.seq.is_multiple_of(1024) {
-            bar.position(record.seq);
-        }
-        widen(&mut counted.received, record.received_at);
-        if record.is_store_record() {
-            continue;
-        }
-        counted.events += 1;
-        if profile.as_ref().is_none_or(|(seq, ..)| *seq != record.source) {
-            let source = snapshot.source(record.source)?;
-            let slots = source.profile().fields().iter();
-            let slots = slots.map(|rule| COUNTED.iter().position(|name| *name == rule.name)).collect();
-            profile = Some((record.source, source, slots));
-        }
-        let Some((_, source, slots)) = &profile else { continue };
-        fields.clear();
-        source.profile().extract(&record.body, &mut fields)?;
-        match fields.time() {
-            EventTime::Known(time) => widen(&mut counted.event_time, time),
-            EventTime::Absent | EventTime::Unreadable => counted.without_time += 1,
-        }
-        for (slot, term) in fields.terms() {
-            let Some(Some(which)) = slots.get(usize::from(slot)) else { continue };
-            let mut hasher = DefaultHasher::new();
-            term.hash(&mut hasher);
-            counted.distinct[*which].insert(hasher.finish());
-        }
-    }
-    bar.finish();
-    Ok(counted)
-}
-
-fn widen(span: &mut Option<(Timestamp, Timestamp)>, time: Timestamp) {
-    let (first, last) = span.unwrap_or((time, time));
-    *span = Some((first.min(time), last.max(time)));
 }
 
 fn span(span: Option<(Timestamp, Timestamp)>) -> Option<Span> {

@@ -12,6 +12,7 @@ mod receipt;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ pub use prepare::{Masking, Prepared, Source};
 pub use prove::ProvenRecord;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
 pub use snapshot::{Records, SegmentInfo, Snapshot};
+pub use totals::Totals;
 
 use crate::answer::Stretches;
 use crate::disk::World;

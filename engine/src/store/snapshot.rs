@@ -20,7 +20,7 @@ use crate::{Error, Result, SegmentId, Seq, Timestamp};
 pub struct Snapshot {
     pub(super) inner: Arc<Inner>,
     pub(super) head: Arc<Head>,
-    catalog: Arc<Catalog>,
+    pub(super) catalog: Arc<Catalog>,
     views: Arc<OnceLock<Arc<[View]>>>,
 }
 
@@ -152,7 +152,7 @@ impl Snapshot {
     }
 
     /// The snapshot's records as runs, each with its index: see [`View`].
-    fn views(&self) -> Result<Arc<[View]>> {
+    pub(super) fn views(&self) -> Result<Arc<[View]>> {
         if let Some(views) = self.views.get() {
             return Ok(Arc::clone(views));
         }

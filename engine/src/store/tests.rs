@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::Sync;
+use crate::source::rfc3339;
+use crate::{Sync, Timestamp};
 
 fn options() -> Options {
     Options::new("test.example/store").allocate_len(64 << 10)
@@ -365,4 +366,64 @@ fn any_record_is_proven_under_a_checkpoint_to_who_has_no_store() {
     let note =
         crate::trust::Checkpoint::new(&origin, 5, snapshot.root_at(5).unwrap()).sign(&foreign).unwrap();
     assert!(matches!(snapshot.prove(1, &note), Err(Error::RolledBack { .. })));
+}
+
+/// What [`Snapshot::totals`] should say, by reading every event.
+fn totals_by_reading(snapshot: &Snapshot) -> Totals<2> {
+    let records: Vec<Record> = snapshot.records(..).map(Result::unwrap).collect();
+    let span = |times: Vec<Timestamp>| Some((*times.iter().min()?, *times.iter().max()?));
+    let (mut event_count, mut times) = (0, Vec::new());
+    let mut values = [std::collections::BTreeSet::new(), std::collections::BTreeSet::new()];
+    for record in records.iter().filter(|record| !record.is_store_record()) {
+        event_count += 1;
+        for field in snapshot.source(record.source).unwrap().profile().inspect(&record.body).unwrap() {
+            match field.field.name.as_str() {
+                "run" => values[0].extend(field.values),
+                "decision" => values[1].extend(field.values),
+                "ts" => times.extend(field.values.iter().map(|time| rfc3339(time.as_bytes()).unwrap())),
+                _ => {}
+            }
+        }
+    }
+    Totals {
+        event_count,
+        received: span(records.iter().map(|record| record.received_at).collect()),
+        without_time_count: event_count - times.len() as u64,
+        event_time: span(times),
+        value_counts: values.map(|values| values.len() as u64),
+    }
+}
+
+#[test]
+fn totals_are_what_reading_all_events_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    let totals = || {
+        let snapshot = store.snapshot().unwrap();
+        let totals = snapshot.totals(["run", "decision"]).unwrap();
+        assert_eq!(totals, totals_by_reading(&snapshot));
+        totals
+    };
+    assert_eq!((totals().event_count, totals().event_time), (0, None));
+    for round in 0..3 {
+        store.append_batch((round * 20..round * 20 + 30).map(event)).unwrap();
+        store.append(br#"{"decision":"DENY","ts":"yesterday"}"#).unwrap();
+        store.append(br#"{"decision":"DENY","run_id":null,"ts":"1999-12-31T23:59:59Z"}"#).unwrap();
+        totals();
+        store.seal().unwrap();
+        totals();
+    }
+    store.append(br#"{"decision":1}"#).unwrap();
+    let whole = totals();
+    assert_eq!((whole.event_count, whole.without_time_count), (97, 4));
+    drop(store);
+    // A sidecar that is damaged changes nothing.
+    let name = files(&dir.path().join("log")).into_iter().find(|name| name.ends_with(".idx")).unwrap();
+    let path = dir.path().join("log").join(name);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let len = bytes.len();
+    bytes[len / 2] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let store = Store::open(dir.path(), options()).unwrap();
+    assert_eq!(store.snapshot().unwrap().totals(["run", "decision"]).unwrap(), whole);
 }

@@ -229,7 +229,7 @@ fn show_finds_by_seq_by_range_and_by_id() {
 fn integrity_chains_each_record_to_the_one_before() {
     let site = Site::with_events(4);
     site.run(&["checkpoint"]).ends(0);
-    site.feed(&["append"], b"{ \"after\" : 1 }\n").ends(0);
+    site.feed(&["append", "--no-checkpoint"], b"{ \"after\" : 1 }\n").ends(0);
     let shown = site.run(&["log", "--all", "--integrity"]).ends(0).text();
     let records: Vec<serde_json::Value> =
         shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -292,7 +292,7 @@ fn stats_count_what_is_there() {
                 {\"run_id\":\"r1\",\"ts\":\"2026-01-01T00:00:00Z\"}\n{\"run_id\":\"r2\"}\n";
     site.feed(&["append"], text.as_bytes()).ends(0);
     site.run(&["checkpoint"]).ends(0);
-    site.feed(&["append"], b"{}\n").ends(0);
+    site.feed(&["append", "--no-checkpoint"], b"{}\n").ends(0);
     let stats = site.run(&["stats", "--json"]).ends(0).json();
     assert_eq!(stats["events"], 4);
     assert_eq!((&stats["runs"], &stats["agents"], &stats["controls"]), (&2.into(), &1.into(), &0.into()));
@@ -370,6 +370,28 @@ fn completions_and_manual_pages_are_made() {
     for page in ["indelible.1", "indelible-append.1", "indelible-sources-test.1"] {
         assert!(site.path("pages").join(page).is_file(), "{page} is missing");
     }
+}
+
+#[test]
+fn append_signs_a_checkpoint_where_the_key_is_at_hand() {
+    let site = Site::with_store();
+    let tail = || site.run(&["stats", "--json"]).ends(0).json()["last_checkpoint"]["tail"].clone();
+    let append = |args: &[&str]| {
+        let args = [&["append", "--json"], args].concat();
+        site.feed(&args, events(5).as_bytes()).ends(0).json()
+    };
+    let signed = append(&[]);
+    assert_eq!(signed["checkpoint_size"], signed["tree_size"]);
+    assert_eq!(tail(), 0);
+    // Nothing new is nothing to sign.
+    assert!(append(&["--on-duplicate", "skip"])["checkpoint_size"].is_null());
+    assert!(append(&["--no-checkpoint"])["checkpoint_size"].is_null());
+    assert_eq!(tail(), 5);
+    // Input that breaks off is signed as far as it came.
+    site.feed(&["append"], b"{}\nno event\n").ends(2);
+    assert_eq!(tail(), 0);
+    std::fs::rename(site.path("config/keys"), site.path("config/elsewhere")).unwrap();
+    assert!(append(&[])["checkpoint_size"].is_null());
 }
 
 #[test]

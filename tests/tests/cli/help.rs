@@ -50,7 +50,7 @@ fn messages() {
         &["log", "-C", "nowhere"][..],
         &["init", "--origin", "acme.example/test"],
         &["init", "x", "--origin", "two words"],
-        &["append", "bad.jsonl"],
+        &["append", "--no-checkpoint", "bad.jsonl"],
         &["append", "missing.jsonl"],
         &["append", "--source", "nothing", "bad.jsonl"],
         &["append", "--source", "bad.toml", "bad.jsonl"],

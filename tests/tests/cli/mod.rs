@@ -86,7 +86,7 @@ impl Site {
     /// The same, with `count` events `{"event_id":"ev_N","n":N}`.
     pub(crate) fn with_events(count: u64) -> Self {
         let site = Site::with_store();
-        site.feed(&["append"], events(count).as_bytes()).ends(0);
+        site.feed(&["append", "--no-checkpoint"], events(count).as_bytes()).ends(0);
         site
     }
 
