@@ -121,6 +121,8 @@ pub struct Events {
     random: Random,
     runs: Vec<Run>,
     now_ms: u64,
+    /// The next event comes less than this much later.
+    step_ms: usize,
 }
 
 impl Events {
@@ -128,7 +130,13 @@ impl Events {
     pub fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let runs = (0..RUNS_OPEN).map(|_| Events::run(&mut random)).collect();
-        Events { random, runs, now_ms: START_MS }
+        Events { random, runs, now_ms: START_MS, step_ms: 40 }
+    }
+
+    /// The same, spread so that `count` events take about so many days.
+    pub fn spread(seed: u64, count: usize, days: usize) -> Self {
+        let step_ms = 2 * days * 86_400_000 / count.max(1);
+        Events { step_ms, ..Events::new(seed) }
     }
 
     /// The first `count` events of `seed`.
@@ -160,7 +168,7 @@ impl Iterator for Events {
 
     fn next(&mut self) -> Option<Vec<u8>> {
         let run = self.next_run();
-        self.now_ms += self.random.below(40) as u64;
+        self.now_ms += self.random.below(self.step_ms) as u64;
         let mut text = String::with_capacity(800);
         write_event(&mut text, &mut self.random, &run, self.now_ms).ok()?;
         Some(text.into_bytes())
@@ -220,22 +228,26 @@ fn write_event(text: &mut String, random: &mut Random, run: &Run, now_ms: u64) -
     write!(text, r#","ts":"{}"}}"#, Time(now_ms))
 }
 
-/// Milliseconds since 1970, printed as RFC 3339; right for the days of April to June 2026 that we use.
-struct Time(u64);
+/// Milliseconds since 1970, printed as RFC 3339.
+pub struct Time(pub u64);
 
 impl std::fmt::Display for Time {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ms = self.0.saturating_sub(START_MS - 86_400_000);
-        let day = ms / 86_400_000;
-        let (month, day) = match day {
-            0 => (3, 31),
-            1..31 => (4, day),
-            31..62 => (5, day - 30),
-            _ => (6, (day - 61).min(30)),
-        };
-        let (s, ms) = (ms / 1000 % 86_400, ms % 1000);
-        write!(f, "2026-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z", s / 3600, s / 60 % 60, s % 60)
+        let (s, ms) = (self.0 / 1000 % 86_400, self.0 % 1000);
+        let (year, month, day) = civil(self.0 / 86_400_000);
+        write!(f, "{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z", s / 3600, s / 60 % 60, s % 60)
     }
+}
+
+/// The date of a day since 1970: years counted from March, so that the leap day comes last.
+fn civil(day: u64) -> (u64, u64, u64) {
+    let day = day + 719_468;
+    let (era, of_era) = (day / 146_097, day % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (era * 400 + year + u64::from(month <= 2), month, of_year - (153 * from_march + 2) / 5 + 1)
 }
 
 #[cfg(test)]
@@ -248,6 +260,18 @@ mod tests {
     fn the_same_seed_gives_the_same_events() {
         assert_eq!(Events::list(7, 500), Events::list(7, 500));
         assert_ne!(Events::list(7, 5), Events::list(8, 5));
+    }
+
+    #[test]
+    fn times_are_printed_as_they_are() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (START_MS + 3_661_007, "2026-04-01T01:01:01.007Z"),
+            (1_798_761_599_999, "2026-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Time(ms).to_string(), text);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{SegmentId, Seq};
 pub struct Explanation {
     /// The segments in the range that was asked for, in order.
     pub segments: Vec<SegmentExplanation>,
-    /// The postings that were used, of all segments together, those that name the most records first.
+    /// The postings that were used, by field.
     pub postings: Vec<PostingExplanation>,
     /// How many records match.
     pub matches: u64,
@@ -47,34 +47,29 @@ pub struct SegmentExplanation {
     pub rebuilt: Option<String>,
 }
 
-/// A posting that was used.
+/// The postings of one field that were used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostingExplanation {
     /// The field.
     pub field: String,
-    /// The term; `present`, `absent` and `unreadable` are the reserved ones.
-    pub term: String,
-    /// In how many segments.
-    pub segments: u64,
-    /// How many records it names.
+    /// How many of its postings were used, of all segments together.
+    pub postings: u64,
+    /// How many records they name.
     pub records: u64,
-    /// How many bytes it takes.
+    /// How many bytes they take.
     pub len: u64,
 }
-
-/// How many postings an explanation names.
-const POSTINGS_MAX: usize = 100;
 
 /// What is noted on the way.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    postings: BTreeMap<(String, String), (u64, u64, u64)>,
+    postings: BTreeMap<String, (u64, u64, u64)>,
     pub(super) posting_len: u64,
 }
 
 impl Trace {
-    pub(super) fn posting(&mut self, field: &str, term: &str, posting: &Posting<'_>) {
-        let known = self.postings.entry((field.to_owned(), term.to_owned())).or_default();
+    pub(super) fn posting(&mut self, field: &str, posting: &Posting<'_>) {
+        let known = self.postings.entry(field.to_owned()).or_default();
         known.0 += 1;
         known.1 += u64::from(posting.count());
         known.2 += posting.encoded_len();
@@ -82,20 +77,9 @@ impl Trace {
     }
 
     pub(super) fn into_postings(self) -> Vec<PostingExplanation> {
-        let mut postings: Vec<_> = self
-            .postings
-            .into_iter()
-            .map(|((field, term), (segments, records, len))| PostingExplanation {
-                field,
-                term,
-                segments,
-                records,
-                len,
-            })
-            .collect();
-        postings.sort_by_key(|posting| std::cmp::Reverse(posting.records));
-        postings.truncate(POSTINGS_MAX);
-        postings
+        let sums = self.postings.into_iter();
+        sums.map(|(field, (postings, records, len))| PostingExplanation { field, postings, records, len })
+            .collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Trouble;
 use super::hit::Hit;
@@ -88,7 +89,12 @@ impl Search {
         Ok(groups)
     }
 
-    fn group_piece(&mut self, piece: usize, stretch: &Stretch, fields: &[&str]) -> Result<Groups, Trouble> {
+    fn group_piece(
+        &mut self,
+        piece: usize,
+        stretch: &Arc<Stretch>,
+        fields: &[&str],
+    ) -> Result<Groups, Trouble> {
         let mut groups = Groups::default();
         let seqs = self.of_piece(piece)?;
         let bounds = self.planner(stretch).plan(Set::Range(stretch.offsets(&seqs)))?;

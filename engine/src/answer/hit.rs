@@ -1,33 +1,15 @@
 //! A record that matches, where it lies: nothing of it is copied until somebody asks.
 
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::stretch::{Place, Stretch};
 use crate::disk::Mapped;
 use crate::filter::Subject;
-use crate::format::frame::{FrameRecord, LabelBuf, Labels};
+use crate::format::frame::{FrameRecord, Labels, RECORD_HEADER_LEN};
 use crate::log::Record;
 use crate::source::{EventTime, Fields, Profile};
 use crate::{Fault, Result, SegmentId, Seq, Timestamp};
-
-/// The profile by which a record is read.
-#[derive(Debug, Clone)]
-pub(super) enum ReadBy {
-    /// Part of every release: that of the store's own records.
-    Release(&'static Profile),
-    Registered(Arc<Profile>),
-}
-
-impl Deref for ReadBy {
-    type Target = Profile;
-
-    fn deref(&self) -> &Profile {
-        match self {
-            ReadBy::Release(profile) => profile,
-            ReadBy::Registered(profile) => profile,
-        }
-    }
-}
 
 /// A record that matches a filter. Cheap to make; its fields are found when they are asked for.
 #[derive(Debug)]
@@ -40,58 +22,71 @@ pub struct Hit {
     pub source: Seq,
     /// How the body is written: 0 is the event verbatim.
     pub encoding: u8,
-    /// The segment that holds it.
-    pub segment: SegmentId,
-    pub(super) labels: LabelBuf,
-    pub(super) bytes: Mapped,
-    pub(super) body: Range<usize>,
-    pub(super) profile: ReadBy,
-    pub(super) fields: OnceLock<Fields>,
-}
-
-/// Where and when a record was found.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    pub(super) seq: Seq,
-    pub(super) received_at: Timestamp,
-    pub(super) segment: SegmentId,
+    label_count: u8,
+    /// The place of its source among those of the stretch.
+    source_place: u16,
+    stretch: Arc<Stretch>,
+    /// What its place counts in, where that is not the stretch's own log.
+    frame: Option<Mapped>,
+    record_at: usize,
+    body: Range<u32>,
+    fields: OnceLock<Box<Fields>>,
 }
 
 impl Hit {
-    /// The record in `record_at` of `bytes`.
-    pub(super) fn new(
-        found: Found,
-        bytes: Mapped,
-        record_at: Range<usize>,
-        profile: impl FnOnce(Seq) -> Option<ReadBy>,
-    ) -> Result<Hit, Fault> {
-        let of_record = bytes.get(record_at.clone()).unwrap_or_default();
-        let (record, body) = FrameRecord::decode(of_record)?;
-        if record.encoded_len() != record_at.len() {
-            return Err(Fault::damaged(0, "record length", record_at.len(), record.encoded_len()));
+    /// The record at a place of a stretch.
+    pub(super) fn new(stretch: &Arc<Stretch>, place: Place) -> Result<Hit, Fault> {
+        let Place { seq, received_at, at, frame } = place;
+        let bytes = frame.as_ref().map_or_else(|| stretch.text.bytes(), |frame| frame);
+        let (record, body) = FrameRecord::decode(bytes.get(at.clone()).unwrap_or_default())?;
+        if record.encoded_len() != at.len() {
+            return Err(Fault::damaged(0, "record length", at.len(), record.encoded_len()));
         }
-        let (source, encoding, labels) = (record.source, record.encoding, record.labels.into());
-        let profile = profile(source)
-            .ok_or_else(|| Fault::damaged(8, "record source", "a source of the segment", source))?;
-        let Found { seq, received_at, segment } = found;
-        let body = record_at.start + body.start..record_at.start + body.end;
-        let fields = OnceLock::new();
-        Ok(Hit { seq, received_at, source, encoding, segment, labels, bytes, body, profile, fields })
+        let source_place = stretch.sources.binary_search_by_key(&record.source, |(source, _)| *source);
+        let unknown = |_| Fault::damaged(8, "record source", "a source of the segment", record.source);
+        Ok(Hit {
+            seq,
+            received_at,
+            source: record.source,
+            encoding: record.encoding,
+            label_count: record.labels.count(),
+            source_place: source_place.map_err(unknown)? as u16,
+            record_at: at.start,
+            body: body.start as u32..body.end as u32,
+            fields: OnceLock::new(),
+            stretch: Arc::clone(stretch),
+            frame,
+        })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let bytes = self.frame.as_ref().map_or_else(|| self.stretch.text.bytes(), |frame| frame);
+        bytes.get(self.record_at..).unwrap_or_default()
     }
 
     /// The event, byte for byte.
     pub fn body(&self) -> &[u8] {
-        self.bytes.get(self.body.clone()).unwrap_or_default()
+        self.bytes().get(self.body.start as usize..self.body.end as usize).unwrap_or_default()
     }
 
     /// What the store added by rule.
     pub fn labels(&self) -> Labels<'_> {
-        self.labels.as_labels()
+        let bytes = self.bytes().get(RECORD_HEADER_LEN..self.body.start as usize).unwrap_or_default();
+        // They were read once already, when the record was found.
+        Labels::decode(self.label_count, bytes).unwrap_or_default()
     }
 
     /// The profile by which it is read: its fields' names stand in the order of their slots.
     pub fn profile(&self) -> &Profile {
-        &self.profile
+        match self.stretch.sources.get(usize::from(self.source_place)) {
+            Some((_, profile)) => profile,
+            None => Profile::store_records(),
+        }
+    }
+
+    /// The segment that holds it.
+    pub fn segment(&self) -> SegmentId {
+        self.stretch.id
     }
 
     /// Whether this is one of the store's own records, kind `store.*`, rather than a user's event.
@@ -107,8 +102,8 @@ impl Hit {
         if let Some(fields) = self.fields.get() {
             return Ok(fields);
         }
-        let mut fields = Fields::default();
-        self.profile.extract(self.body(), &mut fields)?;
+        let mut fields = Box::<Fields>::default();
+        self.profile().extract(self.body(), &mut fields)?;
         Ok(self.fields.get_or_init(|| fields))
     }
 
@@ -135,7 +130,7 @@ impl Hit {
             encoding: self.encoding,
             labels: self.labels(),
             body: self.body(),
-            profile: &self.profile,
+            profile: self.profile(),
             fields: self.fields()?,
         })
     }
@@ -149,7 +144,7 @@ impl Hit {
             encoding: self.encoding,
             labels: self.labels().iter().map(str::to_owned).collect(),
             body: self.body().to_vec(),
-            segment: self.segment,
+            segment: self.segment(),
             integrity: None,
         }
     }

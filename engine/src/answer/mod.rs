@@ -12,6 +12,8 @@
 
 mod bounds;
 mod explain;
+mod fences;
+mod grep;
 mod group;
 mod hit;
 mod names;
@@ -19,39 +21,112 @@ mod plan;
 mod search;
 mod set;
 mod stretch;
-mod stretches;
 #[cfg(test)]
 mod tests;
 mod text;
 mod vocabulary;
+mod zones;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use hashbrown::HashMap;
 
 use crate::format::head::Head;
 use crate::log::views::View;
-use crate::log::{Catalog, Log};
+use crate::log::{Catalog, Log, lock};
 use crate::{Error, Fault, Result, Seq};
 
 pub use explain::{Explanation, PostingExplanation, SegmentExplanation};
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
 pub use search::{Search, Warning, Watch};
-pub(crate) use stretches::Stretches;
+use stretch::Stretch;
 pub use vocabulary::FieldSummary;
 pub(crate) use vocabulary::{field_summaries, terms};
 
-/// The log as of one head, and the stretches of it that are open already.
-#[derive(Debug, Clone)]
+/// The log as of one head, and the stretches of it that were opened: once, not once a question.
+#[derive(Debug)]
 pub(crate) struct AsOf {
-    pub(crate) log: Arc<Log>,
-    pub(crate) stretches: Arc<Stretches>,
-    pub(crate) head: Arc<Head>,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) views: Arc<[View]>,
+    log: Arc<Log>,
+    head: Arc<Head>,
+    catalog: Arc<Catalog>,
+    views: Arc<[View]>,
+    opened: Arc<Opened>,
+    /// For each view, its stretch.
+    stretches: Vec<Mutex<Option<Arc<Stretch>>>>,
 }
 
+/// The stretches that a store has open, by their first seqs: one snapshot takes them over from another.
+#[derive(Debug, Default)]
+pub(crate) struct Opened(Mutex<HashMap<Seq, Arc<Stretch>>>);
+
 impl AsOf {
+    pub(crate) fn new(
+        log: Arc<Log>,
+        head: Arc<Head>,
+        catalog: Arc<Catalog>,
+        views: Arc<[View]>,
+        opened: Arc<Opened>,
+    ) -> AsOf {
+        let stretches = views.iter().map(|_| Mutex::default()).collect();
+        AsOf { log, head, catalog, views, opened, stretches }
+    }
+
+    /// Lets `ask` ask the stretch of a view. Where that turns out not to be whole, it is made anew from the log, and
+    /// `ask` asked again.
+    fn ask<T>(&self, piece: usize, mut ask: impl FnMut(&Arc<Stretch>) -> Result<T, Trouble>) -> Result<T> {
+        let stretch = self.stretch(piece)?;
+        let fault = match ask(&stretch) {
+            Ok(answer) => return Ok(answer),
+            Err(Trouble::Other(error)) => return Err(error),
+            Err(Trouble::Stretch(fault)) => fault,
+        };
+        let stretch = self.remake(piece, &stretch, &fault)?;
+        ask(&stretch).map_err(|trouble| match trouble {
+            Trouble::Other(error) => error,
+            Trouble::Stretch(fault) => fault.in_file(&self.log.layout.log(stretch.id)),
+        })
+    }
+
+    /// The stretch of a view, opened at the first call.
+    fn stretch(&self, piece: usize) -> Result<Arc<Stretch>> {
+        let view = self.view(piece)?;
+        let Some(slot) = self.stretches.get(piece) else { return Ok(Arc::new(Stretch::open(self, view)?)) };
+        let mut slot = lock(slot);
+        if let Some(stretch) = &*slot {
+            return Ok(Arc::clone(stretch));
+        }
+        let known = lock(&self.opened.0).get(&view.first_seq).cloned();
+        let fits = |stretch: &Arc<Stretch>| {
+            stretch.sidecar.end_seq() == view.end_seq && stretch.text.is_sealed() == self.is_sealed(view)
+        };
+        let stretch = match known.filter(fits) {
+            Some(stretch) => stretch,
+            None => {
+                let stretch = Arc::new(Stretch::open(self, view)?);
+                self.opened.keep(&stretch);
+                stretch
+            }
+        };
+        *slot = Some(Arc::clone(&stretch));
+        Ok(stretch)
+    }
+
+    /// A stretch that was found not to be whole, made anew; nothing can be done about one that was already.
+    fn remake(&self, piece: usize, stretch: &Stretch, fault: &Fault) -> Result<Arc<Stretch>> {
+        let view = self.view(piece)?;
+        if stretch.rebuilt.is_some() {
+            return Err(fault.clone().in_file(&self.log.layout.log(view.segment)));
+        }
+        let stretch = Arc::new(Stretch::from_log(self, view, fault.to_string())?);
+        self.opened.keep(&stretch);
+        if let Some(slot) = self.stretches.get(piece) {
+            *lock(slot) = Some(Arc::clone(&stretch));
+        }
+        Ok(stretch)
+    }
+
     /// The places among the views of those that hold records of `seqs`.
     fn pieces(&self, seqs: &Range<Seq>) -> Range<usize> {
         let start = self.views.partition_point(|view| view.end_seq <= seqs.start);
@@ -70,6 +145,25 @@ impl AsOf {
         view.segment != self.head.active
     }
 }
+
+impl Opened {
+    fn keep(&self, stretch: &Arc<Stretch>) {
+        let (first, end) = (stretch.sidecar.first_seq(), stretch.sidecar.end_seq());
+        let mut opened = lock(&self.0);
+        // Any will do: it is opened again at need.
+        if opened.len() >= OPEN_MAX
+            && let Some(seq) = opened.keys().next().copied()
+        {
+            opened.remove(&seq);
+        }
+        // What were parts of the active segment are one sealed segment now.
+        opened.retain(|seq, _| !(first..end).contains(seq));
+        opened.insert(first, Arc::clone(stretch));
+    }
+}
+
+/// How many stretches a store keeps open for the next snapshot.
+const OPEN_MAX: usize = 1024;
 
 /// Why a stretch gave no answer.
 #[derive(Debug)]

@@ -6,8 +6,10 @@ use super::Trouble;
 use super::bounds::Bounds;
 use super::plan::Planner;
 use super::set::Set;
+use super::stretch::posting_in;
 use crate::filter::{Asked, Comparison, TermTest};
-use crate::segment::Field;
+use crate::hash;
+use crate::segment::{Field, Posting};
 use crate::source::{EventTime, FieldKind, Term, TermKind, compare_number_values};
 
 /// What the index says of a condition on the field `name`.
@@ -17,7 +19,7 @@ pub(super) fn bounds(
     asked: &Asked,
     within: &Set,
 ) -> Result<Bounds, Trouble> {
-    let Some(field) = planner.stretch.sidecar.field(name)? else { return Ok(Bounds::exact(Set::none())) };
+    let Some((field, _)) = planner.stretch.field(name)? else { return Ok(Bounds::exact(Set::none())) };
     let mut bounds = Bounds::exact(by_terms(planner, &field, asked)?);
     for untermed in planner.stretch.untermed.iter().filter(|untermed| untermed.name == name) {
         let records = planner.of_source(untermed.source)?;
@@ -30,14 +32,12 @@ pub(super) fn bounds(
 
 /// The records of which the postings say that they match.
 fn by_terms(planner: &Planner<'_>, field: &Field<'_>, asked: &Asked) -> Result<Set, Trouble> {
-    let reserved = |term, posting| planner.set(field.name(), term, posting);
+    let reserved = |posting| planner.set(field.name(), posting);
     Ok(match asked {
-        Asked::Exists => {
-            reserved("present", field.present()?)?.or(reserved("unreadable", field.unreadable()?)?)
-        }
-        Asked::Unreadable => reserved("unreadable", field.unreadable()?)?,
+        Asked::Exists => reserved(field.present()?)?.or(reserved(field.unreadable()?)?),
+        Asked::Unreadable => reserved(field.unreadable()?)?,
         Asked::Some(test) => passing(planner, field, test)?,
-        Asked::None(test) => reserved("present", field.present()?)?.minus(&passing(planner, field, test)?),
+        Asked::None(test) => reserved(field.present()?)?.minus(&passing(planner, field, test)?),
     })
 }
 
@@ -49,16 +49,16 @@ fn by_value(
     asked: &Asked,
     records: Set,
 ) -> Result<Bounds, Trouble> {
-    let reserved = |term, posting| planner.set(field.name(), term, posting);
-    let present = reserved("present", field.present()?)?;
+    let reserved = |posting| planner.set(field.name(), posting);
+    let present = reserved(field.present()?)?;
     match asked {
         Asked::Exists => {
-            let unreadable = reserved("unreadable", field.unreadable()?)?;
+            let unreadable = reserved(field.unreadable()?)?;
             return Ok(Bounds::exact(present.or(unreadable).and(records)));
         }
         // Of several values one may have been read: then the field is not called unreadable.
         Asked::Unreadable => {
-            let unreadable = reserved("unreadable", field.unreadable()?)?;
+            let unreadable = reserved(field.unreadable()?)?;
             return Ok(Bounds::exact(unreadable.minus(&present).and(records)));
         }
         Asked::Some(_) | Asked::None(_) => {}
@@ -68,14 +68,9 @@ fn by_value(
         (FieldKind::Time, Asked::Some(test)) => Ok(Bounds::exact(at_times(planner, test, true, records)?)),
         (FieldKind::Time, Asked::None(test)) => Ok(Bounds::exact(at_times(planner, test, false, records)?)),
         (_, Asked::Some(TermTest::OneOf(terms, globs))) if globs.is_empty() => {
-            let mut open = Vec::new();
-            for (_, id) in terms.iter().filter(|(kind, _)| *kind == TermKind::Text) {
-                let seqs = planner.stretch.sidecar.find_event(id)?;
-                open.extend(seqs.iter().map(|seq| (seq - planner.stretch.sidecar.first_seq()) as u32));
-            }
-            open.sort_unstable();
-            open.dedup();
-            Ok(Bounds::open(Set::List(open).and(records)))
+            let ids = terms.iter().filter(|(kind, _)| *kind == TermKind::Text);
+            let open = planner.with_ids(ids.map(|(_, id)| hash::event_id_prefix(id)))?;
+            Ok(Bounds::open(open.and(records)))
         }
         _ => Ok(Bounds::open(records)),
     }
@@ -100,28 +95,31 @@ fn at_times(planner: &Planner<'_>, test: &TermTest, passes: bool, records: Set) 
 /// The records with a term that passes.
 fn passing(planner: &Planner<'_>, field: &Field<'_>, test: &TermTest) -> Result<Set, Trouble> {
     let mut set = Set::none();
-    each_passing(field, test, |ordinal, term| {
+    each_passing(field, test, |ordinal, _| {
         let posting = field.posting(ordinal)?;
-        let found = planner.set(field.name(), &String::from_utf8_lossy(term.bytes), posting)?;
+        let found = planner.set(field.name(), posting)?;
         set = std::mem::replace(&mut set, Set::none()).or(found);
         Ok(())
     })?;
     Ok(set)
 }
 
-/// At most how many records have a term that passes, where that can be known at little cost.
-pub(super) fn count_max(planner: &Planner<'_>, name: &str, test: &TermTest) -> Result<Option<u64>, Trouble> {
+/// The postings of the terms that pass, where these are few and known: they name just the records that match.
+pub(super) fn postings<'a>(
+    planner: &Planner<'a>,
+    name: &str,
+    test: &TermTest,
+) -> Result<Option<Vec<Posting<'a>>>, Trouble> {
     let TermTest::OneOf(terms, globs) = test else { return Ok(None) };
-    if !globs.is_empty() || planner.stretch.untermed.iter().any(|untermed| untermed.name == name) {
+    if !globs.is_empty() || planner.stretch.is_untermed(name) {
         return Ok(None);
     }
-    let Some(field) = planner.stretch.sidecar.field(name)? else { return Ok(Some(0)) };
-    let mut count = 0;
+    let mut postings = Vec::new();
+    let Some((field, fences)) = planner.stretch.field(name)? else { return Ok(Some(postings)) };
     for (kind, bytes) in terms {
-        let posting = field.posting_of_term(Term { kind: *kind, bytes })?;
-        count += posting.map_or(0, |posting| u64::from(posting.count()));
+        postings.extend(posting_in(&field, fences, Term { kind: *kind, bytes })?);
     }
-    Ok(Some(count))
+    Ok(Some(postings))
 }
 
 /// Calls `visit` for each term of the field that passes, with its ordinal; no more of the dictionary is looked at

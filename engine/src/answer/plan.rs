@@ -1,51 +1,74 @@
-//! From a condition to the records of one segment that may match it, by the segment's index.
+//! From a condition to the records of one stretch that may match it, by its index.
 
 use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::bounds::Bounds;
 use super::explain::Trace;
 use super::search::Watch;
 use super::set::Set;
 use super::stretch::Stretch;
-use super::{Trouble, names};
-use crate::filter::{Asked, Clock, Matcher, Node, Window};
+use super::zones::Lies;
+use super::{Trouble, grep, names};
+use crate::filter::{Asked, Matcher, Node};
 use crate::segment::Posting;
-use crate::source::{EventTime, Term, TermKind};
+use crate::source::{Term, TermKind};
 
-/// What stands between a condition and its answer in one segment.
+/// What stands between a condition and its answer in one stretch.
 pub(super) struct Planner<'a> {
-    pub(super) stretch: &'a Stretch,
+    pub(super) stretch: &'a Arc<Stretch>,
     pub(super) matcher: &'a Matcher,
     pub(super) watch: &'a Watch,
     pub(super) trace: Option<&'a RefCell<Trace>>,
 }
 
-impl Planner<'_> {
+/// A condition of several that must all hold, and what there is to know of it at little cost.
+enum Part<'a> {
+    /// Just the records of this posting.
+    Posting(&'a str, Posting<'a>),
+    Node(&'a Node),
+}
+
+impl<'a> Planner<'a> {
     /// What the index says of the records in `within`.
     pub(super) fn plan(&self, within: Set) -> Result<Bounds, Trouble> {
         let bounds = self.bounds(self.matcher.root(), &within)?;
         Ok(bounds.and(Bounds::exact(within)))
     }
 
+    /// How many records of `range` match, where a stored count says so, or one look at a posting.
+    pub(super) fn count(&self, range: &Range<u32>) -> Result<Option<u64>, Trouble> {
+        let mut left = Set::Range(range.clone());
+        let mut posting: Option<Posting<'_>> = None;
+        for node in parts(self.matcher.root()) {
+            match node {
+                Node::Time(clock, window) => {
+                    left = self.stretch.zones()?.records(&self.stretch.sidecar, *clock, *window, &left)?;
+                }
+                Node::Seqs(seqs) => left = left.and(Set::Range(self.stretch.offsets(seqs))),
+                _ if posting.is_some() => return Ok(None),
+                _ => match self.part(node)? {
+                    (_, Part::Posting(_, found)) => posting = Some(found),
+                    (0, _) => return Ok(Some(0)),
+                    _ => return Ok(None),
+                },
+            }
+            if left.is_empty() {
+                return Ok(Some(0));
+            }
+        }
+        Ok(match (posting, left) {
+            (None, left) => Some(left.len()),
+            (Some(posting), Set::Range(range)) => Some(u64::from(posting.count_in(&range)?)),
+            _ => None,
+        })
+    }
+
     /// What the index says of the records in `within`; what it says of others means nothing.
     fn bounds(&self, node: &Node, within: &Set) -> Result<Bounds, Trouble> {
-        let everything = || Set::Range(0..self.stretch.count());
         Ok(match node {
-            Node::All(nodes) => {
-                let mut nodes: Vec<(u64, &Node)> =
-                    nodes.iter().map(|node| Ok((self.cost(node)?, node))).collect::<Result<_, Trouble>>()?;
-                // What leaves the least comes first: what follows need look at that alone.
-                nodes.sort_by_key(|(cost, _)| *cost);
-                let mut all = Bounds::exact(within.clone());
-                for (_, node) in nodes {
-                    let left = all.all();
-                    if left.is_empty() {
-                        break;
-                    }
-                    all = all.and(self.bounds(node, &left)?);
-                }
-                all
-            }
+            Node::All(nodes) => self.all(nodes, within)?,
             Node::Any(nodes) => {
                 let mut any = Bounds::exact(Set::none());
                 for node in nodes {
@@ -53,101 +76,146 @@ impl Planner<'_> {
                 }
                 any
             }
-            Node::Not(node) => self.bounds(node, within)?.not(everything()),
-            Node::Name(name, asked) => self.name(self.matcher.name(*name), asked, within)?,
+            Node::Not(node) => self.bounds(node, within)?.not(Set::Range(0..self.stretch.count())),
+            Node::Name(name, asked) => names::bounds(self, self.matcher.name(*name), asked, within)?,
             Node::Path(..) => Bounds::open(within.clone()),
-            Node::Text(needle) => Bounds::exact(self.text(needle, within)?),
-            Node::Time(clock, window) => Bounds::exact(self.time(*clock, *window, within)?),
-            Node::Seqs(seqs) => Bounds::exact(Set::Range(self.stretch.offsets(seqs))),
-            Node::Ids(ids) => {
-                let mut open = Vec::new();
-                for id in ids {
-                    let seqs = self.stretch.sidecar.find_event(id.as_bytes())?;
-                    open.extend(seqs.iter().map(|seq| (seq - self.stretch.sidecar.first_seq()) as u32));
-                }
-                open.sort_unstable();
-                open.dedup();
-                Bounds::open(Set::List(open))
+            Node::Text(needle) => Bounds::exact(grep::records(self, needle, within)?),
+            Node::Time(clock, window) => {
+                let zones = self.stretch.zones()?;
+                Bounds::exact(zones.records(&self.stretch.sidecar, *clock, *window, within)?)
             }
+            Node::Seqs(seqs) => Bounds::exact(Set::Range(self.stretch.offsets(seqs))),
+            Node::Ids(ids) => Bounds::open(self.with_ids(ids.iter().map(|(prefix, _)| *prefix))?),
             Node::StoreRecord => Bounds::exact(self.of_source(0)?),
         })
     }
 
-    /// About how many records a condition leaves, those first that are cheap to know. Costs nothing itself.
-    fn cost(&self, node: &Node) -> Result<u64, Trouble> {
-        let count = u64::from(self.stretch.count());
-        Ok(match node {
-            Node::Ids(ids) => ids.len() as u64,
-            Node::Seqs(_) => 0,
-            Node::Name(name, Asked::Some(test)) => {
-                names::count_max(self, self.matcher.name(*name), test)?.unwrap_or(count)
+    /// What leaves the least comes first: what follows need look at that alone.
+    fn all(&self, nodes: &[Node], within: &Set) -> Result<Bounds, Trouble> {
+        let mut parts = Vec::with_capacity(nodes.len());
+        for node in nodes.iter().filter(|node| is_free(node)) {
+            parts.push(self.part(node)?);
+        }
+        for node in nodes.iter().filter(|node| !is_free(node)) {
+            if parts.iter().any(|(count, _)| *count == 0) {
+                return Ok(Bounds::exact(Set::none()));
             }
+            parts.push(self.part(node)?);
+        }
+        parts.sort_by_key(|(count, _)| *count);
+        let mut all = Bounds::exact(within.clone());
+        for (_, part) in parts {
+            let left = all.all();
+            if left.is_empty() {
+                break;
+            }
+            all = match part {
+                Part::Posting(name, posting) if all.is_exact() => {
+                    Bounds::exact(self.in_posting(name, posting, left)?)
+                }
+                Part::Posting(name, posting) => all.and(Bounds::exact(self.set(name, posting)?)),
+                Part::Node(node) => all.and(self.bounds(node, &left)?),
+            };
+        }
+        Ok(all)
+    }
+
+    /// About how many records a condition leaves, and what was learnt on the way.
+    fn part<'n>(&self, node: &'n Node) -> Result<(u64, Part<'n>), Trouble>
+    where
+        'a: 'n,
+    {
+        let count = u64::from(self.stretch.count());
+        let about = match node {
+            Node::Name(name, Asked::Some(test)) => {
+                match names::postings(self, self.matcher.name(*name), test)?.as_deref() {
+                    None => count,
+                    Some([posting]) => {
+                        let part = Part::Posting(self.matcher.name(*name), *posting);
+                        return Ok((u64::from(posting.count()), part));
+                    }
+                    Some(postings) => postings.iter().map(|posting| u64::from(posting.count())).sum(),
+                }
+            }
+            Node::Time(clock, window) => match self.stretch.zones()?.lies(*clock, *window) {
+                Lies::Outside => 0,
+                Lies::Across => count / 2,
+                Lies::Inside => count,
+            },
+            Node::Seqs(seqs) => Set::Range(self.stretch.offsets(seqs)).len(),
+            Node::Ids(ids) => ids.len() as u64,
             Node::StoreRecord => 1,
-            Node::Name(..) | Node::Time(..) | Node::Not(_) => count,
+            Node::Name(..) | Node::Not(_) => count,
             Node::All(nodes) => nodes
                 .iter()
-                .map(|node| self.cost(node))
-                .try_fold(count, |min, cost| cost.map(|c| min.min(c)))?,
+                .try_fold(count, |least, node| self.part(node).map(|(count, _)| least.min(count)))?,
             Node::Any(nodes) => nodes
                 .iter()
-                .map(|node| self.cost(node))
-                .try_fold(0_u64, |sum, cost| cost.map(|cost| sum.saturating_add(cost)))?,
-            Node::Text(_) => count.saturating_mul(2),
-            Node::Path(..) => count.saturating_mul(4),
-        })
+                .try_fold(0_u64, |sum, node| self.part(node).map(|(count, _)| sum.saturating_add(count)))?,
+            Node::Text(_) => count.saturating_mul(2).saturating_add(1),
+            Node::Path(..) => count.saturating_mul(4).saturating_add(1),
+        };
+        Ok((about, Part::Node(node)))
     }
 
     /// The records of one source.
     pub(super) fn of_source(&self, source: u64) -> Result<Set, Trouble> {
-        let Some(field) = self.stretch.sidecar.field("source")? else { return Ok(Set::none()) };
         let text = source.to_string();
         let term = Term { kind: TermKind::Number, bytes: text.as_bytes() };
-        field.posting_of_term(term)?.map_or(Ok(Set::none()), |posting| self.set("source", &text, posting))
+        let posting = self.stretch.posting("source", term)?;
+        posting.map_or(Ok(Set::none()), |posting| self.set("source", posting))
+    }
+
+    /// The records that may have one of the event ids with these prefixes.
+    pub(super) fn with_ids(&self, prefixes: impl Iterator<Item = u64>) -> Result<Set, Trouble> {
+        let mut found = Vec::new();
+        for prefix in prefixes {
+            let seqs = self.stretch.sidecar.find_event_by_prefix(prefix)?;
+            found.extend(seqs.iter().map(|seq| (seq - self.stretch.sidecar.first_seq()) as u32));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(Set::List(found))
     }
 
     /// The offsets of a posting.
-    pub(super) fn set(&self, field: &str, term: &str, posting: Posting<'_>) -> Result<Set, Trouble> {
-        if let Some(trace) = self.trace {
-            trace.borrow_mut().posting(field, term, &posting);
-        }
+    pub(super) fn set(&self, name: &str, posting: Posting<'_>) -> Result<Set, Trouble> {
+        self.note(name, &posting);
         Ok(match posting.list()? {
             Some(list) => Set::List(list),
             None => Set::Bitmap(posting.bitmap()?),
         })
     }
 
-    fn text(&self, needle: &memchr::memmem::Finder<'_>, within: &Set) -> Result<Set, Trouble> {
-        let mut found = Vec::new();
-        for offset in within.clone().offsets(false) {
-            self.watch.check()?;
-            if needle.find(self.stretch.hit(offset)?.body()).is_some() {
-                found.push(offset);
+    /// Those of `set` that are in a posting.
+    fn in_posting(&self, name: &str, posting: Posting<'_>, set: Set) -> Result<Set, Trouble> {
+        match set {
+            Set::List(mut list) => {
+                self.note(name, &posting);
+                posting.retain(&mut list)?;
+                Ok(Set::List(list))
             }
+            set if set.covers(&(0..self.stretch.count())) => self.set(name, posting),
+            set => Ok(self.set(name, posting)?.and(set)),
         }
-        Ok(found.into_iter().collect())
     }
 
-    fn time(&self, clock: Clock, window: Window, within: &Set) -> Result<Set, Trouble> {
-        let sidecar = &self.stretch.sidecar;
-        let mut found = Vec::new();
-        for offset in within.clone().offsets(false) {
-            let known = match clock {
-                Clock::Event => sidecar.event_time(offset)?,
-                Clock::Received => None,
-            };
-            let time = match known {
-                Some(EventTime::Known(time)) => Some(time),
-                _ => sidecar.received_at(offset)?,
-            };
-            if time.is_some_and(|time| window.contains(time)) {
-                found.push(offset);
-            }
+    fn note(&self, name: &str, posting: &Posting<'_>) {
+        if let Some(trace) = self.trace {
+            trace.borrow_mut().posting(name, posting);
         }
-        Ok(found.into_iter().collect())
     }
+}
 
-    /// What the index says of a condition on a named field.
-    fn name(&self, name: &str, asked: &Asked, within: &Set) -> Result<Bounds, Trouble> {
-        names::bounds(self, name, asked, within)
+/// The conditions that must all hold.
+fn parts(node: &Node) -> &[Node] {
+    match node {
+        Node::All(nodes) => nodes,
+        one => std::slice::from_ref(one),
     }
+}
+
+/// Conditions of which is known what they leave without a look at the index.
+fn is_free(node: &Node) -> bool {
+    matches!(node, Node::Time(..) | Node::Seqs(_))
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::explain::{self, Explanation, SegmentExplanation, Trace};
 use super::plan::Planner;
 use super::set::{Offsets, Set};
-use super::stretch::Stretch;
+use super::stretch::{Place, Stretch};
 use super::{AsOf, Hit, Trouble};
 use crate::filter::{Filter, Matcher, Scratch};
+use crate::segment::FrameCursor;
 use crate::{Error, Result, SegmentId, Seq};
 
 /// How far a search is, for whoever watches it from another thread, and whether it is still wanted.
@@ -56,7 +57,7 @@ pub struct Warning {
 /// then iterate, or ask for one of the sums.
 #[derive(Debug)]
 pub struct Search {
-    pub(super) as_of: AsOf,
+    pub(super) as_of: Arc<AsOf>,
     pub(super) matcher: Arc<Matcher>,
     pub(super) seqs: Range<Seq>,
     pub(super) watch: Arc<Watch>,
@@ -75,12 +76,17 @@ struct Current {
     stretch: Arc<Stretch>,
     offsets: Offsets,
     open: Set,
+    cursor: FrameCursor,
+    /// The records that come next, the first last: see [`Current::look_ahead`].
+    ahead: Vec<(u32, Place)>,
+    /// How many to look for at once.
+    ahead_count: usize,
     /// The records of the piece that are still to be decided on.
     left: Range<Seq>,
 }
 
 impl Search {
-    pub(crate) fn new(as_of: AsOf, filter: &Filter) -> Result<Search> {
+    pub(crate) fn new(as_of: Arc<AsOf>, filter: &Filter) -> Result<Search> {
         let matcher = Arc::new(Matcher::new(filter)?);
         let seqs = 0..as_of.head.next_seq;
         Ok(Search {
@@ -142,7 +148,12 @@ impl Search {
         for piece in self.take_pieces() {
             let seqs = self.of_piece(piece)?;
             total += self.ask(piece, |search, stretch| {
-                let bounds = search.planner(stretch).plan(Set::Range(stretch.offsets(&seqs)))?;
+                let planner = search.planner(stretch);
+                let range = stretch.offsets(&seqs);
+                if let Some(count) = planner.count(&range)? {
+                    return Ok(count);
+                }
+                let bounds = planner.plan(Set::Range(range))?;
                 Ok(bounds.sure.len() + search.confirm(stretch, bounds.open)?.len() as u64)
             })?;
             self.watch.pass(seqs.end - seqs.start);
@@ -183,12 +194,12 @@ impl Search {
         Ok(explanation)
     }
 
-    pub(super) fn planner<'a>(&'a self, stretch: &'a Stretch) -> Planner<'a> {
+    pub(super) fn planner<'a>(&'a self, stretch: &'a Arc<Stretch>) -> Planner<'a> {
         Planner { stretch, matcher: &self.matcher, watch: &self.watch, trace: None }
     }
 
     /// Those of `open` that match.
-    pub(super) fn confirm(&mut self, stretch: &Stretch, open: Set) -> Result<Vec<u32>, Trouble> {
+    pub(super) fn confirm(&mut self, stretch: &Arc<Stretch>, open: Set) -> Result<Vec<u32>, Trouble> {
         let mut found = Vec::new();
         for offset in open.offsets(false) {
             self.watch.check()?;
@@ -207,21 +218,17 @@ impl Search {
         mut ask: impl FnMut(&mut Self, &Arc<Stretch>) -> Result<T, Trouble>,
     ) -> Result<T> {
         self.watch.check()?;
-        let as_of = self.as_of.clone();
-        let view = as_of.view(piece)?;
-        let mut rebuilt = None;
-        let answer = as_of.stretches.ask(&as_of, view, |stretch| {
-            rebuilt.clone_from(&stretch.rebuilt);
+        let as_of = Arc::clone(&self.as_of);
+        as_of.ask(piece, |stretch| {
+            if let Some(reason) = &stretch.rebuilt {
+                self.warn(stretch.id, reason);
+            }
             ask(self, stretch)
-        });
-        if let Some(reason) = rebuilt {
-            self.warn(view.segment, reason);
-        }
-        answer
+        })
     }
 
-    fn warn(&mut self, segment: SegmentId, reason: String) {
-        let warning = Warning { segment, reason };
+    fn warn(&mut self, segment: SegmentId, reason: &str) {
+        let warning = Warning { segment, reason: reason.to_owned() };
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
@@ -270,7 +277,16 @@ impl Search {
             return Ok(None);
         }
         let offsets = all.offsets(self.newest_first);
-        Ok(Some(Current { piece, stretch: Arc::clone(stretch), offsets, open: bounds.open, left }))
+        Ok(Some(Current {
+            piece,
+            stretch: Arc::clone(stretch),
+            offsets,
+            open: bounds.open,
+            cursor: FrameCursor::default(),
+            ahead: Vec::new(),
+            ahead_count: 1,
+            left,
+        }))
     }
 
     fn find_next(&mut self) -> Result<Option<Hit>> {
@@ -282,13 +298,19 @@ impl Search {
                 }
                 return Ok(None);
             };
-            let Some(offset) = current.offsets.next() else {
-                self.watch.pass(current.left.end - current.left.start);
-                self.current = None;
-                continue;
+            let decided = match current.next_place() {
+                Ok(None) => {
+                    self.watch.pass(current.left.end - current.left.start);
+                    self.current = None;
+                    continue;
+                }
+                Ok(Some((offset, place))) => {
+                    decide(current, offset, place, &self.matcher, &mut self.scratch).map(|hit| (offset, hit))
+                }
+                Err(trouble) => Err(trouble),
             };
-            match decide(current, offset, &self.matcher, &mut self.scratch) {
-                Ok(hit) => {
+            match decided {
+                Ok((offset, hit)) => {
                     let seq = current.stretch.sidecar.first_seq() + u64::from(offset);
                     let before = current.left.end - current.left.start;
                     current.left =
@@ -301,8 +323,7 @@ impl Search {
                 Err(Trouble::Other(error)) => return Err(error),
                 Err(Trouble::Stretch(fault)) => {
                     let Some(Current { piece, stretch, left, .. }) = self.current.take() else { continue };
-                    let view = self.as_of.view(piece)?;
-                    self.as_of.stretches.remake(&self.as_of, view, &stretch, &fault)?;
+                    self.as_of.remake(piece, &stretch, &fault)?;
                     self.current =
                         self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;
                 }
@@ -311,14 +332,43 @@ impl Search {
     }
 }
 
-/// The record at `offset`, if it matches.
+/// Most records that are looked for ahead of their turn.
+const AHEAD_MAX: usize = 32;
+
+impl Current {
+    fn next_place(&mut self) -> Result<Option<(u32, Place)>, Trouble> {
+        if self.ahead.is_empty() {
+            self.look_ahead()?;
+        }
+        Ok(self.ahead.pop())
+    }
+
+    /// Finds out where the next few records lie, and touches each: so the waits for memory go on side by side, where
+    /// they would come one after another if each record were looked at in its turn.
+    fn look_ahead(&mut self) -> Result<(), Trouble> {
+        for offset in self.offsets.by_ref().take(self.ahead_count) {
+            self.ahead.push((offset, self.stretch.place(offset, &mut self.cursor)?));
+        }
+        let log = self.stretch.text.bytes();
+        let touched =
+            self.ahead.iter().fold(0, |sum, (_, place)| sum ^ log.get(place.at.start).unwrap_or(&0));
+        std::hint::black_box(touched);
+        self.ahead.reverse();
+        // Whoever wants one record is not made to wait for many.
+        self.ahead_count = (self.ahead_count * 4).min(AHEAD_MAX);
+        Ok(())
+    }
+}
+
+/// The record, if it matches.
 fn decide(
     current: &Current,
     offset: u32,
+    place: Place,
     matcher: &Matcher,
     scratch: &mut Scratch,
 ) -> Result<Option<Hit>, Trouble> {
-    let hit = current.stretch.hit(offset)?;
+    let hit = Hit::new(&current.stretch, place)?;
     let matches = !current.open.contains(offset) || matcher.matches(&hit.subject()?, scratch)?;
     Ok(matches.then_some(hit))
 }

@@ -1,16 +1,20 @@
 //! A stretch of the log as questions see it: its sidecar and its log, opened once, and what is worth remembering of them.
 
-use std::ops::Range;
-use std::sync::Arc;
+use std::ops::{Deref, Range};
+use std::sync::{Arc, OnceLock};
 
-use super::hit::{Found, Hit, ReadBy};
+use hashbrown::HashMap;
+
+use super::fences::Fences;
+use super::hit::Hit;
 use super::text::{FrameAt, LogText};
+use super::zones::Zones;
 use super::{AsOf, Trouble};
 use crate::disk::Mapped;
 use crate::log::views::View;
-use crate::segment::{Located, Sidecar};
-use crate::source::{FieldKind, Profile};
-use crate::{Error, Fault, Result, SegmentId, Seq};
+use crate::segment::{Field, FrameCursor, Located, Posting, Sidecar};
+use crate::source::{FieldKind, Profile, Term};
+use crate::{Error, Fault, Result, SegmentId, Seq, Timestamp};
 
 /// A sealed segment, or a part of the active one.
 #[derive(Debug)]
@@ -24,6 +28,28 @@ pub(crate) struct Stretch {
     pub(super) untermed: Vec<Untermed>,
     /// Why the sidecar was made anew from the log, where it was.
     pub(super) rebuilt: Option<String>,
+    /// The fields' places in the sidecar, by their names, and the ways to their terms, made at the first need.
+    fields: HashMap<Box<str>, (usize, OnceLock<Fences>)>,
+    zones: OnceLock<Zones>,
+}
+
+/// The profile by which records are read.
+#[derive(Debug, Clone)]
+pub(super) enum ReadBy {
+    /// Part of every release: that of the store's own records.
+    Release(&'static Profile),
+    Registered(Arc<Profile>),
+}
+
+impl Deref for ReadBy {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        match self {
+            ReadBy::Release(profile) => profile,
+            ReadBy::Registered(profile) => profile,
+        }
+    }
 }
 
 /// A field, and the source in whose records it has no terms.
@@ -38,30 +64,40 @@ impl Stretch {
     /// Opens a view by the sidecar on disk, or where that is missing or not whole, by one that is made of the log: it
     /// costs time, and the answer is the same.
     pub(super) fn open(as_of: &AsOf, view: &View) -> Result<Stretch> {
-        if !as_of.is_sealed(view) {
-            let sidecar = as_of.log.open_view(view, &as_of.catalog)?;
-            return Stretch::new(as_of, view, sidecar, None);
-        }
-        let Some(sidecar) = as_of.log.files.sidecar(view.segment) else {
-            return Stretch::from_log(as_of, view, "its sidecar is missing or damaged".to_owned());
+        let log = &*as_of.log;
+        let opened = if as_of.is_sealed(view) {
+            log.files.sidecar(view.segment).filter(|sidecar| view.fits(sidecar, log.store_id))
+        } else {
+            Some(log.open_view(view, &as_of.catalog)?)
         };
-        if !view.fits(&sidecar, as_of.log.store_id) {
-            return Stretch::from_log(as_of, view, "its sidecar is another segment's".to_owned());
-        }
-        Stretch::new(as_of, view, sidecar, None)
+        let why = match opened.map(|sidecar| Stretch::new(as_of, view, sidecar, None)) {
+            Some(Ok(stretch)) => return Ok(stretch),
+            Some(Err(Trouble::Other(error))) => return Err(error),
+            Some(Err(Trouble::Stretch(fault))) => fault.to_string(),
+            None => "its sidecar is missing, damaged or another segment's".to_owned(),
+        };
+        Stretch::from_log(as_of, view, why)
     }
 
     /// Opens a view by a sidecar that is made of the log, in memory; `why` it must.
     pub(super) fn from_log(as_of: &AsOf, view: &View, why: String) -> Result<Stretch> {
+        let in_file = |fault: Fault| fault.in_file(&as_of.log.layout.log(view.segment));
         let sidecar = as_of.log.remake_view(view, &as_of.catalog)?;
-        if view.fits(&sidecar, as_of.log.store_id) {
-            return Stretch::new(as_of, view, sidecar, Some(why));
+        if !view.fits(&sidecar, as_of.log.store_id) {
+            return Err(in_file(Fault::damaged(0, "end of the segment", view.end_seq, sidecar.end_seq())));
         }
-        let fault = Fault::damaged(0, "end of the segment", view.end_seq, sidecar.end_seq());
-        Err(fault.in_file(&as_of.log.layout.log(view.segment)))
+        Stretch::new(as_of, view, sidecar, Some(why)).map_err(|trouble| match trouble {
+            Trouble::Other(error) => error,
+            Trouble::Stretch(fault) => in_file(fault),
+        })
     }
 
-    fn new(as_of: &AsOf, view: &View, sidecar: Arc<Sidecar>, rebuilt: Option<String>) -> Result<Stretch> {
+    fn new(
+        as_of: &AsOf,
+        view: &View,
+        sidecar: Arc<Sidecar>,
+        rebuilt: Option<String>,
+    ) -> Result<Stretch, Trouble> {
         let log = &*as_of.log;
         let text = if as_of.is_sealed(view) {
             let path = log.layout.log(view.segment);
@@ -85,7 +121,12 @@ impl Stretch {
             );
             sources.push((source, profile));
         }
-        Ok(Stretch { id: view.segment, sidecar, text, sources, untermed, rebuilt })
+        let (id, mut fields) = (view.segment, HashMap::new());
+        for index in 0..sidecar.field_count()? {
+            let field = sidecar.field_at(index)?;
+            fields.extend(field.map(|field| (field.name().into(), (index, OnceLock::new()))));
+        }
+        Ok(Stretch { id, sidecar, text, sources, untermed, rebuilt, fields, zones: OnceLock::new() })
     }
 
     /// How many records there are.
@@ -102,24 +143,76 @@ impl Stretch {
         offset(seqs.start)..offset(seqs.end)
     }
 
-    /// The record at `offset`.
-    pub(super) fn hit(&self, offset: u32) -> Result<Hit, Trouble> {
+    /// Where the record at `offset` lies; its frame's checksum was found right.
+    pub(super) fn place(&self, offset: u32, cursor: &mut FrameCursor) -> Result<Place, Trouble> {
         let beyond = || Fault::damaged(0, "record offset", self.count(), offset);
         let Located { frame_index, frame, record_at, record_len } =
-            self.sidecar.locate(offset)?.ok_or_else(beyond)?;
+            self.sidecar.locate_from(offset, cursor)?.ok_or_else(beyond)?;
         let first_seq = self.sidecar.first_seq() + u64::from(frame.first_offset);
-        let (bytes, range) = self.text.frame(FrameAt { index: frame_index, first_seq, place: frame })?;
-        let start = range.start + (record_at - frame.position) as usize;
-        let found = Found {
+        let (bytes, start) = self.text.frame(FrameAt { index: frame_index, first_seq, place: frame })?;
+        let start = start + (record_at - frame.position) as usize;
+        Ok(Place {
             seq: self.sidecar.first_seq() + u64::from(offset),
             received_at: frame.received_at,
-            segment: self.id,
-        };
-        let by_source = |source| {
-            let place = self.sources.binary_search_by_key(&source, |(known, _)| *known).ok()?;
-            self.sources.get(place).map(|(_, profile)| profile.clone())
-        };
-        let record_at = start..start + record_len as usize;
-        Ok(Hit::new(found, bytes, record_at, by_source).map_err(|fault| fault.shifted(frame.position))?)
+            at: start..start + record_len as usize,
+            frame: bytes,
+        })
     }
+
+    /// The record at `offset`.
+    pub(super) fn hit(self: &Arc<Self>, offset: u32) -> Result<Hit, Trouble> {
+        Ok(Hit::new(self, self.place(offset, &mut FrameCursor::default())?)?)
+    }
+
+    /// The field of that name, and the way to its terms.
+    pub(super) fn field(&self, name: &str) -> Result<Option<(Field<'_>, &OnceLock<Fences>)>, Fault> {
+        let Some((index, fences)) = self.fields.get(name) else { return Ok(None) };
+        Ok(self.sidecar.field_at(*index)?.map(|field| (field, fences)))
+    }
+
+    /// The records that carry a term; nothing where there are none.
+    pub(super) fn posting(&self, name: &str, term: Term<'_>) -> Result<Option<Posting<'_>>, Fault> {
+        let Some((field, fences)) = self.field(name)? else { return Ok(None) };
+        posting_in(&field, fences, term)
+    }
+
+    /// Whether a field holds event ids or times in some source's records.
+    pub(super) fn is_untermed(&self, name: &str) -> bool {
+        self.untermed.iter().any(|untermed| untermed.name == name)
+    }
+
+    /// When the records happened.
+    pub(super) fn zones(&self) -> Result<&Zones, Fault> {
+        if let Some(zones) = self.zones.get() {
+            return Ok(zones);
+        }
+        let zones = Zones::new(&self.sidecar)?;
+        Ok(self.zones.get_or_init(|| zones))
+    }
+}
+
+/// The records that carry a term of a field.
+pub(super) fn posting_in<'f>(
+    field: &Field<'f>,
+    fences: &OnceLock<Fences>,
+    term: Term<'_>,
+) -> Result<Option<Posting<'f>>, Fault> {
+    let known = match fences.get() {
+        Some(known) => known,
+        None => {
+            let made = Fences::new(field)?;
+            fences.get_or_init(|| made)
+        }
+    };
+    known.find(field, term)?.map(|ordinal| field.posting(ordinal)).transpose()
+}
+
+/// Where a record lies.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) seq: Seq,
+    pub(super) received_at: Timestamp,
+    /// In the stretch's log, or in its frame where that is by itself.
+    pub(super) at: Range<usize>,
+    pub(super) frame: Option<Mapped>,
 }

@@ -3,7 +3,6 @@
 //! The log of a sealed segment is mapped; that of the active one grows and is read into memory, a frame at a time.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -52,27 +51,39 @@ impl LogText {
         LogText::Growing { log, kept: Mutex::default() }
     }
 
-    /// The bytes that hold a frame, and where it begins and ends in them.
-    pub(super) fn frame(&self, at: FrameAt) -> Result<(Mapped, Range<usize>), Trouble> {
+    /// Whether the log is a sealed segment's.
+    pub(super) fn is_sealed(&self) -> bool {
+        matches!(self, LogText::Sealed { .. })
+    }
+
+    /// The whole log, where it is mapped.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            LogText::Sealed { bytes, .. } => bytes,
+            LogText::Growing { .. } => &[],
+        }
+    }
+
+    /// Where a frame begins: in the mapped log, or in the bytes that it was read into.
+    pub(super) fn frame(&self, at: FrameAt) -> Result<(Option<Mapped>, usize), Trouble> {
         let len = frame::FRAME_HEADER_LEN + at.place.payload_len as usize;
         match self {
             LogText::Sealed { bytes, checked, .. } => {
                 let start = usize::try_from(at.place.position).unwrap_or(usize::MAX);
-                let range = start..start.saturating_add(len);
                 let bit = 1 << (at.index % 64);
                 let word = checked.get(at.index as usize / 64);
                 if word.is_none_or(|word| word.load(Ordering::Relaxed) & bit == 0) {
-                    at.check(bytes.get(range.clone()).unwrap_or_default())?;
+                    at.check(bytes.get(start..start.saturating_add(len)).unwrap_or_default())?;
                     if let Some(word) = word {
                         word.fetch_or(bit, Ordering::Relaxed);
                     }
                 }
-                Ok((bytes.clone(), range))
+                Ok((None, start))
             }
             LogText::Growing { log, kept } => {
                 let position = at.place.position;
                 if let Some((_, bytes)) = lock(kept).iter().find(|(known, _)| *known == position) {
-                    return Ok((bytes.clone(), 0..len));
+                    return Ok((Some(bytes.clone()), 0));
                 }
                 let mut bytes = vec![0; len];
                 let read = log.file.read_up_to(&mut bytes, position).map_err(Error::io("read", &log.path))?;
@@ -82,7 +93,7 @@ impl LogText {
                 let mut kept = lock(kept);
                 kept.truncate(FRAMES_KEPT - 1);
                 kept.push_front((position, bytes.clone()));
-                Ok((bytes, 0..len))
+                Ok((Some(bytes), 0))
             }
         }
     }

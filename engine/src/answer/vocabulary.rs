@@ -24,7 +24,7 @@ pub struct FieldSummary {
 pub(crate) fn field_summaries(as_of: &AsOf) -> Result<Vec<FieldSummary>> {
     let mut fields: BTreeMap<String, FieldSummary> = BTreeMap::new();
     for piece in as_of.pieces(&(0..as_of.head.next_seq)) {
-        let of_piece = as_of.stretches.ask(as_of, as_of.view(piece)?, |stretch| {
+        let of_piece = as_of.ask(piece, |stretch| {
             let mut of_piece = Vec::new();
             for index in 0..stretch.sidecar.field_count()? {
                 let Some(field) = stretch.sidecar.field_at(index)? else { continue };
@@ -49,8 +49,7 @@ pub(crate) fn field_summaries(as_of: &AsOf) -> Result<Vec<FieldSummary>> {
 pub(crate) fn terms(as_of: &AsOf, name: &str, glob: Option<&Glob>) -> Result<BTreeMap<OwnedTerm, u64>> {
     let mut terms: BTreeMap<OwnedTerm, u64> = BTreeMap::new();
     for piece in as_of.pieces(&(0..as_of.head.next_seq)) {
-        let of_piece =
-            as_of.stretches.ask(as_of, as_of.view(piece)?, |stretch| of_piece(stretch, name, glob))?;
+        let of_piece = as_of.ask(piece, |stretch| of_piece(stretch, name, glob))?;
         for (term, count) in of_piece {
             *terms.entry(term).or_default() += count;
         }

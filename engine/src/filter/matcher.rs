@@ -11,7 +11,7 @@ use crate::source::{
     EventTime, FieldKind, Fields, FoundValue, JsonValue, Paths, Profile, Slot, Term, TermKind,
     canonical_number, compare_number_values, rfc3339,
 };
-use crate::{Error, Result, Seq, Timestamp, limits};
+use crate::{Error, Result, Seq, Timestamp, hash, limits};
 
 /// A record as filters see it.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,8 @@ pub(crate) enum Node {
     Text(Box<Finder<'static>>),
     Time(Clock, Window),
     Seqs(std::ops::Range<Seq>),
-    Ids(Vec<String>),
+    /// Each with the prefix of its hash, by which indexes find it.
+    Ids(Vec<(u64, String)>),
     StoreRecord,
 }
 
@@ -221,7 +222,9 @@ impl Matcher {
             Filter::Text(text) => Node::Text(Box::new(Finder::new(&text_needle(text)).into_owned())),
             Filter::Time(clock, window) => Node::Time(*clock, *window),
             Filter::Seqs(seqs) => Node::Seqs(seqs.clone()),
-            Filter::Ids(ids) => Node::Ids(ids.clone()),
+            Filter::Ids(ids) => {
+                Node::Ids(ids.iter().map(|id| (hash::event_id_prefix(id.as_bytes()), id.clone())).collect())
+            }
             Filter::StoreRecord => Node::StoreRecord,
         })
     }
@@ -277,9 +280,10 @@ impl Matcher {
             Node::Time(Clock::Event, window) => window.contains(subject.time()),
             Node::Time(Clock::Received, window) => window.contains(subject.received_at),
             Node::Seqs(seqs) => seqs.contains(&subject.seq),
-            Node::Ids(ids) => {
-                subject.fields.event_id().is_some_and(|found| ids.iter().any(|id| id.as_bytes() == found))
-            }
+            Node::Ids(ids) => subject
+                .fields
+                .event_id()
+                .is_some_and(|found| ids.iter().any(|(_, id)| id.as_bytes() == found)),
             Node::StoreRecord => subject.source == 0,
         })
     }

@@ -174,7 +174,7 @@ pub struct Labels<'a> {
 
 impl<'a> Labels<'a> {
     /// Reads `count` labels from the start of `bytes`.
-    pub(super) fn decode(count: u8, bytes: &'a [u8]) -> Result<Self, Fault> {
+    pub(crate) fn decode(count: u8, bytes: &'a [u8]) -> Result<Self, Fault> {
         let mut at = 0;
         for _ in 0..count {
             let Some(&len) = bytes.get(at) else {
@@ -242,12 +242,6 @@ impl LabelBuf {
     /// The labels, borrowed.
     pub fn as_labels(&self) -> Labels<'_> {
         Labels { count: self.count, bytes: &self.bytes }
-    }
-}
-
-impl From<Labels<'_>> for LabelBuf {
-    fn from(labels: Labels<'_>) -> Self {
-        LabelBuf { count: labels.count, bytes: labels.bytes.to_vec() }
     }
 }
 

@@ -125,15 +125,18 @@ impl<'a> Field<'a> {
     /// # Errors
     /// Damaged.
     pub fn term(&self, ordinal: u32) -> Result<Option<Term<'a>>, Fault> {
-        let Some(kind) = KINDS.into_iter().find(|kind| self.ordinals(*kind).contains(&ordinal)) else {
-            return Ok(None);
-        };
+        match KINDS.into_iter().find(|kind| self.ordinals(*kind).contains(&ordinal)) {
+            Some(kind) => Ok(Some(Term { kind, bytes: self.bytes_at(ordinal)? })),
+            None => Ok(None),
+        }
+    }
+
+    fn bytes_at(&self, ordinal: u32) -> Result<&'a [u8], Fault> {
         let end_of = |ordinal: u32| u32_at(self.table, ordinal as usize * TERM_ENTRY_LEN) as usize;
         let start = ordinal.checked_sub(1).map_or(0, end_of);
-        match self.bytes.get(start..end_of(ordinal)) {
-            Some(bytes) => Ok(Some(Term { kind, bytes })),
-            None => Err(self.fault(ordinal, "a term inside the dictionary")),
-        }
+        self.bytes
+            .get(start..end_of(ordinal))
+            .ok_or_else(|| self.fault(ordinal, "a term inside the dictionary"))
     }
 
     /// The ordinal of a term, if a record carries it.
@@ -141,14 +144,21 @@ impl<'a> Field<'a> {
     /// # Errors
     /// Damaged.
     pub fn find(&self, wanted: Term<'_>) -> Result<Option<u32>, Fault> {
-        let ordinals = self.ordinals(wanted.kind);
+        self.find_in(self.ordinals(wanted.kind), wanted)
+    }
+
+    /// The same, for a term that can be nowhere but among `ordinals`.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn find_in(&self, ordinals: std::ops::Range<u32>, wanted: Term<'_>) -> Result<Option<u32>, Fault> {
         let ordinal = self.partition_point(ordinals.clone(), |term| compare_terms(term, wanted).is_lt())?;
         let found = ordinals.contains(&ordinal) && self.term(ordinal)? == Some(wanted);
         Ok(found.then_some(ordinal))
     }
 
-    /// The first ordinal in `ordinals` whose term is not `before`, by halving: `before` must hold for a first
-    /// part of them and for no other.
+    /// The first ordinal in `ordinals`, which are of one type, whose term is not `before`, by halving: `before` must
+    /// hold for a first part of them and for no other.
     ///
     /// # Errors
     /// Damaged.
@@ -158,12 +168,11 @@ impl<'a> Field<'a> {
         before: impl Fn(Term<'a>) -> bool,
     ) -> Result<u32, Fault> {
         let (mut low, mut high) = (ordinals.start, ordinals.end);
+        let Some(Term { kind, .. }) = self.term(low)? else { return Ok(low) };
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.term(middle)? {
-                Some(term) if before(term) => low = middle + 1,
-                _ => high = middle,
-            }
+            let term = Term { kind, bytes: self.bytes_at(middle)? };
+            if before(term) { low = middle + 1 } else { high = middle }
         }
         Ok(low)
     }

@@ -7,6 +7,7 @@
 //! checksum is checked once, before its first use.
 
 mod check;
+mod contains;
 mod dictionary;
 mod disclose;
 mod locator;
@@ -21,5 +22,5 @@ pub use dictionary::Field;
 pub use disclose::{IndexLeaves, Shown};
 pub use locator::{Located, Locator};
 pub use posting::Posting;
-pub use sidecar::Sidecar;
+pub use sidecar::{EventTimes, FrameCursor, Sidecar};
 pub use write::{SegmentFacts, encode_sidecar, write_sidecar};

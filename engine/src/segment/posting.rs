@@ -1,7 +1,10 @@
 //! A posting as it lies in a sidecar.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 
+use super::contains;
 use crate::error::Fault;
 use crate::format::bitmap::Bitmap;
 use crate::format::bytes::u32_at;
@@ -100,6 +103,45 @@ impl<'a> Posting<'a> {
             Form::List(bytes) => (bytes.len() / 4) as u32,
             Form::Roaring(count, _) => count,
         }
+    }
+
+    /// Keeps those of `offsets`, which ascend, that are in the posting. Nothing is decoded that they don't ask for.
+    ///
+    /// # Errors
+    /// As [`Posting::bitmap`].
+    pub fn retain(&self, offsets: &mut Vec<u32>) -> Result<(), Fault> {
+        match self.form {
+            Form::None => offsets.clear(),
+            Form::One(one) => offsets.retain(|offset| *offset == one),
+            Form::List(bytes) => {
+                let mut rest = bytes.chunks_exact(4).map(|chunk| u32_at(chunk, 0)).peekable();
+                offsets.retain(|offset| {
+                    while rest.next_if(|other| other < offset).is_some() {}
+                    rest.peek() == Some(offset)
+                });
+            }
+            Form::Roaring(_, bytes) => contains::retain(bytes, offsets).ok_or_else(|| self.torn())?,
+        }
+        Ok(())
+    }
+
+    /// How many of its offsets lie in `range`.
+    ///
+    /// # Errors
+    /// As [`Posting::bitmap`].
+    pub fn count_in(&self, range: &Range<u32>) -> Result<u32, Fault> {
+        if *range == (0..self.record_count) {
+            return Ok(self.count());
+        }
+        match self.form {
+            Form::Roaring(_, bytes) => contains::count_in(bytes, range).ok_or_else(|| self.torn()),
+            _ => Ok(self.list()?.unwrap_or_default().iter().filter(|offset| range.contains(offset)).count()
+                as u32),
+        }
+    }
+
+    fn torn(&self) -> Fault {
+        Fault::damaged(self.at, "posting bitmap", "a roaring bitmap", "something else")
     }
 
     /// Length in bytes of what stands in the postings section.

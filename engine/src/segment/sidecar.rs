@@ -9,12 +9,42 @@ use crate::error::Fault;
 use crate::format::bytes::{array, hash_at, i64_at, u32_at, u64_at};
 use crate::format::frame::FRAME_HEADER_LEN;
 use crate::format::sidecar::{
-    FRAME_PLACE_LEN, Footer, FramePlace, Meta, SIDECAR_FOOTER_LEN, SIDECAR_HEADER_LEN, Section, bitmap_len,
-    encode_header,
+    FRAME_PLACE_LEN, Footer, FramePlace, Meta, SIDECAR_FOOTER_LEN, SIDECAR_HEADER_LEN, Section, encode_header,
 };
 use crate::hash::{self, Hash};
 use crate::source::EventTime;
 use crate::{Seq, Timestamp};
+
+/// The frame in which a record was located last.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FrameCursor {
+    index: u32,
+    first: u32,
+    next_first: u32,
+    frame: Option<FramePlace>,
+}
+
+/// The event times of a segment's records, where they lie.
+#[derive(Debug, Clone, Copy)]
+pub struct EventTimes<'a> {
+    times: &'a [u8],
+    known: &'a [u8],
+    unreadable: &'a [u8],
+}
+
+impl EventTimes<'_> {
+    /// The event time of the record at `offset`; absent past the end.
+    pub fn get(&self, offset: u32) -> EventTime {
+        let bit = |bits: &[u8]| array::<1>(bits, offset as usize / 8)[0] >> (offset % 8) & 1 == 1;
+        if bit(self.known) {
+            EventTime::Known(Timestamp(i64_at(self.times, offset as usize * 8)))
+        } else if bit(self.unreadable) {
+            EventTime::Unreadable
+        } else {
+            EventTime::Absent
+        }
+    }
+}
 
 /// The sidecar of a sealed segment.
 pub struct Sidecar {
@@ -95,11 +125,23 @@ impl Sidecar {
     /// # Errors
     /// Damaged.
     pub fn locate(&self, offset: u32) -> Result<Option<Located>, Fault> {
-        let Some((frame_index, frame, next_first)) = self.frame_of(offset)? else { return Ok(None) };
+        self.locate_from(offset, &mut FrameCursor::default())
+    }
+
+    /// As [`Sidecar::locate`], quicker where records of one frame are located one after another.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn locate_from(&self, offset: u32, cursor: &mut FrameCursor) -> Result<Option<Located>, Fault> {
+        if cursor.frame.is_none() || !(cursor.first..cursor.next_first).contains(&offset) {
+            let Some((index, frame, next_first)) = self.frame_of(offset)? else { return Ok(None) };
+            *cursor = FrameCursor { index, first: frame.first_offset, next_first, frame: Some(frame) };
+        }
+        let Some(frame) = cursor.frame else { return Ok(None) };
         let records = self.section(Section::Records)?;
         let at = |offset: u32| u64::from(u32_at(records, offset as usize * 4));
         let from = at(offset);
-        let to = if offset + 1 == next_first {
+        let to = if offset + 1 == cursor.next_first {
             FRAME_HEADER_LEN as u64 + u64::from(frame.payload_len)
         } else {
             at(offset + 1)
@@ -109,7 +151,7 @@ impl Sidecar {
         let end = frame.position.checked_add(to).filter(|end| *end <= self.meta.log_len);
         match (record_at, record_len, end) {
             (Some(record_at), Some(record_len), Some(_)) => {
-                Ok(Some(Located { frame_index, frame, record_at, record_len }))
+                Ok(Some(Located { frame_index: cursor.index, frame, record_at, record_len }))
             }
             _ => Err(self.fault(Section::Records, u64::from(offset) * 4, "a place inside the log", from)),
         }
@@ -180,18 +222,18 @@ impl Sidecar {
     /// # Errors
     /// Damaged.
     pub fn event_time(&self, offset: u32) -> Result<Option<EventTime>, Fault> {
-        if offset >= self.meta.record_count {
-            return Ok(None);
-        }
+        Ok((offset < self.meta.record_count).then_some(self.event_times()?.get(offset)))
+    }
+
+    /// The event times of all records.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn event_times(&self) -> Result<EventTimes<'_>, Fault> {
         let section = self.section(Section::EventTimes)?;
-        let known_at = self.meta.record_count as usize * 8;
-        let unreadable_at = known_at + bitmap_len(self.meta.record_count) as usize;
-        let bit = |at: usize| array::<1>(section, at + offset as usize / 8)[0] >> (offset % 8) & 1 == 1;
-        Ok(Some(match (bit(known_at), bit(unreadable_at)) {
-            (true, _) => EventTime::Known(Timestamp(i64_at(section, offset as usize * 8))),
-            (false, true) => EventTime::Unreadable,
-            (false, false) => EventTime::Absent,
-        }))
+        let (times, bits) = section.split_at_checked(self.meta.record_count as usize * 8).unwrap_or_default();
+        let (known, unreadable) = bits.split_at(bits.len() / 2);
+        Ok(EventTimes { times, known, unreadable })
     }
 
     /// The seqs of the records that may have the event id `id`, ascending: all that have it, and, once in
@@ -200,22 +242,25 @@ impl Sidecar {
     /// # Errors
     /// Damaged.
     pub fn find_event(&self, id: &[u8]) -> Result<Vec<Seq>, Fault> {
+        self.find_event_by_prefix(hash::event_id_prefix(id))
+    }
+
+    /// The same by the prefix of the id's hash.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn find_event_by_prefix(&self, wanted: u64) -> Result<Vec<Seq>, Fault> {
         let section = self.section(Section::EventIds)?;
         let count = self.meta.event_id_count as usize;
-        let wanted = hash::event_id_prefix(id);
-        let (mut low, mut high) = (0, count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if u64_at(section, middle * 8) < wanted { low = middle + 1 } else { high = middle }
-        }
+        let mut at = first_not_below(section, count, wanted);
         let mut seqs = Vec::new();
-        while low < count && u64_at(section, low * 8) == wanted {
-            let offset = u32_at(section, count * 8 + low * 4);
+        while at < count && u64_at(section, at * 8) == wanted {
+            let offset = u32_at(section, count * 8 + at * 4);
             if offset >= self.meta.record_count {
-                return Err(self.fault(Section::EventIds, low as u64 * 8, self.meta.record_count, offset));
+                return Err(self.fault(Section::EventIds, at as u64 * 8, self.meta.record_count, offset));
             }
             seqs.push(self.meta.first_seq + u64::from(offset));
-            low += 1;
+            at += 1;
         }
         Ok(seqs)
     }
@@ -249,6 +294,48 @@ impl Sidecar {
 pub(super) fn slice(file: &[u8], offset: u64, len: u64) -> &[u8] {
     let range = usize::try_from(offset).ok().zip(usize::try_from(len).ok());
     range.and_then(|(at, len)| file.get(at..at.checked_add(len)?)).unwrap_or_default()
+}
+
+/// The place of the first of `count` ascending integers that is not below `wanted`.
+///
+/// Hashes lie evenly, so where one stands can be told from its value but for a few places; from there the two ends
+/// come together in growing steps. Should they not lie evenly, what is left is halved.
+fn first_not_below(integers: &[u8], count: usize, wanted: u64) -> usize {
+    let (mut low, mut high) = (0, count);
+    let look = |at: usize, low: &mut usize, high: &mut usize| {
+        let value = u64_at(integers, at * 8);
+        if value < wanted {
+            *low = at + 1
+        } else {
+            *high = at
+        }
+        value
+    };
+    let guess = |share: u64, of: usize| ((u128::from(share) * of as u128) >> 64) as usize;
+    if count > 0 {
+        let at = guess(wanted, count);
+        let value = look(at, &mut low, &mut high);
+        let near = if value < wanted {
+            at.saturating_add(guess(wanted - value, count))
+        } else {
+            at.saturating_sub(guess(value - wanted, count))
+        };
+        if (low..high).contains(&near) {
+            look(near, &mut low, &mut high);
+        }
+    }
+    let mut step = 4;
+    while high - low > 2 * step {
+        look(low + step, &mut low, &mut high);
+        if high - low > step {
+            look(high - step, &mut low, &mut high);
+        }
+        step *= 4;
+    }
+    while low < high {
+        look(low + (high - low) / 2, &mut low, &mut high);
+    }
+    low
 }
 
 fn section_of<'a>(file: &'a [u8], footer: &Footer, section: Section) -> Result<&'a [u8], Fault> {

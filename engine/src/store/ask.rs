@@ -64,7 +64,8 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading the log says.
     pub fn fields(&self) -> Result<Vec<FieldSummary>> {
-        answer::field_summaries(&self.as_of()?)
+        let as_of = self.as_of()?;
+        answer::field_summaries(&as_of)
     }
 
     /// The values of a field that match a glob, or all of them, each with the count of the records that have it.
@@ -74,6 +75,7 @@ impl Snapshot {
     /// Whatever reading the log says; [`Error::OverLimit`](crate::Error::OverLimit) for more than
     /// [`GROUPS_MAX`](crate::limits::GROUPS_MAX).
     pub fn terms(&self, field: &str, glob: Option<&Glob>) -> Result<BTreeMap<OwnedTerm, u64>> {
-        answer::terms(&self.as_of()?, field, glob)
+        let as_of = self.as_of()?;
+        answer::terms(&as_of, field, glob)
     }
 }

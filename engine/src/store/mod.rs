@@ -27,7 +27,7 @@ pub use receipt::{OnDuplicate, Outcome, Receipt};
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 pub use totals::Totals;
 
-use crate::answer::Stretches;
+use crate::answer::Opened;
 use crate::disk::World;
 use crate::format::READ_VERSION;
 use crate::format::admin::{Admin, Operators};
@@ -75,7 +75,8 @@ pub(crate) struct Inner {
     default_source: Mutex<Option<Source>>,
     sealer: Mutex<Sealer>,
     hops: Mutex<find::Hops>,
-    stretches: Arc<Stretches>,
+    /// The stretches of the log that questions have opened.
+    opened: Arc<Opened>,
     /// A commit found the active segment full or old: whoever sees this first has it sealed.
     due: AtomicBool,
 }
@@ -179,7 +180,7 @@ impl Store {
                 default_source: Mutex::default(),
                 sealer: Mutex::default(),
                 hops: Mutex::default(),
-                stretches: Arc::default(),
+                opened: Arc::default(),
                 due: AtomicBool::new(false),
             }),
         })

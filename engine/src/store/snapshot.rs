@@ -22,6 +22,7 @@ pub struct Snapshot {
     pub(super) head: Arc<Head>,
     pub(super) catalog: Arc<Catalog>,
     views: Arc<OnceLock<Arc<[View]>>>,
+    as_of: Arc<OnceLock<Arc<AsOf>>>,
 }
 
 /// A segment as a snapshot sees it.
@@ -46,7 +47,13 @@ impl Snapshot {
             match inner.log.catalog(&head) {
                 Ok(catalog) => {
                     let (inner, head) = (Arc::clone(inner), Arc::new(head));
-                    return Ok(Snapshot { inner, head, catalog, views: Arc::default() });
+                    return Ok(Snapshot {
+                        inner,
+                        head,
+                        catalog,
+                        views: Arc::default(),
+                        as_of: Arc::default(),
+                    });
                 }
                 Err(_) if attempts < 3 && inner.log.head()?.generation != head.generation => attempts += 1,
                 Err(error) => return Err(error),
@@ -201,15 +208,15 @@ impl Snapshot {
         &self.head
     }
 
-    /// What a question is put to.
-    pub(super) fn as_of(&self) -> Result<AsOf> {
-        Ok(AsOf {
-            log: Arc::clone(&self.inner.log),
-            stretches: Arc::clone(&self.inner.stretches),
-            head: Arc::clone(&self.head),
-            catalog: Arc::clone(&self.catalog),
-            views: self.views()?,
-        })
+    /// What a question is put to, made once.
+    pub(super) fn as_of(&self) -> Result<Arc<AsOf>> {
+        if let Some(as_of) = self.as_of.get() {
+            return Ok(Arc::clone(as_of));
+        }
+        let Inner { log, opened, .. } = &*self.inner;
+        let (head, catalog) = (Arc::clone(&self.head), Arc::clone(&self.catalog));
+        let as_of = AsOf::new(Arc::clone(log), head, catalog, self.views()?, Arc::clone(opened));
+        Ok(Arc::clone(self.as_of.get_or_init(|| Arc::new(as_of))))
     }
 
     fn clamp(&self, seqs: impl RangeBounds<Seq>) -> Range<Seq> {

@@ -1,0 +1,112 @@
+//! Measures questions to a store that holds a year of events, warm and in one process, side by side with peers.
+//!
+//! ```text
+//! cargo bench -p indelible-benches --bench queries -- [--events N] [--only NAME] [--rounds N]
+//! ```
+//! Each question is asked with many parameters, in turns by each contender; what is printed are percentiles over all
+//! that was asked. Contenders must agree on every answer. The stores are kept below the bench directory and used
+//! again by the next run.
+#![allow(clippy::print_stdout, reason = "the tables are for whoever runs this")]
+
+mod own;
+mod questions;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use own::Indelible;
+use questions::{Answer, Question, questions};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Who can answer questions.
+trait Contender {
+    fn name(&self) -> &'static str;
+    fn ask(&mut self, question: &Question) -> Result<Answer>;
+}
+
+struct Arguments {
+    events: usize,
+    rounds: usize,
+    only: Option<String>,
+}
+
+fn arguments() -> Result<Arguments> {
+    let mut parsed = Arguments { events: 1_000_000, rounds: 3, only: None };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            // From cargo.
+            "--bench" => {}
+            "--events" => parsed.events = value()?.parse()?,
+            "--rounds" => parsed.rounds = value()?.parse()?,
+            "--only" => parsed.only = Some(value()?),
+            other => {
+                let usage = "usage: queries [--events N] [--rounds N] [--only NAME]";
+                return Err(format!("unknown argument {other}; {usage}").into());
+            }
+        }
+    }
+    Ok(parsed)
+}
+
+/// Below `INDELIBLE_BENCH_DIR`, or the build's own directory.
+fn place(events: usize) -> Result<PathBuf> {
+    let above = std::env::var_os("INDELIBLE_BENCH_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench"), PathBuf::from);
+    let place = above.join(format!("queries-{events}"));
+    std::fs::create_dir_all(&place)?;
+    Ok(place)
+}
+
+fn main() -> Result {
+    let arguments = arguments()?;
+    let place = place(arguments.events)?;
+    let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(Indelible::open(&place, arguments.events)?)];
+    println!(
+        "{:<28}{:<12}{:>8}{:>12}{:>12}{:>12}{:>10}",
+        "", "", "asked", "p10 us", "p50 us", "p90 us", "rows p50"
+    );
+    for (name, asked) in questions(arguments.events) {
+        if arguments.only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let mut samples = vec![Vec::new(); contenders.len()];
+        let mut rows = Vec::new();
+        for round in 0..=arguments.rounds {
+            for question in &asked {
+                let mut first = None;
+                for (contender, samples) in contenders.iter_mut().zip(&mut samples) {
+                    let start = Instant::now();
+                    let answer = contender.ask(question)?;
+                    if round > 0 {
+                        samples.push(start.elapsed().as_nanos() as f64 / 1000.0);
+                        rows.push(answer.rows);
+                    }
+                    match &first {
+                        None => first = Some(answer),
+                        Some(first) if *first == answer => {}
+                        Some(first) => {
+                            let other = contender.name();
+                            return Err(
+                                format!("{question:?}: {first:?}, and {other} says {answer:?}").into()
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        rows.sort_unstable();
+        for (contender, mut samples) in contenders.iter().zip(samples) {
+            samples.sort_by(f64::total_cmp);
+            let at = |percent: usize| samples.get(samples.len() * percent / 100).copied().unwrap_or(f64::NAN);
+            let rows = rows.get(rows.len() / 2).copied().unwrap_or(0);
+            let (low, middle, high) = (at(10), at(50), at(90));
+            let (name, who, count) = (name, contender.name(), samples.len());
+            println!("{name:<28}{who:<12}{count:>8}{low:>12.2}{middle:>12.2}{high:>12.2}{rows:>10}");
+        }
+    }
+    Ok(())
+}
