@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use indelible_benches::Events;
+use indelible_benches::{CONTROLS, Events};
 use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
-use indelible_engine::source::rfc3339;
+use indelible_engine::source::{Fields, Profile, rfc3339};
 use indelible_engine::{Options, Snapshot, Store};
 
 use super::questions::{Answer, DAYS, Question, SEED};
 use super::{Contender, Result};
 
 pub(crate) struct Indelible {
-    store: Store,
+    /// The spellings of controls, as written and as the index has them.
+    controls: Vec<(String, String)>,
     snapshot: Snapshot,
 }
 
@@ -24,7 +25,8 @@ impl Indelible {
             Err(_) => Self::make(&path, events)?,
         };
         let snapshot = store.snapshot()?;
-        Ok(Indelible { store, snapshot })
+        let controls = CONTROLS.iter().map(|control| ((*control).to_owned(), normal(control))).collect();
+        Ok(Indelible { controls, snapshot })
     }
 
     fn make(path: &Path, events: usize) -> Result<Store> {
@@ -40,6 +42,10 @@ impl Indelible {
         Ok(Store::open(path, Options::default())?)
     }
 
+    fn control<'a>(&'a self, written: &'a str) -> &'a str {
+        self.controls.iter().find(|(known, _)| known == written).map_or(written, |(_, normal)| normal)
+    }
+
     fn rows(&self, filter: &Filter) -> Result<Answer> {
         let mut answer = Answer::default();
         for hit in self.snapshot.search(filter)? {
@@ -52,6 +58,15 @@ impl Indelible {
 
 fn is(field: &str, value: &str) -> Filter {
     Filter::Field(Field::Name(field.to_owned()), Test::Equals(vec![Value::Text(value.to_owned())]))
+}
+
+/// A control as the index has it: in the one spelling of its framework.
+fn normal(control: &str) -> String {
+    let mut fields = Fields::default();
+    let event = format!(r#"{{"controls":["{control}"]}}"#);
+    let read = Profile::evidence().extract(event.as_bytes(), &mut fields);
+    let term = fields.terms().next().filter(|_| read.is_ok());
+    term.map_or_else(|| control.to_owned(), |(_, term)| String::from_utf8_lossy(term.bytes).into_owned())
 }
 
 fn window(from: &str, until: &str) -> Filter {
@@ -82,12 +97,14 @@ impl Contender for Indelible {
                 }))
             }
             Question::ControlCount { control, from, until } => {
-                let filter = Filter::All(vec![is("control", control), window(from, until)]);
+                let filter = Filter::All(vec![is("control", self.control(control)), window(from, until)]);
                 Ok(Answer { rows: 1, sum: self.snapshot.count(&filter)? })
             }
-            Question::Conjunction { control, agent, kind } => {
-                self.rows(&Filter::All(vec![is("control", control), is("agent", agent), is("kind", kind)]))
-            }
+            Question::Conjunction { control, agent, kind } => self.rows(&Filter::All(vec![
+                is("control", self.control(control)),
+                is("agent", agent),
+                is("kind", kind),
+            ])),
             Question::Text(text) => self.rows(&Filter::Text(text.clone())),
         }
     }

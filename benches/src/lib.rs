@@ -82,7 +82,8 @@ const TOOLS: [&str; 8] = [
     "file.write",
     "ticket.update",
 ];
-const CONTROLS: [&str; 12] = [
+/// The controls that events name, as they write them.
+pub const CONTROLS: [&str; 12] = [
     "SOC2-CC6.1",
     "SOC2-CC7.2",
     "SOC2-CC8.1",

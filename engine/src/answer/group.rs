@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Trouble;
 use super::hit::Hit;
+use super::plan::set_of;
 use super::search::Search;
 use super::set::Set;
 use super::stretch::Stretch;
@@ -191,13 +192,6 @@ pub(super) fn each_term<'f>(
         }
     }
     Ok(())
-}
-
-pub(super) fn set_of(posting: Posting<'_>) -> Result<Set, Trouble> {
-    Ok(match posting.list()? {
-        Some(list) => Set::List(list),
-        None => Set::Bitmap(posting.bitmap()?),
-    })
 }
 
 /// Adds one record to the groups of all combinations of its values.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::bounds::Bounds;
 use super::explain::Trace;
 use super::search::Watch;
-use super::set::Set;
+use super::set::{LIST_COUNT_MAX, Set};
 use super::stretch::Stretch;
 use super::zones::Lies;
 use super::{Trouble, grep, names};
@@ -41,7 +41,9 @@ impl<'a> Planner<'a> {
     pub(super) fn count(&self, range: &Range<u32>) -> Result<Option<u64>, Trouble> {
         let mut left = Set::Range(range.clone());
         let mut posting: Option<Posting<'_>> = None;
-        for node in parts(self.matcher.root()) {
+        let parts = parts(self.matcher.root());
+        let (free, others) = (|node: &&Node| is_free(node), |node: &&Node| !is_free(node));
+        for node in parts.iter().filter(free).chain(parts.iter().filter(others)) {
             match node {
                 Node::Time(clock, window) => {
                     left = self.stretch.zones()?.records(&self.stretch.sidecar, *clock, *window, &left)?;
@@ -181,10 +183,7 @@ impl<'a> Planner<'a> {
     /// The offsets of a posting.
     pub(super) fn set(&self, name: &str, posting: Posting<'_>) -> Result<Set, Trouble> {
         self.note(name, &posting);
-        Ok(match posting.list()? {
-            Some(list) => Set::List(list),
-            None => Set::Bitmap(posting.bitmap()?),
-        })
+        set_of(posting)
     }
 
     /// Those of `set` that are in a posting.
@@ -205,6 +204,14 @@ impl<'a> Planner<'a> {
             trace.borrow_mut().posting(name, posting);
         }
     }
+}
+
+/// The offsets of a posting.
+pub(super) fn set_of(posting: Posting<'_>) -> Result<Set, Trouble> {
+    Ok(match posting.list(LIST_COUNT_MAX as u32)? {
+        Some(list) => Set::List(list),
+        None => Set::Bitmap(posting.bitmap()?),
+    })
 }
 
 /// The conditions that must all hold.

@@ -346,7 +346,15 @@ impl Current {
     /// Finds out where the next few records lie, and touches each: so the waits for memory go on side by side, where
     /// they would come one after another if each record were looked at in its turn.
     fn look_ahead(&mut self) -> Result<(), Trouble> {
-        for offset in self.offsets.by_ref().take(self.ahead_count) {
+        let mut offsets = [0; AHEAD_MAX];
+        let count = offsets
+            .iter_mut()
+            .zip(self.offsets.by_ref().take(self.ahead_count))
+            .map(|(to, offset)| *to = offset)
+            .count();
+        let offsets = offsets.get(..count).unwrap_or_default();
+        self.stretch.sidecar.touch(offsets)?;
+        for &offset in offsets {
             self.ahead.push((offset, self.stretch.place(offset, &mut self.cursor)?));
         }
         let log = self.stretch.text.bytes();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use roaring::RoaringBitmap;
 
 /// Up to this many offsets two lists are put together as a list.
-const LIST_COUNT_MAX: usize = 4096;
+pub(super) const LIST_COUNT_MAX: usize = 4096;
 
 /// A set of offsets.
 #[derive(Debug, Clone)]

@@ -23,6 +23,8 @@ pub(super) struct Zones {
 struct Spans {
     all: Span,
     zones: Vec<Span>,
+    /// Whether no record's time is before that of the one before it.
+    ascend: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +63,8 @@ impl Zones {
     pub(super) fn new(sidecar: &Sidecar) -> Result<Zones, Fault> {
         let (times, count) = (sidecar.event_times()?, sidecar.meta().record_count);
         let zones = vec![Span::NONE; count.div_ceil(ZONE_COUNT) as usize];
-        let mut event = Spans { all: Span::NONE, zones: zones.clone() };
-        let mut received = Spans { all: Span::NONE, zones };
+        let mut event = Spans { all: Span::NONE, zones: zones.clone(), ascend: true };
+        let mut received = Spans { all: Span::NONE, zones, ascend: true };
         let mut frames = sidecar.frames()?.peekable();
         while let Some(frame) = frames.next() {
             let end = frames.peek().map_or(count, |next| next.first_offset);
@@ -116,6 +118,12 @@ impl Zones {
             }
             return Ok(Set::List(found));
         }
+        if spans.ascend {
+            let from = window.from.map_or(Ok(0), |from| look.first_not_before(spans, from))?;
+            let end = sidecar.meta().record_count;
+            let until = window.until.map_or(Ok(end), |until| look.first_not_before(spans, until))?;
+            return Ok(Set::Range(from..until.max(from)));
+        }
         let mut runs = Runs::default();
         for (index, zone) in (0..).zip(&spans.zones) {
             let range = index * ZONE_COUNT..((index + 1) * ZONE_COUNT).min(sidecar.meta().record_count);
@@ -137,6 +145,7 @@ impl Zones {
 
 impl Spans {
     fn add(&mut self, offset: u32, time: Timestamp) {
+        self.ascend &= self.all.last <= time;
         self.all.add(time);
         if let Some(zone) = self.zones.get_mut((offset / ZONE_COUNT) as usize) {
             zone.add(time);
@@ -154,11 +163,26 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn is_in(&self, offset: u32) -> Result<bool, Fault> {
-        let time = match (self.clock, self.times.get(offset)) {
-            (Clock::Event, EventTime::Known(time)) => Some(time),
-            _ => self.sidecar.received_at(offset)?,
-        };
-        Ok(time.is_some_and(|time| self.window.contains(time)))
+        Ok(self.window.contains(self.time(offset)?))
+    }
+
+    fn time(&self, offset: u32) -> Result<Timestamp, Fault> {
+        match (self.clock, self.times.get(offset)) {
+            (Clock::Event, EventTime::Known(time)) => Ok(time),
+            _ => Ok(self.sidecar.received_at(offset)?.unwrap_or_default()),
+        }
+    }
+
+    /// The first record whose time is not before `time`, where the times ascend.
+    fn first_not_before(&self, spans: &Spans, time: Timestamp) -> Result<u32, Fault> {
+        let zone = spans.zones.partition_point(|zone| zone.last < time) as u32;
+        let mut low = zone * ZONE_COUNT;
+        let mut high = (low + ZONE_COUNT).min(self.sidecar.meta().record_count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.time(middle)? < time { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Looking into a Roaring bitmap where it lies, in the portable format, without decoding it: which of a few offsets
-//! it holds, and how many it holds in a range.
+//! it holds, how many it holds in a range, and all of them where they are few.
 //!
 //! Each function gives nothing where the bytes are no such bitmap.
 
@@ -57,6 +57,16 @@ pub(super) fn retain(bitmap: &[u8], offsets: &mut Vec<u32>) -> Option<()> {
     Some(())
 }
 
+/// The offsets of the bitmap, which are about `count`.
+pub(super) fn offsets(bitmap: &[u8], count: usize) -> Option<Vec<u32>> {
+    let mut offsets = Vec::with_capacity(count);
+    each(bitmap, |container| {
+        container.form.each(|low| offsets.push(container.key << 16 | u32::from(low)));
+        true
+    })?;
+    Some(offsets)
+}
+
 /// How many offsets of the bitmap lie in `range`.
 pub(super) fn count_in(bitmap: &[u8], range: &Range<u32>) -> Option<u32> {
     let mut count = 0;
@@ -64,9 +74,13 @@ pub(super) fn count_in(bitmap: &[u8], range: &Range<u32>) -> Option<u32> {
         let first = container.key << 16;
         let from = range.start.saturating_sub(first).min(1 << 16);
         let to = range.end.saturating_sub(first).min(1 << 16);
-        count += match (from, to) {
-            (0, 65_536) => container.count,
-            _ => container.form.below(to).saturating_sub(container.form.below(from)),
+        // What is outside the range may be the shorter part.
+        count += if to.saturating_sub(from) > 1 << 15 {
+            container
+                .count
+                .saturating_sub(container.form.within(0, from) + container.form.within(to, 1 << 16))
+        } else {
+            container.form.within(from, to)
         };
         first < range.end
     })?;
@@ -129,25 +143,59 @@ impl Form<'_> {
         }
     }
 
-    /// How many are below `end`, which is at most 65,536.
-    fn below(&self, end: u32) -> u32 {
+    /// How many lie from `start` up to `end`, which is at most 65,536.
+    fn within(&self, start: u32, end: u32) -> u32 {
+        if start >= end {
+            return 0;
+        }
         match self {
             Form::Array(array) => {
-                first(array.len() / 2, |index| u32::from(u16_at(array, index * 2)) < end) as u32
+                let below =
+                    |end: u32| first(array.len() / 2, |index| u32::from(u16_at(array, index * 2)) < end);
+                (below(end) - below(start)) as u32
             }
             Form::Bits(bits) => {
-                let words = end as usize / 64;
-                let whole: u32 = (0..words).map(|word| u64_at(bits, word * 8).count_ones()).sum();
-                let rest = u64_at(bits, words * 8) & !(u64::MAX << (end % 64));
-                whole + if end % 64 == 0 { 0 } else { rest.count_ones() }
+                let (first, last) = (start as usize / 64, (end as usize - 1) / 64);
+                let word = |index: usize| {
+                    let cut_low = if index == first { start % 64 } else { 0 };
+                    let cut_high = if index == last { 63 - (end - 1) % 64 } else { 0 };
+                    (u64_at(bits, index * 8) >> cut_low << cut_low << cut_high).count_ones()
+                };
+                let inner = bits.get((first + 1) * 8..last * 8).unwrap_or_default();
+                let whole: u32 =
+                    inner.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word).count_ones()).sum();
+                whole + word(first) + if last > first { word(last) } else { 0 }
             }
             Form::Runs(runs) => runs
                 .chunks_exact(4)
                 .map(|run| {
-                    let start = u32::from(u16_at(run, 0));
-                    end.saturating_sub(start).min(u32::from(u16_at(run, 2)) + 1)
+                    let first = u32::from(u16_at(run, 0));
+                    let behind = first + u32::from(u16_at(run, 2)) + 1;
+                    behind.min(end).saturating_sub(first.max(start))
                 })
                 .sum(),
+        }
+    }
+
+    /// Calls `visit` with each.
+    fn each(&self, mut visit: impl FnMut(u16)) {
+        match self {
+            Form::Array(array) => array.as_chunks().0.iter().for_each(|low| visit(u16::from_le_bytes(*low))),
+            Form::Bits(bits) => {
+                for (index, word) in (0..).zip(bits.as_chunks().0) {
+                    let mut word = u64::from_le_bytes(*word);
+                    while word != 0 {
+                        visit(index * 64 + word.trailing_zeros() as u16);
+                        word &= word - 1;
+                    }
+                }
+            }
+            Form::Runs(runs) => {
+                for run in runs.chunks_exact(4) {
+                    let first = u16_at(run, 0);
+                    (first..=first.saturating_add(u16_at(run, 2))).for_each(&mut visit);
+                }
+            }
         }
     }
 }
@@ -200,6 +248,7 @@ mod tests {
                 offsets.iter().copied().filter(|offset| bitmap.contains(*offset)).collect();
             retain(&bytes, &mut offsets).unwrap();
             assert_eq!(offsets, expected);
+            assert_eq!(super::offsets(&bytes, 0).unwrap(), bitmap.iter().collect::<Vec<u32>>());
             for _ in 0..20 {
                 let start = seed.below(7 << 16) as u32;
                 let range = start..start + seed.below(3 << 16) as u32;

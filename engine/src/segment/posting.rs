@@ -135,8 +135,12 @@ impl<'a> Posting<'a> {
         }
         match self.form {
             Form::Roaring(_, bytes) => contains::count_in(bytes, range).ok_or_else(|| self.torn()),
-            _ => Ok(self.list()?.unwrap_or_default().iter().filter(|offset| range.contains(offset)).count()
-                as u32),
+            _ => Ok(self
+                .list(u32::MAX)?
+                .unwrap_or_default()
+                .iter()
+                .filter(|offset| range.contains(offset))
+                .count() as u32),
         }
     }
 
@@ -181,19 +185,29 @@ impl<'a> Posting<'a> {
         }
     }
 
-    /// Their offsets, where they lie as a list or are at most one.
+    /// Their offsets as a list, where they are no more than `count_max`.
     ///
     /// # Errors
     /// As [`Posting::bitmap`].
-    pub fn list(&self) -> Result<Option<Vec<u32>>, Fault> {
-        let list: Vec<u32> = match self.form {
+    pub fn list(&self, count_max: u32) -> Result<Option<Vec<u32>>, Fault> {
+        if self.count() > count_max {
+            return Ok(None);
+        }
+        let list = match self.form {
             Form::None => Vec::new(),
             Form::One(one) => vec![one],
             Form::List(bytes) => bytes.chunks_exact(4).map(|chunk| u32_at(chunk, 0)).collect(),
-            Form::Roaring(..) => return Ok(None),
+            Form::Roaring(count, bytes) => {
+                contains::offsets(bytes, count as usize).ok_or_else(|| self.torn())?
+            }
         };
-        if !list.is_sorted_by(|a, b| a < b) {
-            return Err(Fault::damaged(self.at, "posting list", "ascending offsets", "others"));
+        if !list.is_sorted_by(|a, b| a < b) || list.len() != self.count() as usize {
+            return Err(Fault::damaged(
+                self.at,
+                "posting offsets",
+                "ascending, as many as it says",
+                "others",
+            ));
         }
         match list.last() {
             Some(&last) if last >= self.record_count => Err(self.beyond(last)),
