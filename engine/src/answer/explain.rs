@@ -10,7 +10,7 @@ use crate::{SegmentId, Seq};
 pub struct Explanation {
     /// The segments in the range that was asked for, in order.
     pub segments: Vec<SegmentExplanation>,
-    /// The postings that were used, by field.
+    /// The postings that were used, of all segments together, those that name the most records first.
     pub postings: Vec<PostingExplanation>,
     /// How many records match.
     pub matches: u64,
@@ -47,29 +47,35 @@ pub struct SegmentExplanation {
     pub rebuilt: Option<String>,
 }
 
-/// The postings of one field that were used.
+/// A posting that was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostingExplanation {
     /// The field.
     pub field: String,
-    /// How many of its postings were used, of all segments together.
-    pub postings: u64,
-    /// How many records they name.
+    /// The term; `present` and `unreadable` are the reserved ones.
+    pub term: String,
+    /// In how many segments.
+    pub segments: u64,
+    /// How many records it names.
     pub records: u64,
-    /// How many bytes they take.
+    /// How many bytes it takes.
     pub len: u64,
 }
+
+/// How many postings an explanation names.
+const POSTINGS_MAX: usize = 100;
 
 /// What is noted on the way.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    postings: BTreeMap<String, (u64, u64, u64)>,
+    postings: BTreeMap<(String, String), (u64, u64, u64)>,
     pub(super) posting_len: u64,
 }
 
 impl Trace {
-    pub(super) fn posting(&mut self, field: &str, posting: &Posting<'_>) {
-        let known = self.postings.entry(field.to_owned()).or_default();
+    pub(super) fn posting(&mut self, field: &str, term: &[u8], posting: &Posting<'_>) {
+        let name = (field.to_owned(), String::from_utf8_lossy(term).into_owned());
+        let known = self.postings.entry(name).or_default();
         known.0 += 1;
         known.1 += u64::from(posting.count());
         known.2 += posting.encoded_len();
@@ -77,9 +83,13 @@ impl Trace {
     }
 
     pub(super) fn into_postings(self) -> Vec<PostingExplanation> {
-        let sums = self.postings.into_iter();
-        sums.map(|(field, (postings, records, len))| PostingExplanation { field, postings, records, len })
-            .collect()
+        let sums = self.postings.into_iter().map(|((field, term), (segments, records, len))| {
+            PostingExplanation { field, term, segments, records, len }
+        });
+        let mut postings: Vec<_> = sums.collect();
+        postings.sort_by_key(|posting| std::cmp::Reverse(posting.records));
+        postings.truncate(POSTINGS_MAX);
+        postings
     }
 }
 

@@ -32,12 +32,13 @@ pub(super) fn bounds(
 
 /// The records of which the postings say that they match.
 fn by_terms(planner: &Planner<'_>, field: &Field<'_>, asked: &Asked) -> Result<Set, Trouble> {
-    let reserved = |posting| planner.set(field.name(), posting);
+    let present = || planner.set(field.name(), b"present", field.present()?);
+    let unreadable = || planner.set(field.name(), b"unreadable", field.unreadable()?);
     Ok(match asked {
-        Asked::Exists => reserved(field.present()?)?.or(reserved(field.unreadable()?)?),
-        Asked::Unreadable => reserved(field.unreadable()?)?,
+        Asked::Exists => present()?.or(unreadable()?),
+        Asked::Unreadable => unreadable()?,
         Asked::Some(test) => passing(planner, field, test)?,
-        Asked::None(test) => reserved(field.present()?)?.minus(&passing(planner, field, test)?),
+        Asked::None(test) => present()?.minus(&passing(planner, field, test)?),
     })
 }
 
@@ -49,16 +50,17 @@ fn by_value(
     asked: &Asked,
     records: Set,
 ) -> Result<Bounds, Trouble> {
-    let reserved = |posting| planner.set(field.name(), posting);
-    let present = reserved(field.present()?)?;
+    let present = || planner.set(field.name(), b"present", field.present()?);
+    let unreadable = || planner.set(field.name(), b"unreadable", field.unreadable()?);
+    let present = present()?;
     match asked {
         Asked::Exists => {
-            let unreadable = reserved(field.unreadable()?)?;
+            let unreadable = unreadable()?;
             return Ok(Bounds::exact(present.or(unreadable).and(records)));
         }
         // Of several values one may have been read: then the field is not called unreadable.
         Asked::Unreadable => {
-            let unreadable = reserved(field.unreadable()?)?;
+            let unreadable = unreadable()?;
             return Ok(Bounds::exact(unreadable.minus(&present).and(records)));
         }
         Asked::Some(_) | Asked::None(_) => {}
@@ -95,9 +97,9 @@ fn at_times(planner: &Planner<'_>, test: &TermTest, passes: bool, records: Set) 
 /// The records with a term that passes.
 fn passing(planner: &Planner<'_>, field: &Field<'_>, test: &TermTest) -> Result<Set, Trouble> {
     let mut set = Set::none();
-    each_passing(field, test, |ordinal, _| {
+    each_passing(field, test, |ordinal, term| {
         let posting = field.posting(ordinal)?;
-        let found = planner.set(field.name(), posting)?;
+        let found = planner.set(field.name(), term.bytes, posting)?;
         set = std::mem::replace(&mut set, Set::none()).or(found);
         Ok(())
     })?;
@@ -105,11 +107,11 @@ fn passing(planner: &Planner<'_>, field: &Field<'_>, test: &TermTest) -> Result<
 }
 
 /// The postings of the terms that pass, where these are few and known: they name just the records that match.
-pub(super) fn postings<'a>(
+pub(super) fn postings<'a, 't>(
     planner: &Planner<'a>,
     name: &str,
-    test: &TermTest,
-) -> Result<Option<Vec<Posting<'a>>>, Trouble> {
+    test: &'t TermTest,
+) -> Result<Option<Vec<(&'t [u8], Posting<'a>)>>, Trouble> {
     let TermTest::OneOf(terms, globs) = test else { return Ok(None) };
     if !globs.is_empty() || planner.stretch.is_untermed(name) {
         return Ok(None);
@@ -117,7 +119,8 @@ pub(super) fn postings<'a>(
     let mut postings = Vec::new();
     let Some((field, fences)) = planner.stretch.field(name)? else { return Ok(Some(postings)) };
     for (kind, bytes) in terms {
-        postings.extend(posting_in(&field, fences, Term { kind: *kind, bytes })?);
+        let posting = posting_in(&field, fences, Term { kind: *kind, bytes })?;
+        postings.extend(posting.map(|posting| (bytes.as_slice(), posting)));
     }
     Ok(Some(postings))
 }

@@ -25,8 +25,8 @@ pub(super) struct Planner<'a> {
 
 /// A condition of several that must all hold, and what there is to know of it at little cost.
 enum Part<'a> {
-    /// Just the records of this posting.
-    Posting(&'a str, Posting<'a>),
+    /// Just the records of this term of this field.
+    Posting(&'a str, &'a [u8], Posting<'a>),
     Node(&'a Node),
 }
 
@@ -51,7 +51,7 @@ impl<'a> Planner<'a> {
                 Node::Seqs(seqs) => left = left.and(Set::Range(self.stretch.offsets(seqs))),
                 _ if posting.is_some() => return Ok(None),
                 _ => match self.part(node)? {
-                    (_, Part::Posting(_, found)) => posting = Some(found),
+                    (_, Part::Posting(.., found)) => posting = Some(found),
                     (0, _) => return Ok(Some(0)),
                     _ => return Ok(None),
                 },
@@ -112,10 +112,10 @@ impl<'a> Planner<'a> {
                 break;
             }
             all = match part {
-                Part::Posting(name, posting) if all.is_exact() => {
-                    Bounds::exact(self.in_posting(name, posting, left)?)
+                Part::Posting(name, term, posting) if all.is_exact() => {
+                    Bounds::exact(self.in_posting(name, term, posting, left)?)
                 }
-                Part::Posting(name, posting) => all.and(Bounds::exact(self.set(name, posting)?)),
+                Part::Posting(name, term, posting) => all.and(Bounds::exact(self.set(name, term, posting)?)),
                 Part::Node(node) => all.and(self.bounds(node, &left)?),
             };
         }
@@ -132,11 +132,11 @@ impl<'a> Planner<'a> {
             Node::Name(name, Asked::Some(test)) => {
                 match names::postings(self, self.matcher.name(*name), test)?.as_deref() {
                     None => count,
-                    Some([posting]) => {
-                        let part = Part::Posting(self.matcher.name(*name), *posting);
+                    Some([(term, posting)]) => {
+                        let part = Part::Posting(self.matcher.name(*name), *term, *posting);
                         return Ok((u64::from(posting.count()), part));
                     }
-                    Some(postings) => postings.iter().map(|posting| u64::from(posting.count())).sum(),
+                    Some(postings) => postings.iter().map(|(_, posting)| u64::from(posting.count())).sum(),
                 }
             }
             Node::Time(clock, window) => match self.stretch.zones()?.lies(*clock, *window) {
@@ -165,7 +165,7 @@ impl<'a> Planner<'a> {
         let text = source.to_string();
         let term = Term { kind: TermKind::Number, bytes: text.as_bytes() };
         let posting = self.stretch.posting("source", term)?;
-        posting.map_or(Ok(Set::none()), |posting| self.set("source", posting))
+        posting.map_or(Ok(Set::none()), |posting| self.set("source", text.as_bytes(), posting))
     }
 
     /// The records that may have one of the event ids with these prefixes.
@@ -181,27 +181,27 @@ impl<'a> Planner<'a> {
     }
 
     /// The offsets of a posting.
-    pub(super) fn set(&self, name: &str, posting: Posting<'_>) -> Result<Set, Trouble> {
-        self.note(name, &posting);
+    pub(super) fn set(&self, name: &str, term: &[u8], posting: Posting<'_>) -> Result<Set, Trouble> {
+        self.note(name, term, &posting);
         set_of(posting)
     }
 
     /// Those of `set` that are in a posting.
-    fn in_posting(&self, name: &str, posting: Posting<'_>, set: Set) -> Result<Set, Trouble> {
+    fn in_posting(&self, name: &str, term: &[u8], posting: Posting<'_>, set: Set) -> Result<Set, Trouble> {
         match set {
             Set::List(mut list) => {
-                self.note(name, &posting);
+                self.note(name, term, &posting);
                 posting.retain(&mut list)?;
                 Ok(Set::List(list))
             }
-            set if set.covers(&(0..self.stretch.count())) => self.set(name, posting),
-            set => Ok(self.set(name, posting)?.and(set)),
+            set if set.covers(&(0..self.stretch.count())) => self.set(name, term, posting),
+            set => Ok(self.set(name, term, posting)?.and(set)),
         }
     }
 
-    fn note(&self, name: &str, posting: &Posting<'_>) {
+    fn note(&self, name: &str, term: &[u8], posting: &Posting<'_>) {
         if let Some(trace) = self.trace {
-            trace.borrow_mut().posting(name, posting);
+            trace.borrow_mut().posting(name, term, posting);
         }
     }
 }

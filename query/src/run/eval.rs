@@ -210,7 +210,7 @@ fn of_builtin(event: &Hit, builtin: Builtin) -> Result<Values> {
         Builtin::Seq => Values::one(Value::count(event.seq)),
         Builtin::Received => Values::one(Value::Time(event.received_at)),
         Builtin::Ts => Values::one(Value::Time(event.time()?)),
-        Builtin::Segment => Values::one(Value::count(event.segment.0)),
+        Builtin::Segment => Values::one(Value::count(event.segment().0)),
         Builtin::Text => Values::one(Value::Text(String::from_utf8_lossy(event.body()).into_owned())),
         Builtin::Id => match event.fields()?.event_id() {
             Some(id) => Values::one(Value::Text(String::from_utf8_lossy(id).into_owned())),
