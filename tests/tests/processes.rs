@@ -188,3 +188,17 @@ fn a_forked_process_is_refused() {
     verify_clean(&dir);
     fs::remove_dir_all(dir).expect("it can be removed");
 }
+
+#[test]
+fn a_forked_process_is_refused_and_does_no_harm() {
+    let dir = new_store("forked");
+    let told = Worker::start(&["fork", dir.to_str().expect("a plain path")]).end();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 3, "{told}");
+    assert!(lines.iter().all(|line| line.contains("fork")), "{told}");
+    let records = records(&dir);
+    let events: Vec<&Record> = records.iter().filter(|record| !record.is_store_record()).collect();
+    assert_eq!(events.len(), 2, "the parent's, before and after");
+    assert!(events.iter().all(|record| record.body.starts_with(br#"{"event_id":"parent-"#)));
+    verify_clean(&dir);
+}

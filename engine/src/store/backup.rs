@@ -1,11 +1,12 @@
 //! A consistent copy of a live store: the log up to a snapshot, with all that belongs to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Store;
 use crate::disk::{Disk, File, Open};
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
-use crate::{Error, Result, Seq};
+use crate::log::layout::Layout;
+use crate::{Error, Result, SegmentId, Seq};
 
 /// How much is copied at once, in bytes.
 const CHUNK_LEN: usize = 1 << 20;
@@ -34,15 +35,21 @@ impl Store {
                 reason: "a backup needs a directory that is new or empty".to_owned(),
             });
         }
-        let snapshot = self.snapshot()?;
-        let target = crate::log::layout::Layout::new(to);
+        let target = Layout::new(to);
         for dir in [target.log_dir(), target.checkpoints_dir(), target.lost_dir()] {
             disk.create_dir(&dir).map_err(Error::io("make directory", dir))?;
         }
+        // Before the snapshot: it covers every checkpoint that was signed by then, and none may be ahead of the copy.
+        copy_notes(&**disk, layout, &target)?;
+        let snapshot = self.snapshot()?;
         let total: u64 = snapshot.segments().map(|segment| segment.log_len).sum();
         let mut len = 0;
         for segment in snapshot.segments() {
-            let (from, to) = (layout.log(segment.id), target.log(segment.id));
+            // Without the log of record 0 nothing is a store: the copy becomes one when all of it is there.
+            let (from, mut to) = (layout.log(segment.id), target.log(segment.id));
+            if segment.id == FIRST {
+                to = beside(&target);
+            }
             let copied = copy(&**disk, &from, &to, Some(segment.log_len), &mut |chunk| {
                 len += chunk;
                 progress(len, total);
@@ -53,24 +60,46 @@ impl Store {
                 copy(&**disk, &layout.sidecar(segment.id), &target.sidecar(segment.id), None, &mut |_| ())?;
             }
         }
-        for (from_dir, to_dir) in
-            [(layout.checkpoints_dir(), target.checkpoints_dir()), (layout.lost_dir(), target.lost_dir())]
-        {
-            for name in disk.list(&from_dir).unwrap_or_default() {
-                copy(&**disk, &from_dir.join(&name), &to_dir.join(&name), None, &mut |_| ())?;
-            }
-            disk.sync_dir(&to_dir).map_err(Error::io("sync directory", &to_dir))?;
-        }
-        for (from, to) in [(layout.hints(), target.hints()), (layout.checkpoint(), target.checkpoint())] {
-            if disk.exists(&from).unwrap_or(false) {
-                copy(&**disk, &from, &to, None, &mut |_| ())?;
-            }
-        }
-        for dir in [target.log_dir(), to.to_path_buf()] {
-            disk.sync_dir(&dir).map_err(Error::io("sync directory", dir))?;
-        }
+        let sync_dirs = || {
+            // That the copy is there at all is written in its parent.
+            let parent =
+                to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let log_dir = target.log_dir();
+            let mut dirs = [&*log_dir, to, parent].into_iter();
+            dirs.try_for_each(|dir| disk.sync_dir(dir).map_err(Error::io("sync directory", dir)))
+        };
+        sync_dirs()?;
+        let (beside, first) = (beside(&target), target.log(FIRST));
+        disk.rename(&beside, &first).map_err(Error::io("rename", &beside))?;
+        sync_dirs()?;
         Ok(Backup { tree_size: snapshot.tree_size(), len })
     }
+}
+
+/// The segment of record 0.
+const FIRST: SegmentId = SegmentId(0);
+
+/// Where that segment's log is until all else is copied.
+fn beside(target: &Layout) -> PathBuf {
+    target.log(FIRST).with_extension("log.new")
+}
+
+/// Copies what a store has beside its log: hints, checkpoints, and what recovery kept.
+fn copy_notes(disk: &dyn Disk, layout: &Layout, target: &Layout) -> Result<()> {
+    for (from, to) in [(layout.hints(), target.hints()), (layout.checkpoint(), target.checkpoint())] {
+        if disk.exists(&from).unwrap_or(false) {
+            copy(disk, &from, &to, None, &mut |_| ())?;
+        }
+    }
+    for (from_dir, to_dir) in
+        [(layout.checkpoints_dir(), target.checkpoints_dir()), (layout.lost_dir(), target.lost_dir())]
+    {
+        for name in disk.list(&from_dir).unwrap_or_default() {
+            copy(disk, &from_dir.join(&name), &to_dir.join(&name), None, &mut |_| ())?;
+        }
+        disk.sync_dir(&to_dir).map_err(Error::io("sync directory", &to_dir))?;
+    }
+    Ok(())
 }
 
 /// Ends the copied log in order: the copy is whole, and says so.

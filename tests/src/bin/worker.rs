@@ -1,7 +1,8 @@
 //! A process for the process tests: appends to a store, reads along, or sits on its lock.
 //!
 //! `append DIR NAME COUNT` prints a line `N SEQ LEAF` for each receipt. `read DIR COUNT` follows the log until it
-//! has seen so many events. `hold DIR` takes the lock of a commit and keeps it until it is killed.
+//! has seen so many events. `hold DIR` takes the lock of a commit and keeps it until it is killed. `fork DIR` forks
+//! with the store open, and prints what the child is told by it.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
         ["append", dir, name, count] => append(dir, name, count),
         ["read", dir, count] => read(dir, count),
         ["hold", dir] => hold(dir),
-        _ => Err("usage: worker append|read|hold DIR ...".into()),
+        ["fork", dir] => fork(dir),
+        _ => Err("usage: worker append|read|hold|fork DIR ...".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,4 +115,30 @@ fn hold(dir: &str) -> Done {
     // Until the end of a stdin that nobody ends.
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// The child of a process that has the store open appends, reads and closes; then the parent appends.
+fn fork(dir: &str) -> Done {
+    let store = Store::open(dir, Options::default())?;
+    store.append(event("parent", 0).as_bytes())?;
+    let mut out = io::stdout().lock();
+    match fork::fork()? {
+        fork::Fork::Child => {
+            let appended = store.append(event("child", 0).as_bytes()).map(|_| ());
+            let read = store.snapshot().map(|_| ());
+            let closed = store.close();
+            for done in [appended, read, closed] {
+                match done {
+                    Ok(()) => writeln!(out, "done")?,
+                    Err(error) => writeln!(out, "{error}")?,
+                }
+            }
+        }
+        fork::Fork::Parent(child) => {
+            fork::waitpid(child)?;
+            store.append(event("parent", 1).as_bytes())?;
+            store.close()?;
+        }
+    }
+    Ok(out.flush()?)
 }

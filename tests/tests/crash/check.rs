@@ -10,7 +10,7 @@ use indelible_engine::merkle::Frontier;
 use indelible_engine::{Error, Record, Store, verify};
 
 use super::ledger::Known;
-use super::workload::{STORE, options};
+use super::workload::{COPY, STORE, options};
 
 /// What one open of a store showed.
 #[derive(Debug, PartialEq)]
@@ -101,11 +101,14 @@ fn judge(seen: &Seen, known: &Known<'_>) -> Result<(), String> {
 /// Checks that a full verification, which shares no code with the writer, finds nothing. In the boot of a killed
 /// process it may see more than a reader does: whole frames that the next commit will take over.
 pub(crate) fn verify_clean(disk: &SimDisk, seen: Option<&Seen>) -> Result<(), String> {
-    let Some(seen) = seen else { return Ok(()) };
+    seen.map_or(Ok(()), |seen| verify_at(disk, STORE, seen))
+}
+
+fn verify_at(disk: &SimDisk, path: &str, seen: &Seen) -> Result<(), String> {
     let files: Arc<dyn Disk> = Arc::new(disk.clone());
     let options = verify::Options { threads: 1, ..verify::Options::default() };
     let report =
-        verify::verify(&files, Path::new(STORE), &options).map_err(|error| format!("verify: {error}"))?;
+        verify::verify(&files, Path::new(path), &options).map_err(|error| format!("verify: {error}"))?;
     if let Some(finding) = report.findings.first() {
         return Err(format!("verify: {finding}"));
     }
@@ -115,6 +118,18 @@ pub(crate) fn verify_clean(disk: &SimDisk, seen: Option<&Seen>) -> Result<(), St
         return Err(format!("verify sees {} records, a reader {len}", report.tree_size));
     }
     Ok(())
+}
+
+/// Checks that a backup is the whole store, or where it was not `finished`, none that opens.
+pub(crate) fn check_copy(disk: &SimDisk, known: &Known<'_>, finished: bool) -> Result<(), String> {
+    let store = match Store::open(COPY, options(disk)) {
+        Ok(store) => store,
+        Err(_) if !finished => return Ok(()),
+        Err(error) => return Err(format!("the copy: {error}")),
+    };
+    let seen = see(&store)?;
+    judge(&seen, known).map_err(|error| format!("the copy: {error}"))?;
+    verify_at(disk, COPY, &seen).map_err(|error| format!("the copy: {error}"))
 }
 
 /// The store's files that are more than hints.

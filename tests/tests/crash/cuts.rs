@@ -10,9 +10,9 @@ use std::thread;
 
 use indelible_engine::disk::sim::{Cut, Persisted, Random, SimDisk};
 
-use super::check::{go_on, open_again, open_and_check, verify_clean};
+use super::check::{check_copy, go_on, open_again, open_and_check, verify_clean};
 use super::ledger::{Known, Ledger};
-use super::workload::{Plan, machine, run, run_threads};
+use super::workload::{Plan, machine, run, run_backup, run_threads};
 
 /// One case: where the power went, what it left, and where it went again during recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,15 +251,15 @@ fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
 }
 
 /// The order of threads is not to be had again, so these cases cannot be replayed one by one.
-#[test]
-fn what_threads_appended_together_survives_too() {
+fn hunt_threads(seal_in_background: bool) {
     let disk = SimDisk::new(77);
     disk.put(Path::new("/data/.keep"), b"").expect("a new machine takes files");
     let ledger = Mutex::new(Ledger::new(&disk));
     disk.record();
-    run_threads(&disk, &ledger, 12);
+    run_threads(&disk, &ledger, 12, seal_in_background);
     let (cuts, ledger) = (disk.cuts(), ledger.into_inner().expect("no thread panicked"));
     assert_eq!(ledger.at(u64::MAX).acked.len(), 48);
+    assert!(cuts.iter().any(|cut| cut.call.starts_with("rename") && cut.call.ends_with(".idx")), "no seal");
     in_parallel(&cuts, |cut| {
         let known = Known { threads: true, ..ledger.at(cut.mark) };
         for left in cut.ways(8, cut.index) {
@@ -267,6 +267,38 @@ fn what_threads_appended_together_survives_too() {
                 .map_err(|error| format!("cut before {}, {left}: {error}", cut.call))?;
         }
         Ok(())
+    });
+}
+
+#[test]
+fn what_threads_appended_together_survives_too() {
+    hunt_threads(false);
+}
+
+#[test]
+fn a_segment_that_is_sealed_while_others_append_survives_too() {
+    hunt_threads(true);
+}
+
+#[test]
+fn a_backup_that_was_cut_off_is_no_store_and_a_finished_one_is_whole() {
+    let (disk, key) = machine(9);
+    let mut ledger = Ledger::new(&disk);
+    run_backup(&disk, &key, &mut ledger);
+    let (cuts, known) = (disk.cuts(), ledger.end());
+    // The last cut is the machine as the backup left it.
+    let steps: Vec<(bool, &Cut)> =
+        cuts.iter().enumerate().map(|(at, cut)| (at + 1 == cuts.len(), cut)).collect();
+    assert!(steps.len() > 20, "a backup that does too little");
+    in_parallel(&steps, |&(finished, cut)| {
+        let told = |error| format!("cut before {}: {error}", cut.call);
+        for left in cut.ways(12, cut.index) {
+            let disk = cut.crash(left);
+            caught(|| check_copy(&disk, &known, finished))
+                .map_err(|error| told(format!("{left}: {error}")))?;
+            examine(&disk, &known, false).map_err(told)?;
+        }
+        caught(|| check_copy(&cut.kill(), &known, finished)).map_err(told).map(|_| ())
     });
 }
 

@@ -138,9 +138,11 @@ fn close(open: Option<Open>, plan: Plan, ledger: &mut Ledger) {
     }
 }
 
-/// Has four threads append to one store at once, `count` events each.
-pub(crate) fn run_threads(disk: &SimDisk, ledger: &Mutex<Ledger>, count: usize) {
-    let store = Store::create(STORE, small(Options::new(ORIGIN), disk)).expect("a new store");
+/// Has four threads append to one store at once, `count` events each; segments are sealed by a thread of their own
+/// where that is asked for.
+pub(crate) fn run_threads(disk: &SimDisk, ledger: &Mutex<Ledger>, count: usize, seal_in_background: bool) {
+    let options = small(Options::new(ORIGIN), disk).seal_in_background(seal_in_background);
+    let store = Store::create(STORE, options).expect("a new store");
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let store = &store;
@@ -155,6 +157,31 @@ pub(crate) fn run_threads(disk: &SimDisk, ledger: &Mutex<Ledger>, count: usize) 
             });
         }
     });
+    store.close().expect("the disk is well");
+}
+
+/// Where the backup goes.
+pub(crate) const COPY: &str = "/data/copy";
+
+/// Makes a store of a few segments and checkpoints, then records how it is backed up.
+pub(crate) fn run_backup(disk: &SimDisk, key: &VerifierKey, ledger: &mut Ledger) {
+    let new = small(Options::new(ORIGIN).log_key(key.clone()), disk);
+    let store = Store::create(STORE, new).expect("a new store");
+    let signer = FileSigner::open(&disk.world(), Path::new(KEY)).expect("the key is there");
+    let mut random = Random::new(5);
+    for step in 0..3 {
+        for n in 0..4 {
+            let bytes = event(&mut random, step, n);
+            let number = ledger.tried(bytes.clone());
+            ledger.acked(acked(number, &store.append(&bytes).expect("the disk is well")));
+        }
+        store.checkpoint(&signer).expect("the disk is well");
+        if step < 2 {
+            store.seal().expect("the disk is well");
+        }
+    }
+    disk.record();
+    store.backup(Path::new(COPY), &mut |_, _| ()).expect("the disk is well");
 }
 
 fn acked(event: usize, receipt: &Receipt) -> Acked {
