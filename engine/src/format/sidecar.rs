@@ -240,13 +240,13 @@ pub struct Meta {
     pub record_count: u32,
     /// How many frames hold them.
     pub frame_count: u32,
-    /// How many leaves the index tree has.
+    /// How many leaves the index tree has; none in a part.
     pub leaf_count: u64,
     /// The digest of the rules by which the segment was indexed.
     pub rules: Hash,
-    /// The index root, as the seal states it.
+    /// The index root, as the seal states it; in a part, the leaf of the record before its first.
     pub index_root: Hash,
-    /// The segment root, as the seal states it.
+    /// The segment root, as the seal states it; in a part, the leaf of its last record.
     pub segment_root: Hash,
     /// How many records have an event id.
     pub event_id_count: u32,
@@ -321,6 +321,11 @@ impl Meta {
         Ok(meta)
     }
 
+    /// Whether this is a part, of some of a segment's records: no index is committed to there.
+    pub fn is_part(&self) -> bool {
+        self.leaf_count == 0 && self.record_count > 0
+    }
+
     /// The length that each section must have by these counts; nothing where it is free.
     pub fn section_len(&self, section: Section) -> Option<u64> {
         let records = u64::from(self.record_count);
@@ -328,7 +333,7 @@ impl Meta {
             Section::Frames => Some(u64::from(self.frame_count) * FRAME_PLACE_LEN as u64),
             Section::Records => Some(records * 4),
             Section::EventTimes => Some(records * 8 + bitmap_len(self.record_count) * 2),
-            Section::Leaves => Some(records * 32),
+            Section::Leaves => Some(if self.is_part() { 0 } else { records * 32 }),
             Section::EventIds => Some(u64::from(self.event_id_count) * 12),
             Section::Meta | Section::Postings | Section::Columns | Section::Terms | Section::Fields => None,
         }

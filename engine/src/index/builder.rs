@@ -4,6 +4,7 @@ use hashbrown::HashMap;
 
 use super::bits::Bits;
 use super::posting::{Running, SeqsHasher};
+use super::recent::Recent;
 use super::terms::{TermId, Terms};
 use super::{Declared, Holds, IndexCommitment, IndexedRecord, SourceRules};
 use crate::hash::{self, Hash};
@@ -24,9 +25,10 @@ pub struct IndexBuilder {
     pub(super) sources: Vec<Source>,
     /// The place in `sources` of the last record's source: the next is mostly of the same.
     last_source: usize,
-    pub(crate) times: EventTimes,
+    pub(super) times: EventTimes,
     /// [`hash::event_id_prefix`] and offset of each record that has an id.
     pub(crate) event_ids: Vec<(u64, u32)>,
+    pub(super) recent: Recent,
     encodings: Vec<(u8, TermId)>,
     last_day: Option<(i64, TermId)>,
     /// Terms that have their leaves and got more offsets since.
@@ -39,9 +41,9 @@ pub struct IndexBuilder {
 
 /// One field of the segment.
 #[derive(Debug)]
-pub(crate) struct Field {
-    pub(crate) name: String,
-    pub(crate) private: bool,
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) private: bool,
     pub(super) hash: Hash,
     pub(super) present: Bits,
     pub(super) unreadable: Bits,
@@ -51,13 +53,6 @@ pub(crate) struct Field {
     pub(super) reserved_committed: [u32; 3],
     /// The offset up to which those hashes go.
     pub(super) reserved_upto: u32,
-    /// How many terms.
-    pub(super) term_count: u32,
-    /// How often a number occurs.
-    pub(crate) number_count: u64,
-    /// Some record has two numbers here.
-    pub(crate) two_numbers: bool,
-    last_number: Option<u32>,
     /// The last record's term, for the many fields that say the same again and again.
     last_term: Option<TermId>,
     /// The term hashes of the committed leaves, ascending.
@@ -71,25 +66,34 @@ pub(crate) struct Field {
 pub(super) struct Source {
     pub(super) seq: Seq,
     pub(super) digest: Hash,
-    term: TermId,
+    pub(super) term: TermId,
     /// By slot: the field, and what it holds.
     slots: Vec<(usize, Holds)>,
+    /// The fields that it marks private.
+    private: Vec<usize>,
+}
+
+impl Source {
+    /// The fields that its profile declares, and whether each is private.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (usize, bool)> {
+        self.slots.iter().map(|(field, _)| (*field, self.private.contains(field)))
+    }
 }
 
 /// The event times of a segment's records.
 #[derive(Debug, Default)]
-pub(crate) struct EventTimes {
+pub(super) struct EventTimes {
     /// By offset; 0 where the time is not known.
-    pub(crate) known: Vec<i64>,
+    pub(super) known: Vec<i64>,
     /// The offsets whose time is absent or unreadable, ascending; true where it is unreadable.
-    pub(crate) unknown: Vec<(u32, bool)>,
+    pub(super) unknown: Vec<(u32, bool)>,
 }
 
 const SOURCE: usize = 0;
 const ENCODING: usize = 1;
 const DAY: usize = 2;
 const LABEL: usize = 3;
-const BUILT_IN: [&str; 4] = ["source", "encoding", "day", "label"];
+pub(super) const BUILT_IN: [&str; 4] = ["source", "encoding", "day", "label"];
 
 impl IndexBuilder {
     /// The index of a segment that begins at `first_seq` and has no records yet.
@@ -104,6 +108,7 @@ impl IndexBuilder {
             last_source: 0,
             times: EventTimes::default(),
             event_ids: Vec::new(),
+            recent: Recent::default(),
             encodings: Vec::new(),
             last_day: None,
             touched: Vec::new(),
@@ -150,6 +155,7 @@ impl IndexBuilder {
             self.event_ids.push((hash::event_id_prefix(id), offset));
         }
         self.add_fields(source, &record, offset);
+        self.recent.end_record();
     }
 
     fn add_fields(&mut self, source: usize, record: &IndexedRecord<'_>, offset: u32) {
@@ -220,11 +226,13 @@ impl IndexBuilder {
             self.last_source = match self.sources.iter().position(|source| source.seq == seq) {
                 Some(place) => place,
                 None => {
-                    let slots = rules.fields.iter().map(|declared| self.declare(declared)).collect();
+                    let slots: Vec<_> = rules.fields.iter().map(|declared| self.declare(declared)).collect();
+                    let marked = rules.fields.iter().zip(&slots).filter(|(declared, _)| declared.private);
+                    let private = marked.map(|(_, (field, _))| *field).collect();
                     let text = seq.to_string();
                     let term =
                         self.push(SOURCE, Term { kind: TermKind::Number, bytes: text.as_bytes() }, offset);
-                    self.sources.push(Source { seq, digest: rules.digest, term, slots });
+                    self.sources.push(Source { seq, digest: rules.digest, term, slots, private });
                     self.sources.len() - 1
                 }
             };
@@ -259,8 +267,8 @@ impl IndexBuilder {
         let (id, new) = self.terms.intern(field, term, offset);
         self.fields[field].last_term = Some(id);
         if new {
-            self.fields[field].saw(term.kind, offset);
-            self.fields[field].term_count += 1;
+            self.recent.push(id);
+            self.fields[field].present.insert(offset);
         } else {
             self.push_id(field, id, offset);
         }
@@ -270,7 +278,8 @@ impl IndexBuilder {
     fn push_id(&mut self, field: usize, id: TermId, offset: u32) {
         let entry = self.terms.entry_mut(id);
         if entry.posting.push(offset) {
-            self.fields[field].saw(entry.kind, offset);
+            self.recent.push(id);
+            self.fields[field].present.insert(offset);
             if !entry.touched && (id as usize) < self.committed_terms {
                 entry.touched = true;
                 self.touched.push(id);
@@ -290,21 +299,9 @@ impl Field {
             reserved: [Running::new(), Running::new(), Running::new()],
             reserved_committed: [0; 3],
             reserved_upto: 0,
-            term_count: 0,
-            number_count: 0,
-            two_numbers: false,
-            last_number: None,
             last_term: None,
             order: Vec::new(),
             leaves: Vec::new(),
-        }
-    }
-
-    fn saw(&mut self, kind: TermKind, offset: u32) {
-        self.present.insert(offset);
-        if kind == TermKind::Number {
-            self.number_count += 1;
-            self.two_numbers |= self.last_number.replace(offset) == Some(offset);
         }
     }
 }

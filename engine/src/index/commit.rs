@@ -234,17 +234,4 @@ impl Field {
         }
         *reserved_upto = record_count;
     }
-
-    /// The offsets below `record_count` that are present, absent and unreadable, ascending.
-    pub(crate) fn reserved_offsets(&self, record_count: u32) -> [Vec<u32>; 3] {
-        let mut offsets: [Vec<u32>; 3] = Default::default();
-        for word in 0..record_count.div_ceil(64) as usize {
-            let base = word as u32 * 64;
-            let (present, unreadable) = (self.present.word(word), self.unreadable.word(word));
-            for (offsets, word) in offsets.iter_mut().zip([present, !(present | unreadable), unreadable]) {
-                offsets.extend(ones(word).map(|bit| base + bit).filter(|offset| *offset < record_count));
-            }
-        }
-        offsets
-    }
 }

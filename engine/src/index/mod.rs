@@ -32,7 +32,8 @@ mod bits;
 mod builder;
 mod commit;
 mod posting;
-mod read;
+mod recent;
+mod slice;
 mod terms;
 
 #[cfg(test)]
@@ -44,7 +45,7 @@ use crate::hash::Hash;
 use crate::source::{FieldKind, Fields, Profile};
 
 pub use builder::IndexBuilder;
-pub(crate) use read::compare_terms;
+pub(crate) use slice::{Slice, SliceField, compare_terms};
 pub(crate) use terms::TermId;
 
 /// What a field's values are.

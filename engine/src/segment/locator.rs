@@ -1,5 +1,7 @@
 //! Where the records of a segment stand in its log file.
 
+use std::ops::Range;
+
 use crate::Timestamp;
 use crate::format::frame::FRAME_HEADER_LEN;
 use crate::format::sidecar::FramePlace;
@@ -34,10 +36,27 @@ impl Locator {
         self.next = self.next.saturating_add(encoded_len as u32);
     }
 
+    /// Where the records at `offsets`, which begin and end with whole frames, stand.
+    pub(super) fn slice(&self, offsets: Range<u32>) -> Places<'_> {
+        let before = |bound: u32| self.frames.partition_point(|frame| frame.first_offset < bound);
+        let frames = &self.frames[before(offsets.start)..before(offsets.end)];
+        let rebased =
+            |frame: &FramePlace| FramePlace { first_offset: frame.first_offset - offsets.start, ..*frame };
+        let frames = frames.iter().map(rebased).collect();
+        Places { frames, records: &self.records[offsets.start as usize..offsets.end as usize] }
+    }
+
     /// How many records are noted.
     pub fn record_count(&self) -> u32 {
         self.records.len() as u32
     }
+}
+
+/// A run of a locator.
+pub(super) struct Places<'a> {
+    /// By offsets counted from the run's first record.
+    pub(super) frames: Vec<FramePlace>,
+    pub(super) records: &'a [u32],
 }
 
 /// Where one record stands in its segment's log file.

@@ -23,4 +23,4 @@ pub use disclose::{IndexLeaves, Shown};
 pub use locator::{Located, Locator};
 pub use posting::Posting;
 pub use sidecar::{EventTimes, FrameCursor, Sidecar};
-pub use write::{SegmentFacts, encode_sidecar, write_sidecar};
+pub use write::{PartFacts, SegmentFacts, encode_part, encode_sidecar, write_sidecar};

@@ -211,12 +211,12 @@ impl Sidecar {
         Ok(self.section(Section::Frames)?.chunks_exact(FRAME_PLACE_LEN).map(FramePlace::decode))
     }
 
-    /// The leaf of the record at `offset` in the log's tree.
+    /// The leaf of the record at `offset` in the log's tree; nothing in a part, which has none.
     ///
     /// # Errors
     /// Damaged.
     pub fn leaf(&self, offset: u32) -> Result<Option<Hash>, Fault> {
-        let within = offset < self.meta.record_count;
+        let within = offset < self.meta.record_count && !self.meta.is_part();
         let leaves = self.section(Section::Leaves)?;
         Ok(within.then(|| hash_at(leaves, offset as usize * 32)))
     }

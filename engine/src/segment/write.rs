@@ -1,9 +1,10 @@
 //! Writing a sidecar: section by section from the index, never held in memory as a whole.
 
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::path::Path;
 
-use super::locator::Locator;
+use super::locator::{Locator, Places};
 use super::posting;
 use crate::disk::File;
 use crate::format::WRITE_VERSION;
@@ -11,7 +12,7 @@ use crate::format::sidecar::{
     FIELD_ENTRY_LEN, FieldEntry, Footer, Meta, SECTION_COUNT, SectionEntry, bitmap_len, encode_header,
 };
 use crate::hash::Hash;
-use crate::index::{IndexBuilder, TermId};
+use crate::index::{IndexBuilder, Slice, SliceField, TermId};
 use crate::source::TermKind;
 use crate::{Error, Result, StoreId};
 
@@ -27,6 +28,21 @@ pub struct SegmentFacts<'a> {
     /// The records' leaves in the log's tree.
     pub leaves: &'a [Hash],
     /// Where the records stand in the log file.
+    pub locator: &'a Locator,
+}
+
+/// What a part says of its run of records beside the index.
+#[derive(Debug, Clone, Copy)]
+pub struct PartFacts<'a> {
+    /// The store.
+    pub store_id: StoreId,
+    /// Where the run's last frame ends in the log file, in bytes.
+    pub log_len: u64,
+    /// The leaf of the record before the run; zeros for seq 0.
+    pub predecessor: Hash,
+    /// The leaf of its last record.
+    pub last_leaf: Hash,
+    /// Where the records of the whole index stand in the log file.
     pub locator: &'a Locator,
 }
 
@@ -53,61 +69,105 @@ pub fn encode_sidecar(
     facts: &SegmentFacts<'_>,
     out: &mut dyn Write,
 ) -> io::Result<u64> {
-    let count = builder.record_count() as usize;
-    if facts.leaves.len() != count || facts.locator.records.len() != count {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "leaves, locator and index are not of one count",
-        ));
+    let count = builder.record_count();
+    if facts.leaves.len() != count as usize || facts.locator.record_count() != count {
+        return Err(of_one_count());
     }
     let commitment = builder.commitment();
-    let builder = &*builder;
-    let mut out = Sections::new(out)?;
+    let slice = builder.slice(0..count);
+    let places = facts.locator.slice(0..count);
     let meta = Meta {
         store_id: facts.store_id,
-        first_seq: builder.first_seq(),
+        first_seq: slice.first_seq(),
         log_len: facts.log_len,
-        record_count: builder.record_count(),
-        frame_count: facts.locator.frames.len() as u32,
+        record_count: count,
+        frame_count: places.frames.len() as u32,
         leaf_count: commitment.leaf_count,
         rules: commitment.rules,
         index_root: commitment.index_root,
         segment_root: facts.segment_root,
-        event_id_count: builder.event_ids.len() as u32,
-        sources: builder.sources(),
+        event_id_count: slice.event_ids().len() as u32,
+        sources: slice.sources(),
     };
+    encode(&slice, &meta, &places, facts.leaves, out)
+}
+
+/// Writes the bytes of a part, a sidecar of the records at `offsets` of a growing index, which begin and end with
+/// whole frames. The same records give the same bytes, whatever else the index has taken.
+///
+/// # Errors
+/// As [`write_sidecar`].
+pub fn encode_part(
+    builder: &IndexBuilder,
+    offsets: Range<u32>,
+    facts: &PartFacts<'_>,
+    out: &mut dyn Write,
+) -> io::Result<u64> {
+    if facts.locator.record_count() != builder.record_count() {
+        return Err(of_one_count());
+    }
+    let slice = builder.slice(offsets.clone());
+    let places = facts.locator.slice(offsets);
+    let meta = Meta {
+        store_id: facts.store_id,
+        first_seq: slice.first_seq(),
+        log_len: facts.log_len,
+        record_count: slice.record_count(),
+        frame_count: places.frames.len() as u32,
+        leaf_count: 0,
+        rules: slice.rules(),
+        index_root: facts.predecessor,
+        segment_root: facts.last_leaf,
+        event_id_count: slice.event_ids().len() as u32,
+        sources: slice.sources(),
+    };
+    encode(&slice, &meta, &places, &[], out)
+}
+
+fn of_one_count() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "leaves, locator and index are not of one count")
+}
+
+fn encode(
+    slice: &Slice<'_>,
+    meta: &Meta,
+    places: &Places<'_>,
+    leaves: &[Hash],
+    out: &mut dyn Write,
+) -> io::Result<u64> {
+    let mut out = Sections::new(out)?;
     out.put(&meta.encode())?;
     out.end_section()?;
-    for frame in &facts.locator.frames {
+    for frame in &places.frames {
         out.put(&frame.encode())?;
     }
     out.end_section()?;
-    for record in &facts.locator.records {
+    for record in places.records {
         out.put(&record.to_le_bytes())?;
     }
     out.end_section()?;
-    event_times(&mut out, builder)?;
-    for leaf in facts.leaves {
+    event_times(&mut out, slice)?;
+    for leaf in leaves {
         out.put(&leaf.0)?;
     }
     out.end_section()?;
-    event_ids(&mut out, builder)?;
-    fields(&mut out, builder)?;
+    event_ids(&mut out, slice)?;
+    fields(&mut out, slice)?;
     out.finish()
 }
 
-fn event_times(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
-    let bitmap = vec![0_u8; bitmap_len(builder.record_count()) as usize];
+fn event_times(out: &mut Sections<'_>, slice: &Slice<'_>) -> io::Result<()> {
+    let bitmap = vec![0_u8; bitmap_len(slice.record_count()) as usize];
     let (mut known, mut unreadable) = (bitmap.clone(), bitmap);
-    for offset in 0..builder.record_count() as usize {
+    for offset in 0..slice.record_count() as usize {
         known[offset / 8] |= 1 << (offset % 8);
     }
-    for &(offset, is_unreadable) in &builder.times.unknown {
+    for (offset, is_unreadable) in slice.unknown_times() {
         let (byte, bit) = (offset as usize / 8, 1 << (offset % 8));
         known[byte] &= !bit;
         unreadable[byte] |= if is_unreadable { bit } else { 0 };
     }
-    for time in &builder.times.known {
+    for time in slice.times() {
         out.put(&time.to_le_bytes())?;
     }
     out.put(&known)?;
@@ -115,8 +175,8 @@ fn event_times(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()>
     out.end_section()
 }
 
-fn event_ids(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
-    let mut ids = builder.event_ids.clone();
+fn event_ids(out: &mut Sections<'_>, slice: &Slice<'_>) -> io::Result<()> {
+    let mut ids: Vec<(u64, u32)> = slice.event_ids().collect();
     ids.sort_unstable();
     for (prefix, _) in &ids {
         out.put(&prefix.to_le_bytes())?;
@@ -129,35 +189,34 @@ fn event_ids(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
 
 /// Postings, columns, dictionaries and the fields that name them: the last comes last, for it needs the places of
 /// all others.
-fn fields(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
-    let fields = builder.fields_by_name();
-    let dictionaries = builder.dictionaries(&fields);
+fn fields(out: &mut Sections<'_>, slice: &Slice<'_>) -> io::Result<()> {
+    let fields = slice.fields();
     let mut entries = vec![FieldEntry::default(); fields.len()];
     let mut words: Vec<Vec<u32>> = Vec::with_capacity(fields.len());
-    let mut scratch = Vec::new();
-    for ((field, ids), entry) in fields.iter().zip(&dictionaries).zip(&mut entries) {
+    let (mut scratch, mut offsets) = (Vec::new(), Vec::new());
+    for (field, entry) in fields.iter().zip(&mut entries) {
         let mut put = |offsets: &[u32]| -> io::Result<u32> {
             scratch.clear();
             let word = posting::encode(offsets, out.section_len(), &mut scratch);
             out.put(&scratch)?;
             word.ok_or_else(|| too_long("the postings of the segment"))
         };
-        for (word, offsets) in entry.reserved.iter_mut().zip(field.reserved_offsets(builder.record_count())) {
+        for (word, offsets) in entry.reserved.iter_mut().zip(slice.reserved(field)) {
             *word = put(&offsets)?;
         }
-        words.push(ids.iter().map(|id| put(builder.offsets(*id))).collect::<io::Result<_>>()?);
+        let mut of_field = Vec::with_capacity(field.terms.len());
+        for id in &field.terms {
+            slice.offsets(*id, &mut offsets);
+            of_field.push(put(&offsets)?);
+        }
+        words.push(of_field);
     }
     out.end_section()?;
-    for ((field, ids), entry) in fields.iter().zip(&dictionaries).zip(&mut entries) {
-        count_kinds(builder, ids, entry);
-        if field.has_column(builder.record_count()) {
+    for (field, entry) in fields.iter().zip(&mut entries) {
+        count_kinds(slice, &field.terms, entry);
+        if let Some(column) = column(slice, field, entry) {
             entry.column_width = column_width(entry.counts[1]);
             entry.column_at = out.section_len();
-            let numbers = ids.iter().skip(entry.counts[0] as usize).take(entry.counts[1] as usize);
-            let mut column = vec![0_u32; builder.record_count() as usize];
-            for (ordinal, id) in (1..).zip(numbers) {
-                builder.offsets(*id).iter().for_each(|offset| column[*offset as usize] = ordinal);
-            }
             for value in column {
                 out.put(&value.to_le_bytes()[..usize::from(entry.column_width)])?;
             }
@@ -165,17 +224,17 @@ fn fields(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
         }
     }
     out.end_section()?;
-    for ((ids, words), entry) in dictionaries.iter().zip(words).zip(&mut entries) {
+    for ((field, words), entry) in fields.iter().zip(words).zip(&mut entries) {
         entry.terms_at = out.section_len();
         let mut end = 0_u32;
-        for (id, word) in ids.iter().zip(words) {
-            let len = builder.term(*id).bytes.len() as u32;
+        for (id, word) in field.terms.iter().zip(words) {
+            let len = slice.term(*id).bytes.len() as u32;
             end = end.checked_add(len).ok_or_else(|| too_long("the terms of one field"))?;
             out.put(&end.to_le_bytes())?;
             out.put(&word.to_le_bytes())?;
         }
-        for id in ids {
-            out.put(builder.term(*id).bytes)?;
+        for id in &field.terms {
+            out.put(slice.term(*id).bytes)?;
         }
         entry.bytes_len = end;
         out.align()?;
@@ -186,25 +245,48 @@ fn fields(out: &mut Sections<'_>, builder: &IndexBuilder) -> io::Result<()> {
     for (field, entry) in fields.iter().zip(&mut entries) {
         entry.private = field.private;
         entry.name_at = name_at;
-        entry.name_len = u16::try_from(field.name.len()).map_err(|_| too_long("a field's name"))?;
+        entry.name_len = u16::try_from(field.name().len()).map_err(|_| too_long("a field's name"))?;
         name_at =
             name_at.checked_add(u32::from(entry.name_len)).ok_or_else(|| too_long("the fields' names"))?;
         out.put(&entry.encode())?;
     }
     for field in &fields {
-        out.put(field.name.as_bytes())?;
+        out.put(field.name().as_bytes())?;
     }
     out.end_section()
 }
 
-fn count_kinds(builder: &IndexBuilder, ids: &[TermId], entry: &mut FieldEntry) {
+fn count_kinds(slice: &Slice<'_>, ids: &[TermId], entry: &mut FieldEntry) {
     for id in ids {
-        match builder.term(*id).kind {
+        match slice.term(*id).kind {
             // Reserved terms are no part of the dictionary.
             TermKind::Reserved => {}
             kind => entry.counts[kind as usize - 1] += 1,
         }
     }
+}
+
+/// The column of a field's numbers, for each record 0 or 1 + the number's place among the field's numbers; where no
+/// record has two of them, and one in sixteen has one.
+fn column(slice: &Slice<'_>, field: &SliceField<'_>, entry: &FieldEntry) -> Option<Vec<u32>> {
+    let [texts, numbers, ..] = entry.counts;
+    if numbers == 0 || !field.may_have_column() {
+        return None;
+    }
+    let numbers = field.terms.iter().skip(texts as usize).take(numbers as usize);
+    let mut column = vec![0_u32; slice.record_count() as usize];
+    let (mut filled, mut offsets) = (0_usize, Vec::new());
+    for (ordinal, id) in (1..).zip(numbers) {
+        slice.offsets(*id, &mut offsets);
+        for offset in &offsets {
+            let value = column.get_mut(*offset as usize)?;
+            if std::mem::replace(value, ordinal) != 0 {
+                return None;
+            }
+        }
+        filled += offsets.len();
+    }
+    (filled * 16 >= column.len()).then_some(column)
 }
 
 /// Bytes of a column's values where the dictionary has `number_count` numbers: 0 stands for none.
