@@ -9,7 +9,7 @@ use crate::{Error, Result, limits};
 pub type Seq = u64;
 
 /// A segment, named by the seq of its first record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SegmentId(pub Seq);
 
 impl SegmentId {

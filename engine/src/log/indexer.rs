@@ -1,19 +1,23 @@
 //! The active segment's index as it grows in this process's memory.
 //!
 //! What this process commits is fed in as it goes; what other processes committed, or what was there before, is
-//! read from the log when the index is needed: to seal the segment, or to find an event by its id.
+//! read from the log when the index is needed: to seal the segment, or to answer a query. It begins with the
+//! segment, or behind index parts that were found beside the log.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+use std::ops::Range;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::files::LogFile;
 use super::scan::{self, FrameScan};
 use super::sources::STORE_RECORDS;
+use super::views::Chunk;
 use super::{Catalog, Committed, Log};
 use crate::format::frame::{self, FrameRecord};
 use crate::format::head::Head;
 use crate::format::log_header::LOG_HEADER_LEN;
-use crate::hash::{Hash, LogTree};
+use crate::hash::{self, Hash, LogTree};
 use crate::index::{IndexBuilder, IndexedRecord};
 use crate::merkle::Frontier;
 use crate::segment::Locator;
@@ -24,39 +28,64 @@ use crate::{Result, SegmentId, Seq};
 /// How many bytes of frames a commit reads at most to keep this index up to the log.
 const FOLLOW_LEN: u64 = 16 << 10;
 
-/// The index of one segment, up to some seq.
+/// The index of a segment's records, from its first or a later one up to some seq.
 #[derive(Debug)]
 pub(crate) struct Indexer {
     segment: SegmentId,
     pub(super) builder: IndexBuilder,
-    /// The tree over the segment's own leaves.
+    /// The tree over the leaves.
     pub(super) own: Frontier<LogTree>,
     pub(super) leaves: Vec<Hash>,
+    /// The leaf of the record before the first, where frames were read or it was known from the start.
+    predecessor: Option<Hash>,
     /// Where the records and frames stand in the log.
     pub(super) locator: Locator,
+    /// Where its first frame begins.
+    start_at: u64,
+    /// Every frame that begins from here on, up to `next_at`, is in it.
+    has_from: u64,
     /// Where the next frame will begin.
     next_at: u64,
-    /// Event ids in the order of the log, as hashes: matches are checked by whoever asks.
-    ids: Vec<(u64, u32)>,
-    by_id: HashMap<u64, Vec<u32>>,
-    by_id_count: usize,
-    hasher: RandomState,
+    ids: EventIds,
     fields: Fields,
 }
 
+/// Places in the builder's list of event ids, by prefix: matches are checked by whoever asks.
+#[derive(Debug, Default)]
+struct EventIds {
+    table: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
 impl Indexer {
+    /// The index of a whole segment, of which nothing is read yet.
     pub(crate) fn new(segment: SegmentId) -> Self {
+        Indexer { has_from: 0, ..Indexer::from(segment, segment.0, LOG_HEADER_LEN as u64) }
+    }
+
+    /// The index of a segment's records behind a run of them.
+    pub(super) fn behind(segment: SegmentId, run: &Chunk) -> Self {
+        let last = run.sidecar.frames().ok().and_then(Iterator::last);
+        Indexer {
+            predecessor: Some(run.sidecar.meta().segment_root),
+            has_from: last.map_or(run.frames.end, |frame| frame.position + 1),
+            ..Indexer::from(segment, run.sidecar.end_seq(), run.frames.end)
+        }
+    }
+
+    /// The index of a segment's records from `first_seq` on, whose frame begins at `at`.
+    pub(super) fn from(segment: SegmentId, first_seq: Seq, at: u64) -> Self {
         Indexer {
             segment,
-            builder: IndexBuilder::new(segment.0),
+            builder: IndexBuilder::new(first_seq),
             own: Frontier::new(),
             leaves: Vec::new(),
+            predecessor: None,
             locator: Locator::default(),
-            next_at: LOG_HEADER_LEN as u64,
-            ids: Vec::new(),
-            by_id: HashMap::new(),
-            by_id_count: 0,
-            hasher: RandomState::new(),
+            start_at: at,
+            has_from: at,
+            next_at: at,
+            ids: EventIds::default(),
             fields: Fields::default(),
         }
     }
@@ -65,9 +94,43 @@ impl Indexer {
         self.segment
     }
 
+    /// The seq of the first record that is indexed, if there is one.
+    pub(crate) fn first_seq(&self) -> Seq {
+        self.builder.first_seq()
+    }
+
     /// The seq of the first record that is not indexed.
     pub(crate) fn next_seq(&self) -> Seq {
-        self.segment.0 + self.leaves.len() as u64
+        self.builder.next_seq()
+    }
+
+    /// Whether all of the segment's records up to [`Indexer::next_seq`] are indexed.
+    pub(super) fn is_whole(&self) -> bool {
+        self.first_seq() == self.segment.0
+    }
+
+    /// Where its first frame begins in the log.
+    pub(super) fn start_at(&self) -> u64 {
+        self.start_at
+    }
+
+    /// Whether it has every frame that begins in a stretch of the log.
+    pub(super) fn has_stretch(&self, stretch: &Range<u64>) -> bool {
+        self.has_from <= stretch.start && stretch.end <= self.next_at
+    }
+
+    /// Where the next frame will begin in the log.
+    pub(super) fn next_at(&self) -> u64 {
+        self.next_at
+    }
+
+    /// The leaf of the record before `seq`; nothing where this index does not know it.
+    pub(super) fn leaf_before(&self, seq: Seq, file: &LogFile) -> Option<Hash> {
+        match seq.checked_sub(self.first_seq())? {
+            0 if self.is_whole() => Some(file.header.predecessor),
+            0 => self.predecessor,
+            count => self.leaves.get(usize::try_from(count).ok()?.checked_sub(1)?).copied(),
+        }
     }
 
     /// Takes in what was just committed, where it follows on what is there; otherwise it is read later.
@@ -94,9 +157,6 @@ impl Indexer {
     }
 
     fn push(&mut self, record: IndexedRecord<'_>, leaf: Hash) {
-        if let Some(id) = record.fields.event_id() {
-            self.ids.push((self.hasher.hash_one(id), self.leaves.len() as u32));
-        }
         self.own.push(leaf);
         self.leaves.push(leaf);
         self.builder.add(record);
@@ -144,6 +204,7 @@ impl Indexer {
                 .map_err(|fault| fault.shifted(at).in_file(&file.path))?;
             let mut leaves = Vec::with_capacity(records.len());
             scan::leaves(&header, &records, &file.header.salt, &mut leaves);
+            self.predecessor.get_or_insert(header.predecessor);
             self.locator.frame(at, header.payload_len, header.received_at);
             for (record, leaf) in records.iter().zip(leaves) {
                 self.locator.record(record.encoded_len());
@@ -171,12 +232,20 @@ impl Indexer {
         Ok(())
     }
 
-    /// The offsets, from the segment's first seq, of records that may have this event id.
-    pub(crate) fn candidates(&mut self, id: &[u8]) -> &[u32] {
-        for (hash, offset) in &self.ids[self.by_id_count..] {
-            self.by_id.entry(*hash).or_default().push(*offset);
+    /// The seqs below `end` of records that may have this event id, ascending.
+    pub(super) fn candidates(&mut self, id: &[u8], end: Seq) -> Vec<Seq> {
+        let EventIds { table, hasher } = &mut self.ids;
+        let all = &self.builder.event_ids;
+        for index in table.len()..all.len() {
+            let place = |index: &u32| hasher.hash_one(all[*index as usize].0);
+            table.insert_unique(place(&(index as u32)), index as u32, place);
         }
-        self.by_id_count = self.ids.len();
-        self.by_id.get(&self.hasher.hash_one(id)).map_or(&[], Vec::as_slice)
+        let prefix = hash::event_id_prefix(id);
+        let same = table.iter_hash(hasher.hash_one(prefix)).map(|index| all[*index as usize]);
+        let first_seq = self.builder.first_seq();
+        let seqs = same.filter(|id| id.0 == prefix).map(|id| first_seq + u64::from(id.1));
+        let mut seqs: Vec<Seq> = seqs.filter(|seq| *seq < end).collect();
+        seqs.sort_unstable();
+        seqs
     }
 }

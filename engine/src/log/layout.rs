@@ -59,6 +59,11 @@ impl Layout {
         self.log_dir().join(segment.file_name("idx"))
     }
 
+    /// The index of a stretch of the active segment's log: a cache.
+    pub(crate) fn part(&self, segment: SegmentId, number: u64) -> PathBuf {
+        self.log_dir().join(segment.file_name(&format!("part-{number}")))
+    }
+
     /// The latest signed note.
     pub(crate) fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint")

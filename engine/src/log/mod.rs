@@ -8,7 +8,9 @@
 //! Nothing here edits a byte that was acknowledged: the log grows, is cut only above what was ever durable, and
 //! what is cut is kept below `lost/`.
 
+mod active;
 mod catalog;
+mod derived;
 pub(crate) mod files;
 mod fold;
 pub(crate) mod group;
@@ -16,6 +18,7 @@ mod head_file;
 pub(crate) mod indexer;
 pub(crate) mod layout;
 mod locks;
+mod parts;
 mod record;
 mod recover;
 mod replay;
@@ -99,7 +102,9 @@ pub(crate) struct Log {
     /// The index of the active segment, as far as this process has it.
     pub(crate) indexer: Mutex<Indexer>,
     /// What queries see of the active segment.
-    active_views: views::ActiveViews,
+    active_chunks: active::ActiveChunks,
+    /// Stretches of the active segment's log may be without their index parts.
+    pub(crate) parts_due: AtomicBool,
     /// A seal is under way in this process.
     sealing: AtomicBool,
 }
@@ -160,7 +165,8 @@ impl Log {
             catalog: Mutex::default(),
             sources: sources::Sources::default(),
             indexer,
-            active_views: views::ActiveViews::default(),
+            active_chunks: active::ActiveChunks::default(),
+            parts_due: AtomicBool::new(false),
             sealing: AtomicBool::new(false),
         };
         if recovery.unclean && (recovery.cut_len > 0 || recovery.kept_records > 0) {
@@ -180,7 +186,7 @@ impl Log {
             world: world.clone(),
             store_id: found.store_id,
             indexer: Mutex::new(Indexer::new(found.active)),
-            active_views: views::ActiveViews::default(),
+            active_chunks: active::ActiveChunks::default(),
             opened_by: (world.process_id)(),
             access: Access::Read {
                 head_file: HeadFile::open_read(world, &layout),
@@ -192,6 +198,7 @@ impl Log {
             files,
             catalog: Mutex::default(),
             sources: sources::Sources::default(),
+            parts_due: AtomicBool::new(false),
             sealing: AtomicBool::new(false),
         })
     }
@@ -291,6 +298,11 @@ impl Log {
     /// Marks a seal as under way; false if one is already.
     pub(crate) fn begin_seal(&self) -> bool {
         !self.sealing.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether a seal is under way in this process.
+    pub(crate) fn is_sealing(&self) -> bool {
+        self.sealing.load(Ordering::Acquire)
     }
 
     pub(crate) fn end_seal(&self) {

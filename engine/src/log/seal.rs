@@ -4,6 +4,7 @@
 //! roots, and three syncs. A crash at any point leaves either the old active segment, or the new one in place
 //! with its seal.
 
+use super::derived::Durable;
 use super::indexer::Indexer;
 use super::recover::{self, prepare_segment};
 use super::{AdminPlace, Log, SealedPlace, Session, lock};
@@ -32,6 +33,9 @@ pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
     // Taken out while it works, so that commits need not wait for it: what they write meanwhile is read from
     // the log.
     let mut building = std::mem::replace(&mut *lock(&log.indexer), Indexer::new(target));
+    if !building.is_whole() {
+        building = Indexer::new(target);
+    }
     let sealed = prepare(log, &mut building).and_then(|()| {
         log.transact(|session| {
             let records = session.head().next_seq - session.head().active.0;
@@ -127,7 +131,6 @@ fn roll(log: &Log, session: &mut Session<'_>, indexer: &mut Indexer) -> Result<S
 
 /// Writes the sealed segment's sidecar beside its log, synced before it takes its name.
 fn write_sidecar(log: &Log, id: SegmentId, log_len: u64, mut indexer: Indexer) -> Result<()> {
-    let path = log.layout.sidecar(id);
     let facts = SegmentFacts {
         store_id: log.store_id,
         log_len,
@@ -135,20 +138,16 @@ fn write_sidecar(log: &Log, id: SegmentId, log_len: u64, mut indexer: Indexer) -
         leaves: &indexer.leaves,
         locator: &indexer.locator,
     };
-    let beside = path.with_extension("idx.new");
-    let file = log.world.disk.open(&beside, crate::disk::Open::Create).map_err(Error::io("make", &beside))?;
-    file.set_len(0).map_err(Error::io("cut", &beside))?;
-    segment::write_sidecar(&*file, &beside, &mut indexer.builder, &facts)?;
-    file.sync().map_err(Error::io("sync", &beside))?;
-    log.world.disk.rename(&beside, &path).map_err(Error::io("rename", &beside))?;
-    let dir = log.layout.log_dir();
-    log.world.disk.sync_dir(&dir).map_err(Error::io("sync directory", dir))
+    log.put_in_place(&log.layout.sidecar(id), Durable::Yes, |file, path| {
+        segment::write_sidecar(file, path, &mut indexer.builder, &facts).map(|_| ())
+    })
 }
 
 /// Writes the sidecars that are missing: a process ended between a seal and its sidecar, or someone removed them.
 pub(crate) fn rebuild_sidecars(log: &Log, head: &Head) -> Result<()> {
     let dir = log.layout.log_dir();
     let names = log.world.disk.list(&dir).map_err(Error::io("list", dir))?;
+    log.remove_parts(&names, head.active);
     let catalog = log.catalog(head)?;
     for place in &catalog.sealed {
         let id = SegmentId(place.first_seq);

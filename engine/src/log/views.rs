@@ -1,17 +1,19 @@
 //! What a query sees of a snapshot: the whole log as a row of views, each a run of records with its index.
 //!
-//! A sealed segment is one view, its sidecar opened at its first use. The active segment's views are made from the
-//! index in memory and end exactly where the snapshot does. Nothing here is evidence, and nothing is missing from
-//! it: where a sidecar is gone or damaged, the log is read and the index made anew.
+//! A sealed segment is one view, its sidecar opened at its first use. The active segment's views, made by
+//! [`super::active`], end exactly where the snapshot does. Nothing here is evidence, and nothing is missing from it:
+//! where a sidecar or a part is gone or damaged, the log is read and the index made anew.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::indexer::Indexer;
 use super::{Catalog, Log, lock};
 use crate::disk::Mapped;
 use crate::format::head::Head;
+use crate::format::log_header::LOG_HEADER_LEN;
 use crate::segment::{self, SegmentFacts, Sidecar};
-use crate::{Error, Result, SegmentId, Seq, StoreId};
+use crate::{Error, Fault, Result, SegmentId, Seq, StoreId};
 
 /// A run of one segment's records, all of them in the snapshot, and the way to their index.
 #[derive(Debug)]
@@ -22,25 +24,54 @@ pub(crate) struct View {
     pub(crate) first_seq: Seq,
     /// The seq after its last record: that of the sidecar.
     pub(crate) end_seq: Seq,
-    /// Length of the log's frames up to there, in bytes.
-    log_len: u64,
+    /// Where its frames stand in the log, in bytes.
+    pub(super) frames: Range<u64>,
+    sealed: bool,
     opened: Mutex<Option<Arc<Sidecar>>>,
 }
 
+/// A run of the active segment's records with its index.
+#[derive(Debug, Clone)]
+pub(super) struct Chunk {
+    /// Where its frames stand in the log, in bytes.
+    pub(super) frames: Range<u64>,
+    pub(super) sidecar: Arc<Sidecar>,
+    /// Which part it is, where it is one.
+    pub(super) part: Option<u64>,
+}
+
 impl View {
+    /// The views of the sealed segments, in order.
+    pub(crate) fn of_sealed(catalog: &Catalog) -> impl Iterator<Item = View> {
+        catalog.sealed.iter().map(|place| View {
+            segment: SegmentId(place.first_seq),
+            first_seq: place.first_seq,
+            end_seq: place.end_seq,
+            frames: LOG_HEADER_LEN as u64..place.log_len,
+            sealed: true,
+            opened: Mutex::default(),
+        })
+    }
+
     /// Whether a sidecar is that of just these records of this store.
     pub(crate) fn fits(&self, sidecar: &Sidecar, store_id: StoreId) -> bool {
         let meta = sidecar.meta();
         meta.store_id == store_id
-            && meta.log_len == self.log_len
+            && meta.is_part() != self.sealed
+            && meta.log_len == self.frames.end
             && (meta.first_seq, sidecar.end_seq()) == (self.first_seq, self.end_seq)
     }
-}
 
-/// The active segment's views as they were last made.
-#[derive(Debug, Default)]
-pub(super) struct ActiveViews {
-    last: Mutex<Option<(SegmentId, Arc<Sidecar>)>>,
+    pub(super) fn of_chunk(segment: SegmentId, chunk: Chunk) -> Self {
+        View {
+            segment,
+            first_seq: chunk.sidecar.first_seq(),
+            end_seq: chunk.sidecar.end_seq(),
+            frames: chunk.frames,
+            sealed: false,
+            opened: Mutex::new(Some(chunk.sidecar)),
+        }
+    }
 }
 
 impl Log {
@@ -49,24 +80,9 @@ impl Log {
     /// # Errors
     /// Whatever reading the active segment's log says.
     pub(crate) fn views(&self, head: &Head, catalog: &Catalog) -> Result<Arc<[View]>> {
-        let sealed = catalog.sealed.iter().map(|place| View {
-            segment: SegmentId(place.first_seq),
-            first_seq: place.first_seq,
-            end_seq: place.end_seq,
-            log_len: place.log_len,
-            opened: Mutex::default(),
-        });
-        let mut views: Vec<View> = sealed.collect();
-        if head.next_seq > head.active.0 {
-            views.push(View {
-                segment: head.active,
-                first_seq: head.active.0,
-                end_seq: head.next_seq,
-                log_len: head.written_len,
-                opened: Mutex::new(Some(self.active_sidecar(head, catalog)?)),
-            });
-        }
-        Ok(views.into())
+        let active = self.active_chunks(head, catalog)?;
+        let active = active.into_iter().map(|chunk| View::of_chunk(head.active, chunk));
+        Ok(View::of_sealed(catalog).chain(active).collect())
     }
 
     /// A view's sidecar; opened, or made from the log, at the first call.
@@ -87,6 +103,24 @@ impl Log {
         Ok(sidecar)
     }
 
+    /// Reads something of a view. Where its sidecar turns out to be damaged it is made anew from the log, and read
+    /// again.
+    ///
+    /// # Errors
+    /// Whatever reading the log says.
+    pub(crate) fn read_view<T>(
+        &self,
+        view: &View,
+        catalog: &Catalog,
+        read: impl Fn(&Sidecar) -> Result<T, Fault>,
+    ) -> Result<T> {
+        let sidecar = self.open_view(view, catalog)?;
+        read(&sidecar).or_else(|_| {
+            read(&*self.remake_view(view, catalog)?)
+                .map_err(|fault| fault.in_file(&self.layout.sidecar(view.segment)))
+        })
+    }
+
     /// A view's sidecar, made from the log: for whoever found the one that was opened to be damaged.
     ///
     /// # Errors
@@ -97,51 +131,29 @@ impl Log {
         Ok(sidecar)
     }
 
+    /// A view's sidecar, made from the log alone and used from now on.
     fn index_anew(&self, view: &View, catalog: &Catalog) -> Result<Arc<Sidecar>> {
-        let mut indexer = Indexer::new(view.segment);
-        indexer.read_frames(self, catalog, &*self.files.log(view.segment)?, view.log_len)?;
-        let sidecar = self.in_memory(&mut indexer, view.log_len)?;
-        self.files.put_sidecar(view.segment, Arc::clone(&sidecar));
-        Ok(sidecar)
-    }
-
-    fn active_sidecar(&self, head: &Head, catalog: &Catalog) -> Result<Arc<Sidecar>> {
-        let mut last = lock(&self.active_views.last);
-        if let Some((segment, sidecar)) = &*last
-            && (*segment, sidecar.end_seq()) == (head.active, head.next_seq)
-        {
-            return Ok(Arc::clone(sidecar));
+        let file = self.files.log(view.segment)?;
+        let mut indexer = Indexer::from(view.segment, view.first_seq, view.frames.start);
+        indexer.read_frames(self, catalog, &file, view.frames.end)?;
+        if !view.sealed {
+            let chunk = self.heap_chunk(&indexer, &file, view.first_seq..view.end_seq, view.frames.start)?;
+            self.replace_chunk(view, &chunk);
+            return Ok(chunk.sidecar);
         }
-        let mut shared = lock(&self.indexer);
-        shared.catch_up(self, head)?;
-        let mut own;
-        let indexer = if (shared.segment(), shared.next_seq()) == (head.active, head.next_seq) {
-            &mut *shared
-        } else {
-            // The log went on since: the snapshot's own end is read anew.
-            drop(shared);
-            own = Indexer::new(head.active);
-            own.read_frames(self, catalog, &*self.active(head)?, head.written_len)?;
-            &mut own
-        };
-        let sidecar = self.in_memory(indexer, head.written_len)?;
-        *last = Some((head.active, Arc::clone(&sidecar)));
-        Ok(sidecar)
-    }
-
-    fn in_memory(&self, indexer: &mut Indexer, log_len: u64) -> Result<Arc<Sidecar>> {
-        let path = self.layout.sidecar(indexer.segment());
         let mut bytes = Vec::new();
         let facts = SegmentFacts {
             store_id: self.store_id,
-            log_len,
+            log_len: view.frames.end,
             segment_root: indexer.own.root(),
             leaves: &indexer.leaves,
             locator: &indexer.locator,
         };
         segment::encode_sidecar(&mut indexer.builder, &facts, &mut bytes)
-            .map_err(Error::io("index", &path))?;
-        let sidecar = Sidecar::open(Mapped::heap(bytes)).map_err(|fault| fault.in_file(&path))?;
-        Ok(Arc::new(sidecar))
+            .map_err(Error::io("index", &file.path))?;
+        let sidecar = Sidecar::open(Mapped::heap(bytes)).map_err(|fault| fault.in_file(&file.path))?;
+        let sidecar = Arc::new(sidecar);
+        self.files.put_sidecar(view.segment, Arc::clone(&sidecar));
+        Ok(sidecar)
     }
 }

@@ -46,6 +46,29 @@ impl Locator {
         Places { frames, records: &self.records[offsets.start as usize..offsets.end as usize] }
     }
 
+    /// The offsets of the records whose frames begin in `stretch`, byte offsets in the log file.
+    pub(crate) fn offsets_in(&self, stretch: &Range<u64>) -> Range<u32> {
+        let before = |bound: u64| {
+            let index = self.frames.partition_point(|frame| frame.position < bound);
+            self.frames.get(index).map_or(self.record_count(), |frame| frame.first_offset)
+        };
+        before(stretch.start)..before(stretch.end)
+    }
+
+    /// Where the frame begins that holds the record at `offset`.
+    pub(crate) fn frame_at(&self, offset: u32) -> Option<u64> {
+        let index = self.frames.partition_point(|frame| frame.first_offset <= offset);
+        let within = offset < self.record_count();
+        within.then(|| self.frames.get(index.checked_sub(1)?)).flatten().map(|frame| frame.position)
+    }
+
+    /// Where the frames of the records below `end` end in the log file; 0 where there are none.
+    pub(crate) fn end_of(&self, end: u32) -> u64 {
+        let index = self.frames.partition_point(|frame| frame.first_offset < end);
+        let last = index.checked_sub(1).and_then(|index| self.frames.get(index));
+        last.map_or(0, |frame| frame.position + FRAME_HEADER_LEN as u64 + u64::from(frame.payload_len))
+    }
+
     /// How many records are noted.
     pub fn record_count(&self) -> u32 {
         self.records.len() as u32

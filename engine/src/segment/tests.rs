@@ -412,20 +412,50 @@ fn a_sidecar_is_written_to_a_file_and_mapped() {
 
 /// The example of the format's description: one record of source 2.
 fn example() -> Vec<u8> {
+    sidecar_of(&[example_record()])
+}
+
+fn example_record() -> TestRecord {
     let mut record = TestRecord { source: 2, ..TestRecord::default() };
     record.fields.set_event_id(b"e1");
     record.fields.set_time(EventTime::Known(Timestamp(1_700_000_000_000_000_000)));
     record.fields.push(2, TermKind::Text, b"r1");
     record.fields.push(4, TermKind::Number, b"42");
-    sidecar_of(&[record])
+    record
+}
+
+/// The bytes of an example in the format's description.
+fn described(name: &str) -> Vec<u8> {
+    let text = include_str!("../../../docs/FORMAT-sidecar.md");
+    let block = text.split(&format!("```hex {name}\n")).nth(1).and_then(|rest| rest.split("```").next());
+    let lines = block.unwrap().lines().filter_map(|line| line.split_once(": "));
+    let digits = lines.flat_map(|(_, hex)| hex.split(' '));
+    digits.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+#[test]
+fn the_example_of_a_part_is_the_meta_section_that_is_written_and_read() {
+    let (locator, log_len) = locator(1);
+    let facts = PartFacts {
+        store_id: StoreId([5; 16]),
+        log_len: log_len - 80,
+        predecessor: LogTree::leaf(b"before"),
+        last_leaf: LogTree::leaf(b"last"),
+        locator: &locator,
+    };
+    let mut bytes = Vec::new();
+    encode_part(&build(FIRST_SEQ, &[example_record()]), 0..1, &facts, &mut bytes).unwrap();
+    let part = open(&bytes).unwrap();
+    part.check_all().unwrap();
+    let meta = part.meta().encode();
+    assert!(described("part-meta") == meta, "the example should be:\n{}", hex_dump(&meta));
+    assert_eq!((part.meta().index_root, part.meta().segment_root), (facts.predecessor, facts.last_leaf));
+    assert_eq!(part.leaves().unwrap().len(), 0);
 }
 
 #[test]
 fn the_example_of_the_description_is_what_is_written_and_read() {
-    let text = include_str!("../../../docs/FORMAT-sidecar.md");
-    let block = text.split("```hex sidecar\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let digits = block.lines().filter_map(|line| line.split_once(": ")).flat_map(|(_, hex)| hex.split(' '));
-    let bytes: Vec<u8> = digits.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    let bytes = described("sidecar");
     assert!(bytes == example(), "the example should be:\n{}", hex_dump(&example()));
     let sidecar = open(&bytes).unwrap();
     sidecar.check_all().unwrap();

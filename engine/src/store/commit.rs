@@ -47,7 +47,9 @@ impl Inner {
             let records: Vec<NewRecord<'_>> = chosen.iter().map(|event| as_record(event)).collect();
             // What cannot be read now is read, and told of, when the segment is sealed.
             let _ = lock(&self.log.indexer).follow(&self.log, session.head());
+            let grown_from = session.head().written_len;
             let committed = session.write(&records)?;
+            self.log.note_growth(grown_from, session.head().written_len);
             // Still under the lock, so that commits reach the index in the log's order.
             lock(&self.log.indexer).feed(&committed, &chosen);
             if self.log.is_due(session.head()) || self.log.is_overdue(session.head())? {
@@ -78,7 +80,7 @@ impl Inner {
                 let earlier = match id {
                     Some(id) if job.on_duplicate != OnDuplicate::Keep => match new_ids.get(id) {
                         Some(&index) => Some(Fate::New(index)),
-                        None => self.find_as_of(session.head(), id)?.map(Fate::Known),
+                        None => self.find_event(session.head(), id, 1)?.first().copied().map(Fate::Known),
                     },
                     _ => None,
                 };

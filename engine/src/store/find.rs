@@ -7,10 +7,14 @@ use crate::format::frame;
 use crate::format::head::Head;
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::log::files::LogFile;
-use crate::log::lock;
 use crate::log::scan::FrameScan;
-use crate::source::{Fields, Profile};
+use crate::log::views::View;
+use crate::log::{Catalog, lock};
+use crate::source::Fields;
 use crate::{Error, Result, SegmentId, Seq};
+
+/// How much is read at once for one record, in bytes; a longer frame is read whole all the same.
+pub(super) const POINT_WINDOW_LEN: usize = 8 << 10;
 
 /// Where the frames of the active segment begin, as far as this process has had to know.
 #[derive(Debug, Default)]
@@ -34,7 +38,10 @@ impl Inner {
             });
             return Ok((log, at.unwrap_or(LOG_HEADER_LEN as u64), end));
         }
-        let at = self.hop(&log, head, seq)?;
+        let at = match self.log.active_frame(id, seq) {
+            Some(at) => at,
+            None => self.hop(&log, head, seq)?,
+        };
         Ok((log, at, head.written_len))
     }
 
@@ -61,99 +68,55 @@ impl Inner {
             .map_or(LOG_HEADER_LEN as u64, |f| f.1))
     }
 
-    /// The first record, as of `head`, whose event has this id.
-    pub(super) fn find_as_of(&self, head: &Head, id: &[u8]) -> Result<Option<Seq>> {
+    /// The seqs of the records, as of `head`, whose event has this id, in order; at most `count_max` of them.
+    pub(super) fn find_event(&self, head: &Head, event_id: &[u8], count_max: usize) -> Result<Vec<Seq>> {
         let catalog = self.log.catalog(head)?;
         let mut found = Vec::new();
-        for place in &catalog.sealed {
-            self.find_in(head, SegmentId(place.first_seq), id, &mut found)?;
-            if let Some(first) = found.first() {
-                return Ok(Some(*first));
-            }
-        }
-        self.find_in(head, head.active, id, &mut found)?;
-        Ok(found.first().copied())
-    }
-
-    /// Appends the seqs of a segment's events with this id to `found`.
-    pub(super) fn find_in(
-        &self,
-        head: &Head,
-        id: SegmentId,
-        event_id: &[u8],
-        found: &mut Vec<Seq>,
-    ) -> Result<()> {
-        let candidates: Vec<Seq> = if id == head.active {
-            let mut indexer = lock(&self.log.indexer);
-            indexer.catch_up(&self.log, head)?;
-            if indexer.segment() == id {
-                indexer.candidates(event_id).iter().map(|offset| id.0 + u64::from(*offset)).collect()
-            } else {
-                return self.find_by_reading(head, id, event_id, None, found);
-            }
-        } else if let Some(Ok(seqs)) = self.log.files.sidecar(id).map(|sidecar| sidecar.find_event(event_id))
-        {
-            seqs
-        } else {
-            return self.find_by_reading(head, id, event_id, None, found);
-        };
-        for seq in candidates {
-            self.find_by_reading(head, id, event_id, Some(seq), found)?;
-        }
-        Ok(())
-    }
-
-    /// Reads the record at `seq`, and keeps it if its event has this id.
-    pub(super) fn confirm(
-        &self,
-        head: &Head,
-        id: SegmentId,
-        event_id: &[u8],
-        seq: Seq,
-        found: &mut Vec<Seq>,
-    ) -> Result<()> {
-        self.find_by_reading(head, id, event_id, Some(seq), found)
-    }
-
-    /// Reads the record at `only`, or all of the segment's, and keeps those whose event has this id.
-    fn find_by_reading(
-        &self,
-        head: &Head,
-        id: SegmentId,
-        event_id: &[u8],
-        only: Option<Seq>,
-        found: &mut Vec<Seq>,
-    ) -> Result<()> {
-        let catalog = self.log.catalog(head)?;
-        let (log, at, end) = self.locate(head, id, only.unwrap_or(id.0))?;
-        let mut scan = FrameScan::new(&log.file, &log.path, at, end);
-        if only.is_some() {
-            scan = scan.with_window(8 << 10);
-        }
-        let mut fields = Fields::default();
-        while let Some((at, header, payload)) = scan.next()? {
-            if only.is_some_and(|seq| header.first_seq > seq) {
-                break;
-            }
-            let records = frame::records(payload, header.count)
-                .map_err(|fault| fault.shifted(at).in_file(&log.path))?;
-            for (seq, record) in (header.first_seq..).zip(&records) {
-                if record.source == 0 || only.is_some_and(|only| only != seq) {
-                    continue;
-                }
-                fields.clear();
-                let version = self.log.source(&catalog, record.source)?;
-                let profile: &Profile = &version.profile;
-                profile.extract(record.body, &mut fields)?;
-                if fields.event_id() == Some(event_id) {
+        for view in View::of_sealed(&catalog) {
+            let candidates = self.log.read_view(&view, &catalog, |sidecar| sidecar.find_event(event_id))?;
+            for seq in candidates {
+                if self.has_id(head, &catalog, view.segment, seq, event_id)? {
                     found.push(seq);
                 }
             }
-            // The frame after the one that holds the record need not be read.
-            if only.is_some_and(|seq| seq < header.first_seq + u64::from(header.count)) {
+            if found.len() >= count_max {
                 break;
             }
         }
-        Ok(())
+        if found.len() < count_max {
+            for seq in self.log.find_in_active(head, &catalog, event_id)? {
+                if self.has_id(head, &catalog, head.active, seq, event_id)? {
+                    found.push(seq);
+                }
+            }
+        }
+        found.truncate(count_max);
+        Ok(found)
+    }
+
+    /// Whether the event at `seq` has this id: lookups go by a part of its hash.
+    fn has_id(
+        &self,
+        head: &Head,
+        catalog: &Catalog,
+        id: SegmentId,
+        seq: Seq,
+        event_id: &[u8],
+    ) -> Result<bool> {
+        let (log, at, end) = self.locate(head, id, seq)?;
+        let mut scan = FrameScan::new(&log.file, &log.path, at, end).with_window(POINT_WINDOW_LEN);
+        while let Some((at, header, payload)) = scan.next()? {
+            let Some(index) = seq.checked_sub(header.first_seq) else { break };
+            if index >= u64::from(header.count) {
+                continue;
+            }
+            let records = frame::records(payload, header.count)
+                .map_err(|fault| fault.shifted(at).in_file(&log.path))?;
+            let Some(record) = records.get(index as usize).filter(|record| record.source != 0) else { break };
+            let mut fields = Fields::default();
+            self.log.source(catalog, record.source)?.profile.extract(record.body, &mut fields)?;
+            return Ok(fields.event_id() == Some(event_id));
+        }
+        Ok(false)
     }
 }

@@ -1,7 +1,10 @@
 //! The facade: what an embedding program and the command line see of a store.
 
 mod ask;
+mod background;
 mod backup;
+#[cfg(test)]
+mod cache_tests;
 mod checkpoint;
 mod commit;
 mod find;
@@ -17,7 +20,6 @@ mod totals;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 pub use checkpoint::{CheckpointSigner, FileSigner};
 pub use options::Options;
@@ -26,6 +28,8 @@ pub use prove::ProvenRecord;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 pub use totals::Totals;
+
+use background::Threads;
 
 use crate::answer::Opened;
 use crate::disk::World;
@@ -73,7 +77,7 @@ pub(crate) struct Inner {
     seal_in_background: bool,
     group: Group<commit::Job, Result<Vec<Outcome>>>,
     default_source: Mutex<Option<Source>>,
-    sealer: Mutex<Sealer>,
+    threads: Mutex<Threads>,
     hops: Mutex<find::Hops>,
     /// The stretches of the log that questions have opened.
     opened: Arc<Opened>,
@@ -86,13 +90,6 @@ pub(crate) struct Inner {
 struct Created {
     log_key: Option<String>,
     forked_from: Option<String>,
-}
-
-/// The thread that seals, and what went wrong in it.
-#[derive(Debug, Default)]
-struct Sealer {
-    thread: Option<JoinHandle<()>>,
-    failed: Option<Error>,
 }
 
 impl Store {
@@ -178,7 +175,7 @@ impl Store {
                 seal_in_background: options.seal_in_background,
                 group: Group::default(),
                 default_source: Mutex::default(),
-                sealer: Mutex::default(),
+                threads: Mutex::default(),
                 hops: Mutex::default(),
                 opened: Arc::default(),
                 due: AtomicBool::new(false),
@@ -277,6 +274,7 @@ impl Store {
         if self.inner.due.swap(false, Ordering::AcqRel) {
             self.seal_if_due()?;
         }
+        self.inner.write_parts_if_due();
         Ok(outcomes)
     }
 
@@ -303,62 +301,15 @@ impl Store {
     /// # Errors
     /// As [`Store::append`]; what went wrong in a seal that the store began by itself.
     pub fn close(self) -> Result<()> {
-        self.join_sealer()?;
+        self.join_threads()?;
         self.inner.log.close()
-    }
-
-    /// Starts to seal the active segment where it is full.
-    fn seal_if_due(&self) -> Result<()> {
-        let inner = &self.inner;
-        let head = inner.log.head()?;
-        if !inner.log.is_due(&head) && !inner.log.is_overdue(&head)? {
-            return Ok(());
-        }
-        if !inner.seal_in_background {
-            return seal::seal(&inner.log).map(|_| ());
-        }
-        if head.written_len >= inner.log.settings.segment_len.saturating_mul(2) {
-            // Events come in faster than segments can be sealed: whoever notices waits for the one under way.
-            self.join_sealer()?;
-        }
-        if !inner.log.begin_seal() {
-            return Ok(());
-        }
-        let shared = Arc::clone(inner);
-        let thread = std::thread::Builder::new().name("indelible-seal".to_owned()).spawn(move || {
-            let result = seal::seal(&shared.log);
-            shared.log.end_seal();
-            if let Err(error) = result {
-                lock(&shared.sealer).failed = Some(error);
-            }
-        });
-        match thread {
-            // The thread before this one has ended: only one that has may be followed by another.
-            Ok(thread) => lock(&inner.sealer).thread = Some(thread),
-            Err(_) => inner.log.end_seal(),
-        }
-        Ok(())
-    }
-
-    /// Waits for the seal under way; what went wrong in it.
-    fn join_sealer(&self) -> Result<()> {
-        let thread = lock(&self.inner.sealer).thread.take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            self.inner.log.end_seal();
-            return Err(Error::ClosedToWriting {
-                reason: "the thread that seals segments broke off".to_owned(),
-            });
-        }
-        lock(&self.inner.sealer).failed.take().map_or(Ok(()), Err)
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
         // What went wrong in a seal is told by the next one; nothing that was acknowledged depends on it.
-        let _ = self.join_sealer();
+        let _ = self.join_threads();
     }
 }
 

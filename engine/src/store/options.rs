@@ -121,8 +121,8 @@ impl Options {
         self
     }
 
-    /// Whether a segment that is full is sealed by a thread of its own (the default) or by the commit that
-    /// filled it.
+    /// Whether a segment that is full is sealed, and index parts of the active one are written, by threads of the
+    /// store's own (the default) or by the call that found it to be time.
     #[must_use]
     pub fn seal_in_background(mut self, background: bool) -> Self {
         self.seal_in_background = background;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::{Arc, OnceLock};
 
+use super::find::POINT_WINDOW_LEN;
 use super::{Inner, Integrity, Record, Source};
 use crate::answer::AsOf;
 use crate::format::frame::{self, FrameHeader};
@@ -140,22 +141,7 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading the log says.
     pub fn find_event(&self, id: &[u8]) -> Result<Vec<Seq>> {
-        let mut found = Vec::new();
-        for view in &*self.views()? {
-            let sidecar = self.inner.log.open_view(view, &self.catalog)?;
-            let candidates = match sidecar.find_event(id) {
-                Ok(candidates) => candidates,
-                // Damaged: the log says it all again.
-                Err(_) => {
-                    let sidecar = self.inner.log.remake_view(view, &self.catalog)?;
-                    sidecar.find_event(id).map_err(|fault| fault.in_file(&self.inner.log.layout.log_dir()))?
-                }
-            };
-            for seq in candidates {
-                self.inner.confirm(&self.head, view.segment, id, seq, &mut found)?;
-            }
-        }
-        Ok(found)
+        self.inner.find_event(&self.head, id, usize::MAX)
     }
 
     /// The snapshot's records as runs, each with its index: see [`View`].
@@ -164,6 +150,7 @@ impl Snapshot {
             return Ok(Arc::clone(views));
         }
         let views = self.inner.log.views(&self.head, &self.catalog)?;
+        self.inner.write_parts_if_due();
         Ok(Arc::clone(self.views.get_or_init(|| views)))
     }
 
@@ -233,9 +220,6 @@ impl Snapshot {
         start..end.min(self.head.next_seq).max(start)
     }
 }
-
-/// How much is read at once for one record, in bytes; a longer frame is read whole all the same.
-const POINT_WINDOW_LEN: usize = 8 << 10;
 
 /// Reads records in order, a frame at a time.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The store's directory, and what in it is compared with the log and never trusted: hints, caches, lost bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub(super) struct Files {
     /// The segments whose logs are there, ascending.
     pub(super) segments: Vec<SegmentId>,
     pub(super) sidecars: BTreeSet<SegmentId>,
+    /// The names of index parts, by segment.
+    pub(super) parts: BTreeMap<SegmentId, Vec<String>>,
     pub(super) remarks: Vec<Remark>,
 }
 
@@ -70,17 +72,24 @@ pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names.map_err(Error::io("list", dir))?,
     };
-    let (mut segments, mut sidecars) = (Vec::new(), BTreeSet::new());
+    let (mut segments, mut sidecars, mut parts) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
     for name in in_log {
         if let Some(id) = SegmentId::from_file_name(&name, "log") {
             segments.push(id);
         } else if let Some(id) = SegmentId::from_file_name(&name, "idx") {
             sidecars.insert(id);
-        } else if !name.contains(".part-") {
+        } else if let Some(id) = part_of(&name) {
+            parts.entry(id).or_insert_with(Vec::new).push(name);
+        } else {
             remarks.push(Remark::new(format!("log/{name}"), "is no log or sidecar; it was not looked at"));
         }
     }
     segments.sort_unstable();
+    for name in
+        parts.iter().filter(|(id, _)| segments.binary_search(id).is_err()).flat_map(|(_, names)| names)
+    {
+        remarks.push(Remark::new(format!("log/{name}"), "is an index part of a segment that is not there"));
+    }
     let of_a_store = [HINTS, "head", "checkpoint", "checkpoints"];
     if segments.is_empty()
         && sidecars.is_empty()
@@ -88,7 +97,13 @@ pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
     {
         return Err(not_a_store("it has no log; make a store with `init`"));
     }
-    Ok(Files { segments, sidecars, remarks })
+    Ok(Files { segments, sidecars, parts, remarks })
+}
+
+/// The segment whose index part a file is by its name.
+fn part_of(name: &str) -> Option<SegmentId> {
+    let number = name.rsplit_once(".part-")?.1;
+    number.parse::<u64>().ok().and_then(|_| SegmentId::from_file_name(name, &format!("part-{number}")))
 }
 
 impl Files {

@@ -16,6 +16,7 @@ mod finished;
 mod frames;
 mod hints;
 mod notes;
+mod parts;
 mod pool;
 mod proof;
 mod range;
@@ -192,6 +193,7 @@ fn check_segments(
                 place,
                 active: place + 1 == files.segments.len(),
                 has_sidecar: files.sidecars.contains(id),
+                part_names: files.parts.get(id).map_or(&[], Vec::as_slice),
                 next: next_path.as_deref(),
                 depth: options.depth,
                 marks: &marks,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::events::Blocks;
 use super::finished::{Finished, Restated};
 use super::frames::{FrameWalk, Step};
+use super::parts::Parts;
 use super::pool::Pool;
 use super::range::{RangeMark, TreeRange};
 use super::reindex::Reindex;
@@ -43,6 +44,8 @@ pub(super) struct Task<'a> {
     /// No later segment is there: frames may be torn, and room reserved, at its end.
     pub(super) active: bool,
     pub(super) has_sidecar: bool,
+    /// The names of its index parts.
+    pub(super) part_names: &'a [String],
     /// The log of the segment after this one.
     pub(super) next: Option<&'a Path>,
     pub(super) depth: Depth,
@@ -117,6 +120,7 @@ pub(super) fn check(task: &Task<'_>) -> Outcome {
         }
     }
     check.settle();
+    check.end_parts();
     check.finish()
 }
 
@@ -150,7 +154,9 @@ pub(super) struct Check<'a> {
     pub(super) synced_len: u64,
     pub(super) range: TreeRange,
     pub(super) own: Frontier<LogTree>,
+    /// The index of a sealed segment, or of a part of the active one.
     pub(super) index: Option<Reindex>,
+    pub(super) parts: Parts,
     pub(super) own_leaves: Vec<Hash>,
     pub(super) places: Vec<u32>,
     pub(super) frames: Vec<FramePlace>,
@@ -179,6 +185,7 @@ impl<'a> Check<'a> {
             range: TreeRange::new(first),
             own: Frontier::new(),
             index: (full && !task.active).then(|| Reindex::new(first)),
+            parts: Parts::default(),
             own_leaves: Vec::new(),
             places: Vec::new(),
             frames: Vec::new(),
@@ -189,6 +196,14 @@ impl<'a> Check<'a> {
             scratch: Vec::new(),
             hashes: Vec::new(),
         }
+    }
+
+    /// Begins an index of the records from `first_seq` on.
+    pub(super) fn begin_index(&mut self, first_seq: Seq) {
+        self.own_leaves.clear();
+        self.places.clear();
+        self.frames.clear();
+        self.index = Some(Reindex::new(first_seq));
     }
 
     /// Reports a finding, after those of the records before it.
@@ -210,6 +225,9 @@ impl<'a> Check<'a> {
     }
 
     fn run(&mut self) -> io::Result<()> {
+        if self.task.depth == Depth::Full {
+            self.list_parts();
+        }
         let file = self.task.disk.open(self.task.path, Open::Read)?;
         let mut head = vec![0; LOG_HEADER_LEN];
         let read = file.read_up_to(&mut head, 0)?;
@@ -348,8 +366,10 @@ impl<'a> Check<'a> {
         if header.kind == FrameKind::Close {
             return;
         }
+        self.begin_part(header.first_seq);
         self.records(at, header, payload);
         self.expected = header.first_seq + u64::from(header.count);
+        self.end_part(at + header.frame_len());
     }
 
     /// Whether the frame's records are new; what it says of its place is compared with what came before.
@@ -393,9 +413,11 @@ impl<'a> Check<'a> {
 
     fn records(&mut self, at: u64, header: &FrameHeader, payload: &[u8]) {
         let mut rest = 0;
-        if self.index.is_some() && !self.broken {
+        if let Some(index) = &self.index
+            && !self.broken
+        {
             self.frames.push(FramePlace {
-                first_offset: (header.first_seq - self.task.id.0) as u32,
+                first_offset: (header.first_seq - index.first_seq) as u32,
                 payload_len: header.payload_len,
                 position: at,
                 received_at: header.received_at,

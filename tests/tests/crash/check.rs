@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use indelible_engine::disk::Disk;
 use indelible_engine::disk::sim::SimDisk;
+use indelible_engine::filter::{Field, Filter, Test, Value};
 use indelible_engine::hash::{Hash, LogTree};
 use indelible_engine::merkle::Frontier;
-use indelible_engine::{Error, Record, Store, verify};
+use indelible_engine::{Error, Record, Snapshot, Store, verify};
 
 use super::ledger::Known;
 use super::workload::{COPY, STORE, options};
@@ -39,7 +40,34 @@ pub(crate) fn open_and_check(disk: &SimDisk, known: &Known<'_>) -> Result<Option
             return Err(format!("the root at {} is not the receipt's", acked.tree_size));
         }
     }
+    answers(&snapshot, &seen)?;
     Ok(Some(seen))
+}
+
+/// Whether what the store answers by its indexes, parts and directories is what its records say.
+fn answers(snapshot: &Snapshot, seen: &Seen) -> Result<(), String> {
+    let events: Vec<&Record> = seen.records.iter().filter(|record| !record.is_store_record()).collect();
+    let id_of = |record: &Record| {
+        let text = String::from_utf8_lossy(&record.body);
+        text.split('"').nth(3).map(str::to_owned).unwrap_or_default()
+    };
+    for record in events.iter().step_by(events.len() / 3 + 1).chain(events.last()) {
+        let id = id_of(record);
+        let found = snapshot.find_event(id.as_bytes()).map_err(|error| format!("find: {error}"))?;
+        if found != [record.seq] {
+            return Err(format!("event {id} is at {} and was found at {found:?}", record.seq));
+        }
+    }
+    let of_run = Test::Equals(vec![Value::Text("run_1".to_owned())]);
+    let filter = Filter::Field(Field::Name("run".to_owned()), of_run);
+    let counted = snapshot.count(&filter).map_err(|error| format!("count: {error}"))?;
+    let needle = br#""run_id":"run_1""#;
+    let holds = |record: &&&Record| record.body.windows(needle.len()).any(|window| window == needle);
+    let expected = events.iter().filter(holds).count() as u64;
+    if counted != expected {
+        return Err(format!("{expected} events of run_1, and {counted} were counted"));
+    }
+    Ok(())
 }
 
 /// Everything that a store shows.
@@ -138,7 +166,9 @@ fn evidence(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = disk.files();
     files.retain(|(path, _)| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        path.starts_with(Path::new(STORE)) && !hints.contains(&&*name)
+        // Whoever asks writes the caches that it missed.
+        let cache = name.contains(".part-") || path.starts_with(Path::new(STORE).join("dir"));
+        path.starts_with(Path::new(STORE)) && !hints.contains(&&*name) && !cache
     });
     files
 }
