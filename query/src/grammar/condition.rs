@@ -12,7 +12,7 @@ use super::input::{Failure, Parsed, Tokens, keyword, mark};
 use crate::ast::{Condition, Operand, Period, Test};
 use crate::lexer::{Kind, Token};
 use crate::span::Spanned;
-use crate::words::RESERVED;
+use crate::words::{FUNCTIONS, RESERVED};
 
 const CONDITION: &str = "a condition";
 
@@ -114,7 +114,7 @@ fn time<'q>(input: Tokens<'q>) -> Parsed<'q, Condition> {
 /// A field and what is asked of it.
 fn test<'q>(input: Tokens<'q>) -> Parsed<'q, Condition> {
     // Without an operator behind it a word is searched for in the text, whatever it looks like.
-    let is_call = input.peek(1).is_some_and(|next| next.text == "(");
+    let is_call = is_call(input);
     let is_tested = input.peek(1).is_some_and(is_operator)
         || input.peek(1).is_some_and(|next| next.text == "-") && input.peek(3).is_some_and(is_operator);
     if !is_call && !is_tested || input.first().is_none_or(|first| first.kind != Kind::Word) {
@@ -122,6 +122,14 @@ fn test<'q>(input: Tokens<'q>) -> Parsed<'q, Condition> {
     }
     let (rest, (left, test)) = (cut(expression), cut(operator)).parse(input)?;
     Ok((rest, Condition::Test(left, test)))
+}
+
+/// Whether this is a function's name and what it is of: a word that searches the text may stand before a group too, but
+/// not without a space.
+fn is_call(input: Tokens<'_>) -> bool {
+    let (Some(name), Some(next)) = (input.first(), input.peek(1)) else { return false };
+    let is_known = FUNCTIONS.contains(&name.text) || name.text == "bin";
+    next.text == "(" && (is_known || name.span.end == next.span.start)
 }
 
 fn is_operator(token: Token<'_>) -> bool {

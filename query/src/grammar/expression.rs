@@ -129,7 +129,8 @@ pub(super) fn aggregate<'q>(input: Tokens<'q>) -> Parsed<'q, Aggregate> {
         return Err(if is_call {
             let failure = Failure::message(input, format!("there is no function `{}`", name.node));
             let help = format!("there are {}", FUNCTIONS.join(", "));
-            Err::Failure(match nearest(name.node, FUNCTIONS) {
+            let known = FUNCTIONS.into_iter().chain(["exists", "unreadable", "bin"]);
+            Err::Failure(match nearest(name.node, known) {
                 Some(word) => failure.meant(Some(word)),
                 None => failure.help(help),
             })

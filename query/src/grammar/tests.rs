@@ -69,6 +69,7 @@ fn other_spellings_mean_the_same() {
         ("x = 1 # the first\n# and the second\ny = 2", "x = 1 and y = 2"),
         (".a.b = 1", "a.b = 1"),
         ("event = x", "event = x"),
+        ("rollback (a = 1 or b = 2)", "rollback and (a = 1 or b = 2)"),
         ("control in (a, b)", "control in (a, b)"),
     ] {
         let query = parse(other).unwrap_or_else(|problems| panic!("{problems}"));
@@ -95,6 +96,7 @@ fn what_is_wrong_is_told_with_its_place() {
         "not",
         "exists kind or in",
         "exists()",
+        "exsts(run)",
         "exists(sum(x))",
         "x ~ abc",
         "deploy*",

@@ -93,14 +93,18 @@ impl Resolver<'_> {
             }
         }
         if let Base::Search(filter, seqs) = &mut base
-            && !self.setting.all
             && !self.names_store
             && *seqs == (0..Seq::MAX)
         {
             let known = std::mem::replace(filter, Filter::everything());
-            *filter = known.and(Filter::Not(Box::new(Filter::StoreRecord)));
+            *filter = self.without_store(known);
         }
         Plan { base, steps, shape, fields: std::mem::take(&mut self.fields) }
+    }
+
+    /// The filter without records of the store's own, unless all are wanted.
+    fn without_store(&self, filter: Filter) -> Filter {
+        if self.setting.all { filter } else { filter.and(Filter::Not(Box::new(Filter::StoreRecord))) }
     }
 
     /// The text of an operand, and whether it was a word.

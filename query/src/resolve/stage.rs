@@ -87,7 +87,11 @@ impl Resolver<'_> {
                 .push(problem.help("put this stage before `fields`, `count`, `stats` and `distinct`"));
         }
         let others = Shape::events();
+        // Whether the rows or the events beside them are the store's own is asked of each alone.
+        let rows_name_store = std::mem::take(&mut self.names_store);
         let (filter, rest) = self.condition(&beside.filter, &others).split();
+        let names_store = std::mem::replace(&mut self.names_store, rows_name_store);
+        let filter = if names_store { filter } else { self.without_store(filter) };
         let (mut keys, mut longest) = (Vec::new(), None);
         for within in &beside.within {
             match &within.node {

@@ -1,5 +1,7 @@
 //! Whole queries on small stores.
 
+mod naive;
+mod random;
 mod sample;
 
 use indelible_engine::{Options as StoreOptions, Snapshot, Store, Timestamp};
