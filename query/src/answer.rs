@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use indelible_engine::answer::Watch;
-use indelible_engine::filter::{Field, Filter, Test};
+use indelible_engine::filter::{Field, Filter, Glob, Test};
 use indelible_engine::{Snapshot, Timestamp};
 
-use crate::ast::{self, Condition, Head, Operand, Period, Stage};
+use crate::ast::{self, Operand};
 use crate::controls::{Controls, NoControls};
 use crate::error::{Problem, Problems, Result};
 use crate::grammar;
@@ -72,7 +72,7 @@ impl Query {
     /// # Errors
     /// [`Error::Query`] with all that is wrong with it.
     pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Query> {
-        let tree = grammar::parse(text)?;
+        let (tree, mut problems) = grammar::parse(text);
         // Controls are known when it is run; a framework that is none is complained about then.
         let setting = Setting {
             vocabulary,
@@ -82,7 +82,13 @@ impl Query {
             parameters: None,
             is_check: true,
         };
-        resolve(text, &tree, &setting)?;
+        // What could be read may make no sense either: all of it is told at once.
+        if let Err(more) = resolve(text, &tree, &setting) {
+            problems.extend(more.problems);
+        }
+        if !problems.is_empty() {
+            return Err(Problems::new(text, problems).into());
+        }
         let vocabulary = vocabulary.clone();
         Ok(Query { text: text.to_owned(), tree, vocabulary, parameters: BTreeMap::new() })
     }
@@ -109,7 +115,7 @@ impl Query {
     /// The names of its parameters, each once.
     pub fn parameters(&self) -> Vec<&str> {
         let mut names = Vec::new();
-        each_operand(&self.tree, &mut |operand| {
+        self.tree.each_operand(&mut |operand| {
             if let Operand::Param(name) = operand
                 && !names.contains(&name.as_str())
             {
@@ -236,6 +242,36 @@ impl Answer {
                 _ => {}
             }
         }
+        if self.is_empty
+            && let Base::Search(filter, _) = &self.plan.base
+        {
+            self.suggest_values(filter)?;
+        }
+        Ok(())
+    }
+
+    /// Says of values that no event has which one may have been meant.
+    fn suggest_values(&self, filter: &Filter) -> Result<()> {
+        let conditions = match filter {
+            Filter::All(conditions) => conditions.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        for condition in conditions {
+            let Filter::Field(Field::Name(name), Test::Equals(values)) = condition else { continue };
+            let [value] = values.as_slice() else { continue };
+            if value.is_glob() || self.context.snapshot.count(condition)? > 0 {
+                continue;
+            }
+            // Most slips leave the first letter as it is. A field with too many such words tells none.
+            let first: String = value.as_str().chars().take(1).collect();
+            let Ok(terms) = self.context.snapshot.terms(name, Some(&Glob::new(&format!("{first}*")))) else {
+                continue;
+            };
+            let known: Vec<_> = terms.keys().map(|term| String::from_utf8_lossy(&term.bytes)).collect();
+            let meant = nearest(value.as_str(), known.iter().map(AsRef::as_ref))
+                .map_or_else(String::new, |word| format!("; did you mean `{word}`?"));
+            self.context.warn(format!("no event has `{name}` = {}{meant}", value.as_str()));
+        }
         Ok(())
     }
 }
@@ -257,44 +293,5 @@ impl Iterator for Answer {
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer").field("columns", &self.columns).finish_non_exhaustive()
-    }
-}
-
-/// Calls `visit` with each operand of a query.
-fn each_operand<'q>(query: &'q ast::Query, visit: &mut impl FnMut(&'q Operand)) {
-    match &query.head {
-        Head::Timeline(_, value) => visit(&value.node),
-        Head::Control(ids) | Head::Event(ids) => ids.iter().for_each(|id| visit(&id.node)),
-        Head::Controls(framework) => framework.iter().for_each(|framework| visit(&framework.node)),
-        Head::Conditions | Head::Seq(..) | Head::Around(..) => {}
-    }
-    query.conditions.iter().for_each(|condition| of_condition(condition, visit));
-    for stage in &query.stages {
-        match &stage.node {
-            Stage::Where(condition) => of_condition(condition, visit),
-            Stage::Beside(beside) => of_condition(&beside.filter, visit),
-            _ => {}
-        }
-    }
-}
-
-fn of_condition<'q>(condition: &'q Condition, visit: &mut impl FnMut(&'q Operand)) {
-    match condition {
-        Condition::All(conditions) | Condition::Any(conditions) => {
-            conditions.iter().for_each(|condition| of_condition(condition, visit));
-        }
-        Condition::Not(condition) => of_condition(condition, visit),
-        Condition::Text(text) => visit(&text.node),
-        Condition::Time { period, .. } => match period {
-            Period::Since(time) | Period::Until(time) | Period::During(time) => visit(&time.node),
-            Period::Between(from, until) => [from, until].into_iter().for_each(|time| visit(&time.node)),
-        },
-        Condition::Test(_, test) => match test {
-            ast::Test::Equals(value) | ast::Test::Differs(value) | ast::Test::Compare(_, value) => {
-                visit(&value.node);
-            }
-            ast::Test::In(values) => values.iter().for_each(|value| visit(&value.node)),
-            ast::Test::Exists | ast::Test::Unreadable | ast::Test::Matches(_) => {}
-        },
     }
 }

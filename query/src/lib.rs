@@ -21,6 +21,7 @@ mod tests;
 mod time;
 mod value;
 mod vocabulary;
+mod walk;
 mod words;
 
 pub use answer::{Answer, HELD_MAX_DEFAULT, Options, Query, query};

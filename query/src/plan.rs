@@ -99,6 +99,8 @@ pub(crate) struct BesidePlan {
     pub(crate) strictly: bool,
     /// The columns of the other record's seq, its time and the time between; of `unless` there is none.
     pub(crate) other: Option<[usize; 3]>,
+    /// What else is read of the other record, and the columns for it.
+    pub(crate) fetched: Vec<(Expr, usize)>,
     pub(crate) disputed: usize,
 }
 

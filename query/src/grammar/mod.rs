@@ -13,51 +13,58 @@ mod tests;
 use nom::{Err, Parser};
 
 use crate::ast::{Head, Query};
-use crate::error::{Problem, Problems};
+use crate::error::Problem;
 use crate::lexer::{Kind, Token, tokens};
 use crate::span::{Span, Spanned};
 use input::{Failure, Parsed, Tokens};
 
-/// Reads a query.
-///
-/// # Errors
-/// All that is wrong with it, of each part the first thing.
-pub(crate) fn parse(text: &str) -> Result<Query, Problems> {
+/// Reads a query, and says all that is wrong with it: of each part the first thing. With problems the tree is what
+/// stands before the first part that could not be read.
+pub(crate) fn parse(text: &str) -> (Query, Vec<Problem>) {
     let (tokens, mut problems) = tokens(text);
     let mut query =
         Query { explain: false, head: Head::Conditions, conditions: Vec::new(), stages: Vec::new() };
-    let mut end = text.trim_end().len();
-    let parts: Vec<&[Token<'_>]> =
-        tokens.split(|token| token.kind == Kind::Mark && token.text == "|").collect();
-    for (index, part) in parts.iter().enumerate().rev() {
+    let ends = part_ends(text, &tokens);
+    let parts = tokens.split(|token| is_bar(*token));
+    let mut is_whole = true;
+    for (index, (part, end)) in parts.zip(ends).enumerate() {
         let input = Tokens::new(part, end);
-        let parsed = if index == 0 {
-            whole(head::head, input).map(|(explain, head, conditions)| {
-                (query.explain, query.head, query.conditions) = (explain, head, conditions);
-            })
-        } else {
-            whole(stage::stage, input).map(|stage| {
-                let span = part.first().map_or(Span::default(), |first| first.span.to(input.last_span()));
-                query.stages.insert(0, Spanned::new(stage, span));
-            })
+        let start = part.first().map_or(end, |first| first.span.start);
+        // What was left out of a part as no token leaves something that makes no sense.
+        let is_broken = problems.iter().any(|known| (start..=end).contains(&known.span.start));
+        let parsed = match index {
+            0 => whole(head::head, input).map(|(explain, head, conditions)| {
+                if is_whole && !is_broken {
+                    (query.explain, query.head, query.conditions) = (explain, head, conditions);
+                }
+            }),
+            _ => whole(stage::stage, input).map(|stage| {
+                if is_whole && !is_broken {
+                    let span = Span { start, end: start }.to(input.last_span());
+                    query.stages.push(Spanned::new(stage, span));
+                }
+            }),
         };
-        // A part that could not be read into tokens has been complained about, and what is left makes no sense.
+        is_whole &= parsed.is_ok() && !is_broken;
         if let Err(problem) = parsed
-            && !problems
-                .iter()
-                .any(|known| known.span.start <= end && part_start(part, end) <= known.span.start)
+            && !is_broken
         {
             problems.push(problem);
         }
-        end = part.first().map_or(end, |first| first.span.start);
-        // The end of the part before is where its `|` stands.
-        end = text.get(..end).and_then(|before| before.rfind('|')).unwrap_or(end);
     }
-    if problems.is_empty() { Ok(query) } else { Err(Problems::new(text, problems)) }
+    (query, problems)
 }
 
-fn part_start(part: &[Token<'_>], end: usize) -> usize {
-    part.first().map_or(end, |first| first.span.start)
+fn is_bar(token: Token<'_>) -> bool {
+    token.kind == Kind::Mark && token.text == "|"
+}
+
+/// Where each part ends: at its `|`, the last one at the end of the text.
+fn part_ends(text: &str, tokens: &[Token<'_>]) -> Vec<usize> {
+    let bars = tokens.iter().filter(|token| is_bar(**token)).map(|bar| bar.span.start);
+    // The place behind the last word is where something is missing, not the bar.
+    let behind = |end: usize| text.get(..end).map_or(end, |part| part.trim_end().len());
+    bars.map(|bar| behind(bar) + usize::from(behind(bar) < bar)).chain([text.trim_end().len()]).collect()
 }
 
 /// Runs a parser over all of a part.

@@ -1,6 +1,12 @@
 //! What parses, to what, and what is said of that which does not.
 
-use super::parse;
+use crate::ast::Query;
+use crate::error::Problems;
+
+fn parse(text: &str) -> Result<Query, Problems> {
+    let (query, problems) = super::parse(text);
+    if problems.is_empty() { Ok(query) } else { Err(Problems::new(text, problems)) }
+}
 
 /// Queries in the spelling that they are printed in.
 const CANONICAL: &[&str] = &[

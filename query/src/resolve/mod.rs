@@ -79,8 +79,9 @@ impl Resolver<'_> {
             let text = rest_of_conditions(query);
             steps.push(Step { text, kind: StepKind::Where(rest) });
         }
-        for stage in &query.stages {
-            let kind = self.stage(stage, &mut shape);
+        for (index, stage) in query.stages.iter().enumerate() {
+            let later = query.stages.get(index + 1..).unwrap_or_default();
+            let kind = self.stage(stage, later, &mut shape);
             // A filter that stands where the search stands is part of it.
             let is_first =
                 steps.iter().all(|step| matches!(step.kind, StepKind::Via(_) | StepKind::TimeOrder));

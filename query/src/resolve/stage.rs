@@ -1,15 +1,22 @@
 //! Stages: what each does with rows of one shape, and what shape it leaves.
 
 use super::Resolver;
-use crate::ast::{Aggregate, Beside, Expression, Named, Stage, Within};
+use crate::ast::{Aggregate, Beside, Expression, FieldRef, Named, Stage, Within};
 use crate::error::Problem;
 use crate::plan::{BesidePlan, Column, Expr, Shape, StepKind};
-use crate::span::Spanned;
+use crate::span::{Span, Spanned};
 use crate::time;
 
 impl Resolver<'_> {
     /// What a stage does; `shape` becomes that of the rows that it gives.
-    pub(super) fn stage(&mut self, stage: &Spanned<Stage>, shape: &mut Shape) -> StepKind {
+    ///
+    /// `later` are the stages behind it.
+    pub(super) fn stage(
+        &mut self,
+        stage: &Spanned<Stage>,
+        later: &[Spanned<Stage>],
+        shape: &mut Shape,
+    ) -> StepKind {
         match &stage.node {
             Stage::Where(condition) => StepKind::Where(self.condition(condition, shape)),
             Stage::Fields(columns) => {
@@ -54,7 +61,7 @@ impl Resolver<'_> {
             }
             Stage::First(by) => StepKind::First(self.plain_keys(by, shape)),
             Stage::Last(by) => StepKind::Last(self.plain_keys(by, shape)),
-            Stage::Beside(beside) => self.beside(beside, stage, shape),
+            Stage::Beside(beside) => self.beside(beside, stage.span, later, shape),
         }
     }
 
@@ -67,7 +74,7 @@ impl Resolver<'_> {
     }
 
     /// The shape of a table with these columns, each of another name.
-    fn table(&mut self, columns: impl Iterator<Item = (Column, crate::span::Span)>) -> Shape {
+    fn table(&mut self, columns: impl Iterator<Item = (Column, Span)>) -> Shape {
         let mut shape = Shape::default();
         for (column, span) in columns {
             if shape.columns.iter().any(|known| known.name == column.name) {
@@ -79,10 +86,16 @@ impl Resolver<'_> {
         shape
     }
 
-    fn beside(&mut self, beside: &Beside, stage: &Spanned<Stage>, shape: &mut Shape) -> StepKind {
+    fn beside(
+        &mut self,
+        beside: &Beside,
+        span: Span,
+        later: &[Spanned<Stage>],
+        shape: &mut Shape,
+    ) -> StepKind {
         if !shape.events {
             let problem =
-                Problem::new(stage.span, "these rows are no events, so nothing stands before or after them");
+                Problem::new(span, "these rows are no events, so nothing stands before or after them");
             self.problems
                 .push(problem.help("put this stage before `fields`, `count`, `stats` and `distinct`"));
         }
@@ -109,6 +122,7 @@ impl Resolver<'_> {
         }
         let other =
             (!beside.unless).then(|| ["other.seq", "other.ts", "other.delay"].map(|name| shape.column(name)));
+        let fetched = if beside.unless { Vec::new() } else { self.fetched(later, span, shape) };
         StepKind::Beside(Box::new(BesidePlan {
             unless: beside.unless,
             side: beside.side,
@@ -118,13 +132,53 @@ impl Resolver<'_> {
             within: longest,
             strictly: beside.strictly,
             other,
+            fetched,
             disputed: shape.column("disputed"),
         }))
     }
 }
 
+impl Resolver<'_> {
+    /// What is read of the other event beyond its seq and time, and the columns that get it.
+    fn fetched(&mut self, later: &[Spanned<Stage>], span: Span, shape: &mut Shape) -> Vec<(Expr, usize)> {
+        let mut fetched = Vec::new();
+        for name in asked_of_other(later) {
+            if ["seq", "ts", "delay"].contains(&name.as_str()) {
+                continue;
+            }
+            let field = match name.parse() {
+                Ok(path) if name.contains(['.', '[']) => FieldRef::Path(path),
+                _ => FieldRef::Name(name.clone()),
+            };
+            if let Some(source) = self.source(&field, span, &Shape::events()) {
+                fetched.push((Expr::Source(source), shape.column(&format!("other.{name}"))));
+            }
+        }
+        fetched
+    }
+}
+
+/// The fields of the other event that later stages ask for, by the names that they give them.
+fn asked_of_other(later: &[Spanned<Stage>]) -> Vec<String> {
+    let mut names = Vec::new();
+    for stage in later {
+        stage.each_field(&mut |field| {
+            if let FieldRef::Path(path) = field
+                && let Some(name) = path.to_string().strip_prefix("other.")
+                && !names.iter().any(|known| known == name)
+            {
+                names.push(name.to_owned());
+            }
+        });
+        if matches!(stage.node, Stage::Beside(_)) {
+            break;
+        }
+    }
+    names
+}
+
 /// The column that an expression makes.
-fn column(named: &Named<Expression>) -> (Column, crate::span::Span) {
+fn column(named: &Named<Expression>) -> (Column, Span) {
     let written = named.node.node.to_string();
     let own = match &named.node.node {
         Expression::Field(_) => written.trim_start_matches('.').to_owned(),
@@ -137,7 +191,7 @@ fn column(named: &Named<Expression>) -> (Column, crate::span::Span) {
 }
 
 /// The column of an aggregate: it is called by its function alone where no other one is the same.
-fn aggregate_column(aggregate: &Named<Aggregate>, all: &[Named<Aggregate>]) -> (Column, crate::span::Span) {
+fn aggregate_column(aggregate: &Named<Aggregate>, all: &[Named<Aggregate>]) -> (Column, Span) {
     let whole = aggregate.node.node.to_string();
     let function = aggregate.node.function.to_string();
     let same =

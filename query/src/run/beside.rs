@@ -6,8 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use indelible_engine::Timestamp;
 use indelible_engine::filter::{self, Clock, Field, Filter, Test, Window};
+use indelible_engine::{Seq, Timestamp};
 
 use super::eval::Evaluator;
 use super::group::combinations;
@@ -25,12 +25,16 @@ use crate::value::Value;
 const FIRST_ROWS: usize = 1_000;
 /// Up to so many values the search is narrowed to those.
 const VALUES_MAX: usize = 4_000;
+/// Of so many other events what was read is kept.
+const READ_MAX: usize = 1_000;
 
 /// The rows that have, or have not, another event beside them.
 pub(super) fn beside(plan: &BesidePlan, text: String, rows: Rows, context: Arc<Context>) -> Result<Rows> {
     let exprs: Vec<Expr> = plan.keys.iter().map(|key| Expr::Source(key.clone())).collect();
     let evaluator = Evaluator::new(&exprs);
-    let mut stage = Stage { plan: plan.clone(), text, context, evaluator, lines: None };
+    let of_other = Evaluator::new(plan.fetched.iter().map(|(expr, _)| expr));
+    let plan = plan.clone();
+    let mut stage = Stage { plan, text, context, evaluator, lines: None, of_other, read: HashMap::new() };
     let mut rows = rows;
     let mut first: Option<std::vec::IntoIter<Result<Row>>> = None;
     let mut ready = move |stage: &mut Stage| -> Option<Result<Row>> {
@@ -66,6 +70,9 @@ struct Stage {
     evaluator: Evaluator,
     /// The other events, by what they share with their group.
     lines: Option<HashMap<Vec<Value>, Line>>,
+    of_other: Evaluator,
+    /// What was read of other events, by their seq.
+    read: HashMap<Seq, Vec<Value>>,
 }
 
 impl Stage {
@@ -149,8 +156,31 @@ impl Stage {
             row.set(seq, Value::count(other.seq()));
             row.set(ts, other_time.map_or(Value::Missing, Value::Time));
             row.set(delay, Value::Duration(apart));
+            self.fetch(&mut row, other.seq())?;
         }
         Ok(Some(row))
+    }
+
+    /// Reads of the other event what later stages ask for.
+    fn fetch(&mut self, row: &mut Row, seq: Seq) -> Result<()> {
+        if self.plan.fetched.is_empty() {
+            return Ok(());
+        }
+        if !self.read.contains_key(&seq) {
+            // One approval is often that of many rows; all approvals need not be kept.
+            if self.read.len() >= READ_MAX {
+                self.read.clear();
+            }
+            let one = Filter::Seqs(seq..seq.saturating_add(1));
+            let hit = self.context.snapshot.search(&one)?.next().transpose()?;
+            let values = hit.map(|hit| self.of_other.columns(&Row::of_event(hit))).transpose()?;
+            self.read.insert(seq, values.unwrap_or_default());
+        }
+        let values = self.read.get(&seq).into_iter().flatten();
+        for ((_, column), value) in self.plan.fetched.iter().zip(values) {
+            row.set(*column, value.clone());
+        }
+        Ok(())
     }
 
     /// The best that any of the row's groups has.

@@ -223,7 +223,8 @@ fn the_executor_says_what_the_language_means() {
             let text = query(&mut random);
             let answer = sample.run(&text).unwrap_or_else(|error| panic!("seed {seed}: {text}\n{error}"));
             let found: Vec<String> = answer.map(|row| show(&row.unwrap())).collect();
-            let tree = crate::grammar::parse(&text).unwrap();
+            let (tree, problems) = crate::grammar::parse(&text);
+            assert!(problems.is_empty(), "{text}");
             // Ranges of seqs show the log as it is; other queries the events of users.
             let visible = if text.starts_with("seq") && text.contains("..") { &all } else { &own };
             let expected: Vec<String> =

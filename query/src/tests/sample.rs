@@ -53,6 +53,9 @@ const QUESTIONS: &[&str] = &[
     "| sample 3 seed 7",
     "| count by agent | where count > 2",
     "decsion = DENY",
+    "decision = DENI",
+    "kind = approval.granted | preceded by (kind = approval.requested) within run | fields run, approver, other.delay, other.agent, other.actor.type",
+    "kind = deployment | preceded by (kind = approval.granted) within run | where other.approver = lee",
     "kind = deployment | stats max(status), min(latency_ms), distinct(environment)",
     "| stats sum(latency_ms)",
     "agent runn",
@@ -108,7 +111,8 @@ fn what_makes_no_sense_is_told() {
         "| preceded by (kind = x) within 5x",
         "| count by bin(ts, 1x)",
         "run = $run",
-        "since then | count by agent | sort agnt | limit many",
+        "since then | count by agent | sort agnt | limit many | sort x y",
+        "a = | sort sum(x)",
     ] {
         let error = sample.run(text).err().unwrap_or_else(|| panic!("{text} makes sense"));
         told += &format!("{error}\n\n");
