@@ -1,6 +1,7 @@
 //! Whole queries on small stores.
 
 mod naive;
+mod page;
 mod random;
 mod sample;
 
@@ -42,14 +43,16 @@ pub(crate) fn now() -> Timestamp {
 
 /// A row as a line: of an event its id and what was added, of a table all columns.
 pub(crate) fn show(row: &Row) -> String {
-    let id = row.event().map(|event| {
-        let id =
-            event.fields().expect("fields").event_id().map(|id| String::from_utf8_lossy(id).into_owned());
-        id.unwrap_or_else(|| format!("#{}", event.seq))
-    });
     let values = row.values().iter().map(|value| match value {
         Value::Missing => "-".to_owned(),
         value => value.to_string(),
     });
-    id.into_iter().chain(values).collect::<Vec<_>>().join(" ")
+    id(row).into_iter().chain(values).collect::<Vec<_>>().join(" ")
+}
+
+/// The id of the event that a row is; its seq, where it has none.
+pub(crate) fn id(row: &Row) -> Option<String> {
+    let event = row.event()?;
+    let id = event.fields().expect("fields").event_id().map(|id| String::from_utf8_lossy(id).into_owned());
+    Some(id.unwrap_or_else(|| format!("#{}", event.seq)))
 }

@@ -4,7 +4,8 @@ use super::{Sample, show};
 
 const SAMPLE: &str = include_str!("../../testdata/sample.jsonl");
 
-fn sample() -> Sample {
+/// The events of the sample, in three segments.
+pub(super) fn sample() -> Sample {
     let events: Vec<&str> = SAMPLE.lines().collect();
     Sample::new(events.chunks(7).map(<[_]>::to_vec))
 }
