@@ -1,22 +1,27 @@
 //! Measures questions to a store that holds a year of events, warm and in one process, side by side with peers.
 //!
 //! ```text
-//! cargo bench -p indelible-benches --bench queries -- [--events N] [--only NAME] [--rounds N]
+//! cargo bench -p indelible-benches --bench queries -- [--events N] [--rounds N] [--only NAME] [--alone]
 //! ```
 //! Each question is asked with many parameters, in turns by each contender; what is printed are percentiles over all
 //! that was asked. Contenders must agree on every answer. The stores are kept below the bench directory and used
 //! again by the next run.
 #![allow(clippy::print_stdout, reason = "the tables are for whoever runs this")]
 
+mod fields;
 mod own;
 mod questions;
+mod redb;
+mod sqlite;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use self::redb::Redb;
 use own::Indelible;
 use questions::{Answer, Question, questions};
+use sqlite::Sqlite;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -30,10 +35,14 @@ struct Arguments {
     events: usize,
     rounds: usize,
     only: Option<String>,
+    /// Without peers.
+    alone: bool,
+    /// Ask for one run and end.
+    ask_once: Option<String>,
 }
 
 fn arguments() -> Result<Arguments> {
-    let mut parsed = Arguments { events: 1_000_000, rounds: 3, only: None };
+    let mut parsed = Arguments { events: 1_000_000, rounds: 3, only: None, alone: false, ask_once: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
@@ -42,9 +51,11 @@ fn arguments() -> Result<Arguments> {
             "--bench" => {}
             "--events" => parsed.events = value()?.parse()?,
             "--rounds" => parsed.rounds = value()?.parse()?,
+            "--alone" => parsed.alone = true,
+            "--ask-once" => parsed.ask_once = Some(value()?),
             "--only" => parsed.only = Some(value()?),
             other => {
-                let usage = "usage: queries [--events N] [--rounds N] [--only NAME]";
+                let usage = "usage: queries [--events N] [--rounds N] [--only NAME] [--alone]";
                 return Err(format!("unknown argument {other}; {usage}").into());
             }
         }
@@ -61,10 +72,52 @@ fn place(events: usize) -> Result<PathBuf> {
     Ok(place)
 }
 
+/// Opens the store, asks for a run's timeline, and ends: what a cold process does.
+fn ask_once(arguments: &Arguments, run: &str) -> Result {
+    let mut own = Indelible::open(&place(arguments.events)?, arguments.events)?;
+    println!("{:?}", own.ask(&Question::Run(run.to_owned()))?);
+    Ok(())
+}
+
+/// Measures processes that ask one question each, from their start to their end.
+fn cold(arguments: &Arguments) -> Result {
+    let mut samples = Vec::new();
+    for (_, asked) in questions(arguments.events).iter().filter(|(name, _)| *name == "timeline of a run") {
+        for question in asked.iter().take(60) {
+            let Question::Run(run) = question else { continue };
+            let mut command = std::process::Command::new(std::env::current_exe()?);
+            command.args(["--events", &arguments.events.to_string(), "--ask-once", run]);
+            let start = Instant::now();
+            let output = command.output()?;
+            samples.push(start.elapsed().as_nanos() as f64 / 1000.0);
+            if !output.status.success() {
+                return Err("a process that asks once failed".into());
+            }
+        }
+    }
+    samples.sort_by(f64::total_cmp);
+    let at = |percent: usize| samples.get(samples.len() * percent / 100).copied().unwrap_or(f64::NAN);
+    let (low, middle, high) = (at(10), at(50), at(90));
+    println!(
+        "{:<28}{:<12}{:>8}{low:>12.2}{middle:>12.2}{high:>12.2}",
+        "run, cold process",
+        "Indelible",
+        samples.len()
+    );
+    Ok(())
+}
+
 fn main() -> Result {
     let arguments = arguments()?;
+    if let Some(run) = &arguments.ask_once {
+        return ask_once(&arguments, run);
+    }
     let place = place(arguments.events)?;
     let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(Indelible::open(&place, arguments.events)?)];
+    if !arguments.alone {
+        contenders.push(Box::new(Sqlite::open(&place, arguments.events)?));
+        contenders.push(Box::new(Redb::open(&place, arguments.events)?));
+    }
     println!(
         "{:<28}{:<12}{:>8}{:>12}{:>12}{:>12}{:>10}",
         "", "", "asked", "p10 us", "p50 us", "p90 us", "rows p50"
@@ -107,6 +160,9 @@ fn main() -> Result {
             let (name, who, count) = (name, contender.name(), samples.len());
             println!("{name:<28}{who:<12}{count:>8}{low:>12.2}{middle:>12.2}{high:>12.2}{rows:>10}");
         }
+    }
+    if arguments.only.is_none() {
+        cold(&arguments)?;
     }
     Ok(())
 }

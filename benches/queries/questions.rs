@@ -52,7 +52,7 @@ pub(crate) fn questions(events: usize) -> Vec<(&'static str, Vec<Question>)> {
         sample.iter().enumerate().map(|(index, event)| make(index, event)).collect()
     };
     let window = |index: usize, days: usize| {
-        let start = START_MS + ((index * 37) % (DAYS - days)) as u64 * 86_400_000 + 12_345_678;
+        let start = START_MS + ((index * 37) % (DAYS - days)) as u64 * 86_400_000;
         (Time(start).to_string(), Time(start + days as u64 * 86_400_000).to_string())
     };
     let text = |_: usize, event: &str| {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::Trouble;
 use super::hit::Hit;
-use super::plan::set_of;
+use super::memo::MemoKey;
+use super::plan::{count_without, set_of};
 use super::search::Search;
 use super::set::Set;
 use super::stretch::Stretch;
-use crate::filter::Place;
+use crate::filter::{Node, Place};
 use crate::index::compare_terms;
 use crate::segment::{Field, Posting};
 use crate::source::{EventTime, Term, TermKind};
@@ -77,8 +78,22 @@ impl Search {
     /// # Errors
     /// As [`Search::total`]; [`Error::OverLimit`] for more than [`GROUPS_MAX`](limits::GROUPS_MAX) groups.
     pub fn group_by(&mut self, fields: &[&str]) -> Result<Groups> {
-        let mut groups = Groups::default();
-        for piece in self.take_pieces() {
+        let memo = self.memo_key(fields);
+        let as_of = Arc::clone(&self.as_of);
+        let (known_to, mut groups) =
+            memo.as_ref().and_then(|key| as_of.opened.memo.get(key, &as_of)).unwrap_or_default();
+        let mut remembered = memo.is_none();
+        for piece in self.take_pieces()? {
+            let view = as_of.view(piece)?;
+            let seqs = self.of_piece(piece)?;
+            self.watch.pass(seqs.end - seqs.start);
+            if view.end_seq <= known_to {
+                continue;
+            }
+            if let Some(key) = memo.as_ref().filter(|_| !remembered && !as_of.is_sealed(view)) {
+                as_of.opened.memo.put(key, view.first_seq, &groups);
+                remembered = true;
+            }
             // A piece that has to be asked twice must not count twice.
             let of_piece = self.ask(piece, |search, stretch| search.group_piece(piece, stretch, fields))?;
             groups.records += of_piece.records;
@@ -88,6 +103,19 @@ impl Search {
             check_limit(&groups)?;
         }
         Ok(groups)
+    }
+
+    /// Under which the counts of sealed segments are remembered: where all records are asked about, the store's own
+    /// among them or not, and one field.
+    fn memo_key(&self, fields: &[&str]) -> Option<MemoKey> {
+        let [field] = fields else { return None };
+        let is_whole = self.seqs == (0..self.as_of.head.next_seq);
+        let with_own = match self.matcher.root() {
+            Node::All(nodes) if nodes.is_empty() => true,
+            Node::Not(node) if matches!(**node, Node::StoreRecord) => false,
+            _ => return None,
+        };
+        is_whole.then(|| MemoKey { field: (*field).to_owned(), with_own })
     }
 
     fn group_piece(
@@ -138,7 +166,7 @@ fn postings_serve(stretch: &Stretch, fields: &[&str], records: &Set) -> Result<b
         let terms = stretch.sidecar.field(name)?.map_or(0, |field| u64::from(field.term_count()));
         combinations = combinations.saturating_mul(terms + 2);
     }
-    let is_counted = fields.len() == 1 && records.covers(&(0..stretch.count()));
+    let is_counted = fields.len() == 1 && matches!(records, Set::Range(_) | Set::Except(..));
     Ok(is_counted || combinations / 2 <= records.len())
 }
 
@@ -153,18 +181,27 @@ fn by_postings(
         *groups.counts.entry(key.clone()).or_default() += records.len();
         return Ok(check_limit(groups)?);
     };
-    let is_everything = records.covers(&(0..stretch.count()));
     let mut visit = |of_key: GroupKey, posting: Option<Posting<'_>>| -> Result<(), Trouble> {
-        let count = posting.map_or(u64::from(stretch.count()), |posting| u64::from(posting.count()));
-        if count == 0 {
-            return Ok(());
-        }
+        let everything = 0..stretch.count();
+        let counted = match (posting, records) {
+            _ if !rest.is_empty() => None,
+            (Some(posting), Set::Range(range)) => Some(u64::from(posting.count_in(range)?)),
+            (Some(posting), Set::Except(range, few)) if posting.count() > 0 => {
+                Some(count_without(posting, range, few.clone())?)
+            }
+            (Some(posting), _) if posting.count() == 0 => Some(0),
+            (None, _) => Some(records.len()),
+            _ => None,
+        };
         key.push(of_key);
-        if rest.is_empty() && is_everything {
-            *groups.counts.entry(key.clone()).or_default() += count;
-            check_limit(groups)?;
+        if let Some(count) = counted {
+            if count > 0 {
+                *groups.counts.entry(key.clone()).or_default() += count;
+                check_limit(groups)?;
+            }
         } else {
             let these = match posting {
+                Some(posting) if records.covers(&everything) => set_of(posting)?,
                 Some(posting) => set_of(posting)?.and(records.clone()),
                 None => records.clone(),
             };

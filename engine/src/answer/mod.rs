@@ -16,6 +16,8 @@ mod fences;
 mod grep;
 mod group;
 mod hit;
+mod ids;
+mod memo;
 mod names;
 mod plan;
 mod search;
@@ -40,6 +42,7 @@ use crate::{Error, Fault, Result, Seq};
 pub use explain::{Explanation, PostingExplanation, SegmentExplanation};
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
+use memo::Memo;
 pub use search::{Search, Warning, Watch};
 use stretch::Stretch;
 pub use vocabulary::FieldSummary;
@@ -57,9 +60,12 @@ pub(crate) struct AsOf {
     stretches: Vec<Mutex<Option<Arc<Stretch>>>>,
 }
 
-/// The stretches that a store has open, by their first seqs: one snapshot takes them over from another.
+/// What one snapshot of a store takes over from another: open stretches by their first seqs, and counts.
 #[derive(Debug, Default)]
-pub(crate) struct Opened(Mutex<HashMap<Seq, Arc<Stretch>>>);
+pub(crate) struct Opened {
+    stretches: Mutex<HashMap<Seq, Arc<Stretch>>>,
+    memo: Memo,
+}
 
 impl AsOf {
     pub(crate) fn new(
@@ -97,7 +103,7 @@ impl AsOf {
         if let Some(stretch) = &*slot {
             return Ok(Arc::clone(stretch));
         }
-        let known = lock(&self.opened.0).get(&view.first_seq).cloned();
+        let known = lock(&self.opened.stretches).get(&view.first_seq).cloned();
         let fits = |stretch: &Arc<Stretch>| {
             stretch.sidecar.end_seq() == view.end_seq && stretch.text.is_sealed() == self.is_sealed(view)
         };
@@ -149,7 +155,7 @@ impl AsOf {
 impl Opened {
     fn keep(&self, stretch: &Arc<Stretch>) {
         let (first, end) = (stretch.sidecar.first_seq(), stretch.sidecar.end_seq());
-        let mut opened = lock(&self.0);
+        let mut opened = lock(&self.stretches);
         // Any will do: it is opened again at need.
         if opened.len() >= OPEN_MAX
             && let Some(seq) = opened.keys().next().copied()

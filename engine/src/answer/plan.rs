@@ -49,6 +49,9 @@ impl<'a> Planner<'a> {
                     left = self.stretch.zones()?.records(&self.stretch.sidecar, *clock, *window, &left)?;
                 }
                 Node::Seqs(seqs) => left = left.and(Set::Range(self.stretch.offsets(seqs))),
+                Node::Not(node) if matches!(**node, Node::StoreRecord) => {
+                    left = left.minus(&self.of_source(0)?)
+                }
                 _ if posting.is_some() => return Ok(None),
                 _ => match self.part(node)? {
                     (_, Part::Posting(.., found)) => posting = Some(found),
@@ -63,6 +66,7 @@ impl<'a> Planner<'a> {
         Ok(match (posting, left) {
             (None, left) => Some(left.len()),
             (Some(posting), Set::Range(range)) => Some(u64::from(posting.count_in(&range)?)),
+            (Some(posting), Set::Except(range, few)) => Some(count_without(posting, &range, few)?),
             _ => None,
         })
     }
@@ -212,6 +216,16 @@ pub(super) fn set_of(posting: Posting<'_>) -> Result<Set, Trouble> {
         Some(list) => Set::List(list),
         None => Set::Bitmap(posting.bitmap()?),
     })
+}
+
+/// How many of a posting's records are in a range, without these few in it.
+pub(super) fn count_without(
+    posting: Posting<'_>,
+    range: &Range<u32>,
+    mut few: Vec<u32>,
+) -> Result<u64, Trouble> {
+    posting.retain(&mut few)?;
+    Ok(u64::from(posting.count_in(range)?).saturating_sub(few.len() as u64))
 }
 
 /// The conditions that must all hold.

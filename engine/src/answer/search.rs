@@ -9,7 +9,7 @@ use super::explain::{self, Explanation, SegmentExplanation, Trace};
 use super::plan::Planner;
 use super::set::{Offsets, Set};
 use super::stretch::{Place, Stretch};
-use super::{AsOf, Hit, Trouble};
+use super::{AsOf, Hit, Trouble, ids};
 use crate::filter::{Filter, Matcher, Scratch};
 use crate::segment::FrameCursor;
 use crate::{Error, Result, SegmentId, Seq};
@@ -37,7 +37,7 @@ impl Watch {
         if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 
-    fn pass(&self, records: u64) {
+    pub(super) fn pass(&self, records: u64) {
         self.passed.fetch_add(records, Ordering::Relaxed);
     }
 }
@@ -63,7 +63,8 @@ pub struct Search {
     pub(super) watch: Arc<Watch>,
     pub(super) scratch: Scratch,
     newest_first: bool,
-    pieces: Option<Range<usize>>,
+    /// The pieces that are still to be walked through.
+    pieces: Option<std::vec::IntoIter<usize>>,
     current: Option<Current>,
     warnings: Vec<Warning>,
     failed: bool,
@@ -145,7 +146,7 @@ impl Search {
     /// Whatever reading the log says; [`Error::Cancelled`].
     pub fn total(&mut self) -> Result<u64> {
         let mut total = 0;
-        for piece in self.take_pieces() {
+        for piece in self.take_pieces()? {
             let seqs = self.of_piece(piece)?;
             total += self.ask(piece, |search, stretch| {
                 let planner = search.planner(stretch);
@@ -168,7 +169,7 @@ impl Search {
     pub fn explain(&mut self) -> Result<Explanation> {
         let mut explanation = Explanation::default();
         let trace = RefCell::new(Trace::default());
-        for piece in self.take_pieces() {
+        for piece in self.as_of.pieces(&self.seqs) {
             let seqs = self.of_piece(piece)?;
             let segment = self.ask(piece, |search, stretch| {
                 let mut planner = search.planner(stretch);
@@ -234,11 +235,20 @@ impl Search {
         }
     }
 
-    /// The pieces to look at, which are then looked at.
-    pub(super) fn take_pieces(&mut self) -> Range<usize> {
-        let total = self.seqs.end.saturating_sub(self.seqs.start);
-        self.watch.total.store(total, Ordering::Relaxed);
-        self.pieces.take().unwrap_or_else(|| self.as_of.pieces(&self.seqs))
+    /// The pieces that may hold matches, to be looked at once.
+    pub(super) fn take_pieces(&mut self) -> Result<std::vec::IntoIter<usize>> {
+        if let Some(pieces) = self.pieces.take() {
+            return Ok(pieces);
+        }
+        self.watch.total.store(self.seqs.end.saturating_sub(self.seqs.start), Ordering::Relaxed);
+        let all = self.as_of.pieces(&self.seqs);
+        let Some(ids) = ids::wanted(&self.matcher) else { return Ok(all.collect::<Vec<_>>().into_iter()) };
+        let kept = ids::pieces_with(&self.as_of, all.clone(), ids)?;
+        for piece in all.filter(|piece| !kept.contains(piece)) {
+            let passed = self.of_piece(piece)?;
+            self.watch.pass(passed.end - passed.start);
+        }
+        Ok(kept.into_iter())
     }
 
     /// The seqs of a piece that are wanted.
@@ -250,7 +260,7 @@ impl Search {
 
     /// Goes over to the next piece that may hold a match; false after the last.
     fn advance(&mut self) -> Result<bool> {
-        let mut pieces = self.take_pieces();
+        let mut pieces = self.take_pieces()?;
         while let Some(piece) = if self.newest_first { pieces.next_back() } else { pieces.next() } {
             let left = self.of_piece(piece)?;
             let planned = self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;

@@ -8,10 +8,15 @@ use roaring::RoaringBitmap;
 /// Up to this many offsets two lists are put together as a list.
 pub(super) const LIST_COUNT_MAX: usize = 4096;
 
+/// Up to this many offsets are named as exceptions from a range.
+const FEW: usize = 256;
+
 /// A set of offsets.
 #[derive(Debug, Clone)]
 pub(super) enum Set {
     Range(Range<u32>),
+    /// A range but for a few that are in it, at least one: what is left of a segment without the store's own records.
+    Except(Range<u32>, Vec<u32>),
     /// Ascending, each once.
     List(Vec<u32>),
     Bitmap(RoaringBitmap),
@@ -25,6 +30,7 @@ impl Set {
     pub(super) fn len(&self) -> u64 {
         match self {
             Set::Range(range) => u64::from(range.end.saturating_sub(range.start)),
+            Set::Except(range, few) => range.len() as u64 - few.len() as u64,
             Set::List(list) => list.len() as u64,
             Set::Bitmap(bitmap) => bitmap.len(),
         }
@@ -33,6 +39,7 @@ impl Set {
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Set::Range(range) => range.is_empty(),
+            Set::Except(range, few) => range.len() == few.len(),
             Set::List(list) => list.is_empty(),
             Set::Bitmap(bitmap) => bitmap.is_empty(),
         }
@@ -41,6 +48,7 @@ impl Set {
     pub(super) fn contains(&self, offset: u32) -> bool {
         match self {
             Set::Range(range) => range.contains(&offset),
+            Set::Except(range, few) => range.contains(&offset) && few.binary_search(&offset).is_err(),
             Set::List(list) => list.binary_search(&offset).is_ok(),
             Set::Bitmap(bitmap) => bitmap.contains(offset),
         }
@@ -51,6 +59,11 @@ impl Set {
         match self {
             _ if range.is_empty() => true,
             Set::Range(own) => own.start <= range.start && range.end <= own.end,
+            Set::Except(own, few) => {
+                own.start <= range.start
+                    && range.end <= own.end
+                    && !few.iter().any(|offset| range.contains(offset))
+            }
             Set::List(list) => {
                 list.len() >= range.len() && range.clone().all(|offset| list.binary_search(&offset).is_ok())
             }
@@ -69,6 +82,9 @@ impl Set {
                 bitmap.remove_range(..range.start);
                 bitmap.remove_range(range.end.max(range.start)..);
                 Set::Bitmap(bitmap)
+            }
+            (Set::Except(range, few), other) | (other, Set::Except(range, few)) => {
+                Set::Range(range).and(other).minus(&Set::List(few))
             }
             (Set::Bitmap(a), Set::Bitmap(b)) => Set::Bitmap(a & b),
         }
@@ -97,6 +113,14 @@ impl Set {
                 list.retain(|offset| !other.contains(*offset));
                 Set::List(list)
             }
+            (Set::Range(range), Set::List(list)) if list.len() <= FEW => {
+                let few: Vec<u32> = list.iter().copied().filter(|offset| range.contains(offset)).collect();
+                if few.is_empty() { Set::Range(range) } else { Set::Except(range, few) }
+            }
+            (one, Set::Except(range, few)) => {
+                let back = Set::List(few.iter().copied().filter(|offset| one.contains(*offset)).collect());
+                one.minus(&Set::Range(range.clone())).or(back)
+            }
             (one, Set::Range(range)) => {
                 let mut bitmap = one.into_bitmap();
                 bitmap.remove_range(range.clone());
@@ -120,6 +144,13 @@ impl Set {
                 bitmap.insert_range(range);
                 bitmap
             }
+            Set::Except(range, few) => {
+                let mut bitmap = Set::Range(range).into_bitmap();
+                few.into_iter().for_each(|offset| {
+                    bitmap.remove(offset);
+                });
+                bitmap
+            }
             Set::List(list) => list.into_iter().collect(),
             Set::Bitmap(bitmap) => bitmap,
         }
@@ -128,7 +159,8 @@ impl Set {
     /// The offsets, ascending; or from the last to the first.
     pub(super) fn offsets(self, backwards: bool) -> Offsets {
         let from = match self {
-            Set::Range(range) => From::Range(range),
+            Set::Range(range) => From::Range(range, Vec::new()),
+            Set::Except(range, few) => From::Range(range, few),
             Set::List(list) => From::List(list.into_iter()),
             Set::Bitmap(bitmap) => From::Bitmap(Box::new(bitmap.into_iter())),
         };
@@ -174,7 +206,8 @@ impl fmt::Debug for Offsets {
 }
 
 enum From {
-    Range(Range<u32>),
+    /// All of it but for these.
+    Range(Range<u32>, Vec<u32>),
     List(std::vec::IntoIter<u32>),
     Bitmap(Box<roaring::bitmap::IntoIter>),
 }
@@ -184,8 +217,8 @@ impl Iterator for Offsets {
 
     fn next(&mut self) -> Option<u32> {
         match (&mut self.from, self.backwards) {
-            (From::Range(range), false) => range.next(),
-            (From::Range(range), true) => range.next_back(),
+            (From::Range(range, few), false) => range.find(|offset| few.binary_search(offset).is_err()),
+            (From::Range(range, few), true) => range.rfind(|offset| few.binary_search(offset).is_err()),
             (From::List(list), false) => list.next(),
             (From::List(list), true) => list.next_back(),
             (From::Bitmap(bitmap), false) => bitmap.next(),
@@ -203,8 +236,10 @@ mod tests {
 
     fn random(random: &mut Random) -> Set {
         let start = random.below(20) as u32;
-        match random.below(4) {
+        match random.below(5) {
             0 => Set::none(),
+            4 => Set::Range(start..start + 20)
+                .minus(&Set::List((0..40).filter(|_| random.below(3) == 0).collect())),
             1 => Set::Range(start..start + random.below(20) as u32),
             2 => Set::List((0..40).filter(|_| random.below(4) == 0).collect()),
             _ => Set::Bitmap((0..40).filter(|_| random.below(2) == 0).collect()),

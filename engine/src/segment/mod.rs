@@ -10,6 +10,7 @@ mod check;
 mod contains;
 mod dictionary;
 mod disclose;
+mod evenly;
 mod locator;
 mod posting;
 mod sidecar;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::evenly::{first_not_below, near};
 use super::locator::Located;
 use crate::disk::Mapped;
 use crate::error::Fault;
@@ -277,6 +278,25 @@ impl Sidecar {
         Ok(seqs)
     }
 
+    /// About where among the event ids one with this prefix would stand: so near that a look there has in memory what
+    /// [`Sidecar::find_event_by_prefix`] will need.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn event_id_near(&self, prefix: u64) -> Result<usize, Fault> {
+        let section = self.section(Section::EventIds)?;
+        Ok(near(section, self.meta.event_id_count as usize, prefix))
+    }
+
+    /// Has the memory around a place among the event ids ready.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn touch_event_ids(&self, near: usize) -> Result<(), Fault> {
+        std::hint::black_box(u64_at(self.section(Section::EventIds)?, near.saturating_mul(8)));
+        Ok(())
+    }
+
     /// The bytes of a section, whose checksum is checked at the first call.
     pub(super) fn section(&self, section: Section) -> Result<&[u8], Fault> {
         let bit = 1 << section as u32;
@@ -306,48 +326,6 @@ impl Sidecar {
 pub(super) fn slice(file: &[u8], offset: u64, len: u64) -> &[u8] {
     let range = usize::try_from(offset).ok().zip(usize::try_from(len).ok());
     range.and_then(|(at, len)| file.get(at..at.checked_add(len)?)).unwrap_or_default()
-}
-
-/// The place of the first of `count` ascending integers that is not below `wanted`.
-///
-/// Hashes lie evenly, so where one stands can be told from its value but for a few places; from there the two ends
-/// come together in growing steps. Should they not lie evenly, what is left is halved.
-fn first_not_below(integers: &[u8], count: usize, wanted: u64) -> usize {
-    let (mut low, mut high) = (0, count);
-    let look = |at: usize, low: &mut usize, high: &mut usize| {
-        let value = u64_at(integers, at * 8);
-        if value < wanted {
-            *low = at + 1
-        } else {
-            *high = at
-        }
-        value
-    };
-    let guess = |share: u64, of: usize| ((u128::from(share) * of as u128) >> 64) as usize;
-    if count > 0 {
-        let at = guess(wanted, count);
-        let value = look(at, &mut low, &mut high);
-        let near = if value < wanted {
-            at.saturating_add(guess(wanted - value, count))
-        } else {
-            at.saturating_sub(guess(value - wanted, count))
-        };
-        if (low..high).contains(&near) {
-            look(near, &mut low, &mut high);
-        }
-    }
-    let mut step = 4;
-    while high - low > 2 * step {
-        look(low + step, &mut low, &mut high);
-        if high - low > step {
-            look(high - step, &mut low, &mut high);
-        }
-        step *= 4;
-    }
-    while low < high {
-        look(low + (high - low) / 2, &mut low, &mut high);
-    }
-    low
 }
 
 fn section_of<'a>(file: &'a [u8], footer: &Footer, section: Section) -> Result<&'a [u8], Fault> {
