@@ -50,6 +50,7 @@ Environment:
 
 Exit codes:
     0  clean
+    1  an empty answer, where --exit-status is given
     2  usage, or input that is refused
     3  I/O, permission, a lock, a broken pipe
     4  a version that this release does not know
@@ -85,6 +86,11 @@ pub(crate) enum Command {
     Record(command::record::Args),
     Log(command::log::Args),
     Show(command::show::Args),
+    Query(command::query::Args),
+    Timeline(command::timeline::Args),
+    Control(command::control::Args),
+    Explain(command::explain::Args),
+    Tail(command::tail::Args),
     Sources(command::sources::Args),
     Seal(command::seal::Args),
     Checkpoint(command::checkpoint::Args),

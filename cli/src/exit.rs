@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use indelible::{Class, Error};
+use indelible::{Class, Error, query};
 
 use crate::output;
 
@@ -17,6 +17,8 @@ use crate::output;
 pub(crate) enum Code {
     /// All is well.
     Clean = 0,
+    /// The answer is empty, and `--exit-status` asked to be told.
+    Empty = 1,
     /// The command or its input cannot be understood: a wrong option, a bad event.
     Usage = 2,
     /// The environment refused: I/O, permissions, a lock, a broken pipe.
@@ -69,6 +71,16 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<query::Error> for Failure {
+    fn from(error: query::Error) -> Self {
+        match error {
+            query::Error::Store(error) => Failure::Engine(error),
+            query::Error::Query(problems) => Failure::Usage(format!("this query makes no sense\n{problems}")),
+            other => Failure::Usage(other.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -88,7 +100,7 @@ impl Failure {
     }
 
     /// Whether the reader of our output went away: nobody is left to be told.
-    fn is_broken_pipe(&self) -> bool {
+    pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Failure::Io(_, error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 

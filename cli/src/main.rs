@@ -12,6 +12,7 @@ mod output;
 mod profiles;
 mod progress;
 mod quarantine;
+mod render;
 mod show;
 mod signal;
 

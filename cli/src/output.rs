@@ -10,10 +10,16 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use crate::exit::{Failure, Outcome};
+use crate::render::{Cell, Grid, Pager};
+
+/// Columns of a terminal that does not say how wide it is.
+const WIDTH_DEFAULT: usize = 80;
 
 /// Stdout, buffered. [`Out::finish`] must be called: what was not flushed has not been said.
 pub(crate) struct Out {
+    /// Dropped before the pager, which then sees the end.
     sink: io::BufWriter<Box<dyn Write>>,
+    pager: Option<Pager>,
     terminal: bool,
     colour: bool,
 }
@@ -25,9 +31,35 @@ impl Out {
         let terminal = stdout.is_terminal();
         Out {
             sink: io::BufWriter::with_capacity(64 << 10, Box::new(stdout)),
+            pager: None,
             terminal,
             colour: terminal && wants_colour(),
         }
+    }
+
+    /// The process's stdout; on a terminal through the user's pager.
+    pub(crate) fn paged() -> Self {
+        let mut out = Out::stdout();
+        if let Some((pager, stdin)) = out.terminal.then(Pager::start).flatten() {
+            out.sink = io::BufWriter::with_capacity(64 << 10, Box::new(stdin));
+            out.pager = Some(pager);
+        }
+        out
+    }
+
+    /// Whether a pager shows what is written.
+    pub(crate) fn is_paged(&self) -> bool {
+        self.pager.is_some()
+    }
+
+    /// How many columns a line may have: as many as `COLUMNS` or the terminal says; piped, as many as it likes.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let of_terminal = || {
+            let size = terminal_size::terminal_size_of(io::stdout());
+            size.map_or(WIDTH_DEFAULT, |(width, _)| usize::from(width.0))
+        };
+        said.filter(|columns| *columns > 0).or_else(|| self.terminal.then(of_terminal))
     }
 
     /// Whether a person is looking.
@@ -89,6 +121,8 @@ pub(crate) enum Colour {
     Bad,
     /// A heading.
     Strong,
+    /// It is there for those who look for it.
+    Faint,
 }
 
 fn paint(wanted: bool, colour: Colour, word: &str) -> String {
@@ -101,6 +135,7 @@ fn paint(wanted: bool, colour: Colour, word: &str) -> String {
         Colour::Notice => "33",
         Colour::Bad => "31",
         Colour::Strong => "1",
+        Colour::Faint => "2",
     };
     format!("\u{1b}[{code}m{word}\u{1b}[0m")
 }
@@ -218,6 +253,35 @@ pub(crate) fn length(bytes: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// How long something took, for people, from nanoseconds: its two greatest units, as in `2m05s`; what is shorter than a
+/// second has one, as `340ms` or `15µs`.
+pub(crate) fn span(ns: i64) -> String {
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let sign = if ns < 0 { "-" } else { "" };
+    let ns = ns.unsigned_abs();
+    let seconds = ns / 1_000_000_000;
+    let Some(first) = UNITS.iter().position(|(_, unit)| seconds >= *unit) else {
+        return match ns {
+            0 => "0s".to_owned(),
+            1..1_000 => format!("{sign}{ns}ns"),
+            1_000..1_000_000 => format!("{sign}{}µs", ns / 1_000),
+            _ => format!("{sign}{}ms", ns / 1_000_000),
+        };
+    };
+    let mut text = sign.to_owned();
+    let mut rest = seconds;
+    for (at, (name, unit)) in UNITS.iter().enumerate().skip(first).take(2) {
+        let amount = rest / unit;
+        rest %= unit;
+        let _ = match at {
+            at if at == first => write!(text, "{amount}{name}"),
+            _ if amount > 0 => write!(text, "{amount:02}{name}"),
+            _ => Ok(()),
+        };
+    }
+    text
+}
+
 /// How long ago something was, for people, from nanoseconds: `12 s ago`, `3 days ago`.
 pub(crate) fn age(ns: i64) -> String {
     let seconds = u64::try_from(ns / 1_000_000_000).unwrap_or(0);
@@ -229,39 +293,27 @@ pub(crate) fn age(ns: i64) -> String {
     }
 }
 
-/// Rows in columns as wide as their widest word; all but the last column are padded.
+/// Rows in columns as wide as their widest word.
 pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     /// A table with these headings.
     pub(crate) fn new(headings: &[&str]) -> Self {
-        Table { rows: vec![headings.iter().map(|word| (*word).to_owned()).collect()] }
+        Table { rows: vec![headings.iter().map(|word| Cell::words(word)).collect()] }
     }
 
     /// Adds a row; words of others are escaped.
     pub(crate) fn row(&mut self, words: impl IntoIterator<Item = String>) {
-        self.rows.push(words.into_iter().map(|word| escape(word.as_bytes()).into_owned()).collect());
+        self.rows.push(words.into_iter().map(|word| Cell::words(&word)).collect());
     }
 
     /// Writes the table.
     pub(crate) fn print(&self, out: &mut Out) -> Outcome<()> {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns)
-            .map(|at| self.rows.iter().filter_map(|row| row.get(at)).map(|word| word.chars().count()).max())
-            .map(Option::unwrap_or_default)
-            .collect();
+        let grid = Grid::of(&self.rows, None);
         for (number, row) in self.rows.iter().enumerate() {
-            let mut line = String::new();
-            for (at, word) in row.iter().enumerate() {
-                if at + 1 == row.len() {
-                    line.push_str(word);
-                } else {
-                    let _ = write!(line, "{word:width$}  ", width = widths.get(at).copied().unwrap_or(0));
-                }
-            }
-            let line = line.trim_end();
+            let line = grid.line(row);
             if number == 0 {
                 out.line(out.paint(Colour::Strong, line))?;
             } else {
@@ -314,6 +366,22 @@ mod tests {
         for (number, expected) in table {
             assert_eq!(count(number), expected);
         }
+        let table = [
+            (0, "0s"),
+            (340, "340ms"),
+            (1_500, "1s"),
+            (12_345, "12s"),
+            (60_000, "1m"),
+            (125_000, "2m05s"),
+            (3_600_000, "1h"),
+            (378_000, "6m18s"),
+            (90_000_000, "1d01h"),
+            (-5_000, "-5s"),
+        ];
+        for (millis, expected) in table {
+            assert_eq!(span(millis * 1_000_000), expected);
+        }
+        assert_eq!((span(15_935), span(-7)), ("15µs".to_owned(), "-7ns".to_owned()));
         let table =
             [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB")];
         for (bytes, expected) in table {

@@ -1,8 +1,12 @@
 //! A progress bar on a terminal, and nothing anywhere else.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use indelible::answer::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
@@ -21,6 +25,11 @@ impl Progress {
             "{spinner} {bytes} {bytes_per_sec} {msg} {elapsed}"
         };
         Self::new(total, style)
+    }
+
+    /// A bar over `total` records.
+    pub(crate) fn records(total: u64) -> Self {
+        Self::new(Some(total), "{wide_bar} {human_pos}/{human_len} records {per_sec} eta {eta}")
     }
 
     fn new(total: Option<u64>, template: &str) -> Self {
@@ -65,5 +74,60 @@ impl Progress {
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// So long nobody is told that an answer takes its time.
+const PATIENCE: Duration = Duration::from_millis(700);
+/// How often it is told how far it is.
+const INTERVAL: Duration = Duration::from_millis(150);
+
+/// Shows how far a search is while its rows are waited for.
+pub(crate) struct Waiting {
+    /// Its end is the end of the thread.
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
+    /// Whether rows go to the terminal too, so that the first of them ends the waiting.
+    until_first_row: bool,
+}
+
+impl Waiting {
+    /// Starts to wait, where a person is there to see it.
+    pub(crate) fn for_answer(watch: &Arc<Watch>, until_first_row: bool) -> Self {
+        let mut waiting = Waiting { thread: None, until_first_row };
+        if !std::io::stderr().is_terminal() {
+            return waiting;
+        }
+        let (end, ended) = channel::<()>();
+        let watch = Arc::clone(watch);
+        let show = move || {
+            if ended.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let bar = Progress::records(0);
+            while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let (passed, total) = watch.progress();
+                bar.of(passed, total);
+            }
+            bar.finish();
+        };
+        // Without the thread the answer is as good.
+        let thread = std::thread::Builder::new().name("progress".into()).spawn(show);
+        waiting.thread = thread.ok().map(|thread| (end, thread));
+        waiting
+    }
+
+    /// A row has come.
+    pub(crate) fn row(&mut self) {
+        if self.until_first_row {
+            self.finish();
+        }
+    }
+
+    /// The waiting is over; nothing is drawn from here on.
+    pub(crate) fn finish(&mut self) {
+        if let Some((end, thread)) = self.thread.take() {
+            drop(end);
+            let _ = thread.join();
+        }
     }
 }

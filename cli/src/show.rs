@@ -44,20 +44,32 @@ impl Shower {
 
     /// Writes one record as one line.
     pub(crate) fn show(&self, out: &mut Out, record: &Record) -> Outcome<()> {
-        let Some(tied) = &record.integrity else { return out.bytes(&record.body) };
-        let integrity = Integrity {
-            seq: record.seq,
-            received_at: record.received_at.to_string(),
-            prev_hash: tied.predecessor.to_string(),
-            hash: tied.leaf.to_string(),
-            segment: record.segment.0,
-            sig_alg: (record.seq < self.signed).then_some("Ed25519"),
-            labels: &record.labels,
-        };
-        let tail = serde_json::to_vec(&integrity).unwrap_or_default();
+        if record.integrity.is_none() {
+            return out.bytes(&record.body);
+        }
+        let tail = integrity(record, self.sig_alg(record.seq));
         let line = [b"{\"event\":", &record.body[..], b",\"integrity\":", &tail, b"}"].concat();
         out.bytes(&line)
     }
+
+    /// The algorithm of the checkpoint that covers a record, where one does.
+    pub(crate) fn sig_alg(&self, seq: u64) -> Option<&'static str> {
+        (seq < self.signed).then_some("Ed25519")
+    }
+}
+
+/// What ties a record into the log, as JSON; nothing but null for a record that was read without it.
+pub(crate) fn integrity(record: &Record, sig_alg: Option<&str>) -> Vec<u8> {
+    let integrity = record.integrity.as_ref().map(|tied| Integrity {
+        seq: record.seq,
+        received_at: record.received_at.to_string(),
+        prev_hash: tied.predecessor.to_string(),
+        hash: tied.leaf.to_string(),
+        segment: record.segment.0,
+        sig_alg,
+        labels: &record.labels,
+    });
+    serde_json::to_vec(&integrity).unwrap_or_default()
 }
 
 /// How many records the store's latest checkpoint covers, as the checkpoint says; nobody has checked it here.

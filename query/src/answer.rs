@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use indelible_engine::answer::Watch;
 use indelible_engine::filter::{Field, Filter, Glob, Test};
-use indelible_engine::{Snapshot, Timestamp};
+use indelible_engine::{Seq, Snapshot, Timestamp};
 
 use crate::ast::{self, Operand};
 use crate::controls::{Controls, NoControls};
@@ -29,6 +30,8 @@ pub struct Options<'o> {
     pub now: Timestamp,
     /// Whether the store's own records are among the answers, named or not.
     pub all: bool,
+    /// Only records in this range of seqs are looked at; what `preceded by` looks for may stand anywhere.
+    pub seqs: Range<Seq>,
     /// What all stages together may hold, in bytes.
     pub held_max: usize,
     /// The catalogue of controls, and which events are evidence of each.
@@ -40,16 +43,18 @@ pub struct Options<'o> {
 impl Options<'_> {
     /// The usual options at this time.
     pub fn at(now: Timestamp) -> Options<'static> {
-        Options { now, all: false, held_max: HELD_MAX_DEFAULT, controls: &NoControls, watch: Arc::default() }
+        let (seqs, held_max) = (0..Seq::MAX, HELD_MAX_DEFAULT);
+        Options { now, all: false, seqs, held_max, controls: &NoControls, watch: Arc::default() }
     }
 }
 
 impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { now, all, held_max, watch, .. } = self;
+        let Options { now, all, seqs, held_max, watch, .. } = self;
         f.debug_struct("Options")
             .field("now", now)
             .field("all", all)
+            .field("seqs", seqs)
             .field("held_max", held_max)
             .field("watch", watch)
             .finish_non_exhaustive()
@@ -143,7 +148,10 @@ impl Query {
             parameters: Some(&self.parameters),
             is_check: false,
         };
-        let (plan, warnings) = resolve(&self.text, &self.tree, &setting)?;
+        let (mut plan, warnings) = resolve(&self.text, &self.tree, &setting)?;
+        if let Base::Search(_, seqs) = &mut plan.base {
+            *seqs = seqs.start.max(options.seqs.start)..seqs.end.min(options.seqs.end);
+        }
         let context =
             Arc::new(Context::new(snapshot, &self.vocabulary, Arc::clone(&options.watch), options.held_max));
         warnings.into_iter().for_each(|warning| context.warn(warning));

@@ -4,18 +4,23 @@ pub(crate) mod append;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
+pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod prove;
+pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod recover;
 pub(crate) mod seal;
 pub(crate) mod show;
 pub(crate) mod sources;
 pub(crate) mod stats;
+pub(crate) mod tail;
+pub(crate) mod timeline;
 pub(crate) mod verify;
 pub(crate) mod verify_proof;
 
@@ -31,6 +36,11 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Record(args) => record::run(store, args),
         Command::Log(args) => log::run(store, args),
         Command::Show(args) => show::run(store, args),
+        Command::Query(args) => query::run(store, args),
+        Command::Timeline(args) => timeline::run(store, args),
+        Command::Control(args) => control::run(store, args),
+        Command::Explain(args) => explain::run(store, args),
+        Command::Tail(args) => tail::run(store, args),
         Command::Sources(args) => sources::run(store, args),
         Command::Seal(args) => seal::run(store, args),
         Command::Checkpoint(args) => checkpoint::run(store, args),

@@ -2,12 +2,17 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 26] = [
     "init",
     "append",
     "record",
     "log",
     "show",
+    "query",
+    "timeline",
+    "control",
+    "explain",
+    "tail",
     "sources",
     "sources list",
     "sources show",

@@ -6,6 +6,7 @@ mod commands;
 mod help;
 mod input;
 mod proofs;
+mod questions;
 mod terminal;
 
 use std::io::Write;
@@ -104,7 +105,7 @@ impl Site {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(args).current_dir(self.dir.path());
-        for name in ["XDG_CONFIG_HOME", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE"] {
+        for name in ["XDG_CONFIG_HOME", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE", "PAGER", "LESS"] {
             command.env_remove(name);
         }
         command
@@ -128,13 +129,19 @@ impl Site {
 
     /// What differs from run to run, made the same: paths, hashes, times, keys, sizes.
     pub(crate) fn settled(&self, text: &str) -> String {
+        let times = regex::Regex::new(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").unwrap();
+        self.settled_but_for_times(&times.replace_all(text, "[time]"))
+    }
+
+    /// The same, with the times of events as they are; those of commits go.
+    pub(crate) fn settled_but_for_times(&self, text: &str) -> String {
         let text = text.replace(&self.dir.path().display().to_string(), "[dir]");
         let rules = [
+            (r#""received_at":"[^"]+""#, "\"received_at\":\"[time]\""),
             (r"\b[0-9a-f]{64}\b", "[hash]"),
             (r"\b[0-9a-f]{32}\b", "[id]"),
             (r"\b[0-9a-f]{16}\b", "[digest]"),
             (r"(?m)^[A-Za-z0-9+/]{43}=$", "[root]"),
-            (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
             (r"\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", "+[key]"),
             (r"(?m)^(— \S+ )\S+$", "${1}[signature]"),
             (r"\b\d+\.\d s\b", "[seconds]"),

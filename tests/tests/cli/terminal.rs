@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -11,15 +11,21 @@ use super::Site;
 
 /// Runs the program with its output on a terminal; all that it wrote there.
 fn on_terminal(site: &Site, args: &[&str], no_color: bool) -> Vec<u8> {
+    let mut command = site.command(args);
+    command.env("PAGER", "cat");
+    if no_color {
+        command.env("NO_COLOR", "1");
+    }
+    show(command)
+}
+
+/// Runs a command with its output on a terminal; all that it wrote there.
+fn show(mut command: Command) -> Vec<u8> {
     let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&control).unwrap();
     unlockpt(&control).unwrap();
     let name = ptsname(&control, Vec::new()).unwrap().into_string().unwrap();
     let open = || File::options().read(true).write(true).open(&name).unwrap();
-    let mut command = site.command(args);
-    if no_color {
-        command.env("NO_COLOR", "1");
-    }
     let mut child = command.stdin(Stdio::null()).stdout(open()).stderr(open()).spawn().unwrap();
     // Ours must be closed, or reading never ends.
     drop(command);
@@ -94,4 +100,42 @@ fn a_person_is_told_what_was_appended() {
     site.write("events.jsonl", super::events(5));
     let shown = String::from_utf8(on_terminal(&site, &["append", "events.jsonl"], true)).unwrap();
     assert!(shown.contains("appended 5 events"), "{shown:?}");
+}
+
+#[test]
+fn answers_on_a_terminal_hold_nothing_raw_and_go_through_the_pager() {
+    let site = Site::with_store();
+    let event =
+        "{\"kind\":\"a\u{9b}31m\",\"run_id\":\"r\",\"x\":\"\u{202e}\",\"actor\":{\"id\":\"b\\u001b[2J\"}}";
+    site.feed(&["append"], format!("{event}\n").as_bytes()).ends(0);
+    for format in ["table", "jsonl", "json", "csv", "markdown", "raw"] {
+        for query in
+            [&["timeline", "run", "r"][..], &["query", "run = r"], &["query", "run = r | fields x, kind"]]
+        {
+            if format == "raw" && query.last().is_some_and(|text| text.contains("fields")) {
+                continue;
+            }
+            let args = [query, &["--format", format]].concat();
+            let shown = on_terminal(&site, &args, true);
+            assert_eq!(control_characters(&shown), [], "{args:?}: {}", shown.escape_ascii());
+            assert!(!shown.is_empty(), "{args:?}");
+        }
+    }
+    let mut command = site.command(&["timeline", "run", "r"]);
+    command.env("PAGER", "sed s/^/paged:/").env("COLUMNS", "60");
+    let shown = String::from_utf8(show(command)).unwrap();
+    assert!(shown.lines().filter(|line| line.starts_with("paged:")).count() > 2, "{shown:?}");
+    let mut command = site.command(&["timeline", "run", "r", "--no-pager"]);
+    command.env("PAGER", "sed s/^/paged:/");
+    assert!(!String::from_utf8(show(command)).unwrap().contains("paged:"));
+}
+
+#[test]
+fn whoever_leaves_the_pager_has_seen_enough() {
+    let site = Site::with_events(20_000);
+    let mut command = site.command(&["query", "n >= 0", "--exit-status"]);
+    command.env("PAGER", "head -n 1");
+    let shown = String::from_utf8(show(command)).unwrap();
+    assert!(!shown.contains("error"), "{shown:?}");
+    assert!(shown.contains("seq"), "{shown:?}");
 }

@@ -1,0 +1,27 @@
+//! `indelible control`: the evidence of a control.
+
+use std::path::Path;
+
+use super::query::{Asking, answer};
+use crate::exit::Outcome;
+
+/// The evidence of a control: what was labelled with it, names it, or is mapped to it
+///
+/// The column `via` says which of these. Ids are known in the spellings that people use.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  indelible control SOC2:CC6.1 during 2026-Q1
+  indelible control 'SOC2:CC6.* since 90d | count by control, agent'
+  indelible control SOC2:CC8.1, PCI-DSS:6.5.1 where agent = ops-agent-3")]
+pub(crate) struct Args {
+    /// One id or several, and more of the query
+    #[arg(value_name = "ID [QUERY]", required = true, allow_negative_numbers = true)]
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+}
+
+/// Prints the evidence.
+pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
+    answer(store, &format!("control {}", args.words.join(" ")), &args.asking)
+}
