@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Verify(command::verify::Args),
     Prove(command::prove::Args),
     VerifyProof(command::verify_proof::Args),
+    Publish(command::publish::Args),
+    Monitor(command::monitor::Args),
     Stats(command::stats::Args),
     Doctor(command::doctor::Args),
     Backup(command::backup::Args),

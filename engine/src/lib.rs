@@ -37,5 +37,5 @@ pub use log::seal::SealedSegment;
 pub use log::{Recovery, Sync};
 pub use store::{
     CheckpointSigner, FileSigner, Integrity, Masking, OnDuplicate, Options, Outcome, Prepared, ProvenRecord,
-    Receipt, Record, Records, SegmentInfo, Snapshot, Source, Store, Totals,
+    Receipt, Record, Records, Resource, SegmentInfo, Snapshot, Source, Store, Totals,
 };

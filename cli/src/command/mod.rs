@@ -11,7 +11,9 @@ pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod monitor;
 pub(crate) mod prove;
+pub(crate) mod publish;
 pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod recover;
@@ -47,6 +49,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Verify(args) => verify::run(store, args),
         Command::Prove(args) => prove::run(store, args),
         Command::VerifyProof(args) => verify_proof::run(args),
+        Command::Publish(args) => publish::run(store, args),
+        Command::Monitor(args) => monitor::run(args),
         Command::Stats(args) => stats::run(store, args),
         Command::Doctor(args) => doctor::run(store, args),
         Command::Backup(args) => backup::run(store, args),

@@ -49,7 +49,7 @@ impl<'a> LogNodes<'a> {
     }
 
     /// The roots of `count` whole groups of a cached level, from `first` on; `level` 0 are the leaves.
-    fn run(&self, level: u8, first: u64, count: u64) -> Result<Vec<Hash>> {
+    pub(crate) fn run(&self, level: u8, first: u64, count: u64) -> Result<Vec<Hash>> {
         if level == 0 {
             return self.leaves(first..first + count);
         }

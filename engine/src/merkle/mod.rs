@@ -11,9 +11,11 @@ mod reader;
 mod search;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 pub use frontier::{Frontier, root};
 pub use multi::{multi_proof, verify_multi};
 pub use proof::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 pub use reader::{Leaves, NoSuchNode, NodeReader, frontier_at, root_at};
 pub use search::{SearchStep, Searched, search_proof, search_root, verify_search};
+pub use tile::{TILE_WIDTH, Tile, TileError, TileNodes};

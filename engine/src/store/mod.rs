@@ -11,6 +11,7 @@ mod find;
 mod options;
 mod prepare;
 mod prove;
+mod publish;
 mod receipt;
 mod snapshot;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use checkpoint::{CheckpointSigner, FileSigner};
 pub use options::Options;
 pub use prepare::{Masking, Prepared, Source};
 pub use prove::ProvenRecord;
+pub use publish::Resource;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 pub use totals::Totals;

@@ -83,7 +83,7 @@ impl Snapshot {
     }
 
     /// What a note states, where it is of this log and not ahead of it.
-    fn own_checkpoint(&self, note: &Note) -> Result<Checkpoint> {
+    pub(super) fn own_checkpoint(&self, note: &Note) -> Result<Checkpoint> {
         let stated = Checkpoint::decode(note.text())?;
         let refuse = |reason: String| Err(Error::RolledBack { reason });
         if stated.origin != self.inner.origin.as_str() {

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 28] = [
     "init",
     "append",
     "record",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 26] = [
     "verify",
     "prove",
     "verify-proof",
+    "publish",
+    "monitor",
     "stats",
     "doctor",
     "backup",

@@ -6,6 +6,7 @@ mod commands;
 mod help;
 mod input;
 mod proofs;
+mod publishing;
 mod questions;
 mod terminal;
 
