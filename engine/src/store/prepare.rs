@@ -62,7 +62,7 @@ impl Prepared {
                 masked.event.into_owned()
             }
         };
-        let mut fields = Fields::default();
+        let mut fields = Fields::with_room();
         profile.extract(&body, &mut fields)?;
         Ok(Prepared { source: Arc::clone(&source.0), labels, body, fields })
     }
