@@ -3,8 +3,8 @@
 //! ```text
 //! cargo bench -p indelible-benches --bench queries -- [--events N] [--rounds N] [--only NAME] [--alone]
 //! ```
-//! Each question is asked with many parameters, in turns by each contender; what is printed are percentiles over all
-//! that was asked. Contenders must agree on every answer. The stores are kept below the bench directory and used
+//! Each question is asked with many parameters, round by round, in turns by each contender; what is printed are
+//! percentiles over all that was asked. Contenders must agree on every answer. The stores are kept below the bench directory and used
 //! again by the next run.
 #![allow(clippy::print_stdout, reason = "the tables are for whoever runs this")]
 
@@ -127,30 +127,26 @@ fn main() -> Result {
             continue;
         }
         let mut samples = vec![Vec::new(); contenders.len()];
-        let mut rows = Vec::new();
+        let mut first: Vec<Answer> = Vec::new();
+        // Each asks all its questions in a row: what is measured is a process that is warm.
         for round in 0..=arguments.rounds {
-            for question in &asked {
-                let mut first = None;
-                for (contender, samples) in contenders.iter_mut().zip(&mut samples) {
+            for (contender, samples) in contenders.iter_mut().zip(&mut samples) {
+                let mut answers = Vec::with_capacity(asked.len());
+                for question in &asked {
                     let start = Instant::now();
-                    let answer = contender.ask(question)?;
+                    answers.push(contender.ask(question)?);
                     if round > 0 {
                         samples.push(start.elapsed().as_nanos() as f64 / 1000.0);
-                        rows.push(answer.rows);
                     }
-                    match &first {
-                        None => first = Some(answer),
-                        Some(first) if *first == answer => {}
-                        Some(first) => {
-                            let other = contender.name();
-                            return Err(
-                                format!("{question:?}: {first:?}, and {other} says {answer:?}").into()
-                            );
-                        }
-                    }
+                }
+                if first.is_empty() {
+                    first = answers;
+                } else if first != answers {
+                    return Err(format!("{name}: {} answers otherwise", contender.name()).into());
                 }
             }
         }
+        let mut rows: Vec<u64> = first.iter().map(|answer| answer.rows).collect();
         rows.sort_unstable();
         for (contender, mut samples) in contenders.iter().zip(samples) {
             samples.sort_by(f64::total_cmp);

@@ -37,7 +37,7 @@ impl Hit {
     /// The record at a place of a stretch.
     pub(super) fn new(stretch: &Arc<Stretch>, place: Place) -> Result<Hit, Fault> {
         let Place { seq, received_at, at, frame } = place;
-        let bytes = frame.as_ref().map_or_else(|| stretch.text.bytes(), |frame| frame);
+        let bytes = frame.as_deref().unwrap_or_else(|| stretch.text.bytes());
         let (record, body) = FrameRecord::decode(bytes.get(at.clone()).unwrap_or_default())?;
         if record.encoded_len() != at.len() {
             return Err(Fault::damaged(0, "record length", at.len(), record.encoded_len()));
@@ -60,7 +60,7 @@ impl Hit {
     }
 
     fn bytes(&self) -> &[u8] {
-        let bytes = self.frame.as_ref().map_or_else(|| self.stretch.text.bytes(), |frame| frame);
+        let bytes = self.frame.as_deref().unwrap_or_else(|| self.stretch.text.bytes());
         bytes.get(self.record_at..).unwrap_or_default()
     }
 

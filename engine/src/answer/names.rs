@@ -98,6 +98,7 @@ fn at_times(planner: &Planner<'_>, test: &TermTest, passes: bool, records: Set) 
 fn passing(planner: &Planner<'_>, field: &Field<'_>, test: &TermTest) -> Result<Set, Trouble> {
     let mut set = Set::none();
     each_passing(field, test, |ordinal, term| {
+        planner.watch.check()?;
         let posting = field.posting(ordinal)?;
         let found = planner.set(field.name(), term.bytes, posting)?;
         set = std::mem::replace(&mut set, Set::none()).or(found);
@@ -106,12 +107,15 @@ fn passing(planner: &Planner<'_>, field: &Field<'_>, test: &TermTest) -> Result<
     Ok(set)
 }
 
+/// A term's bytes, and the records that carry it.
+pub(super) type OfTerm<'t, 'a> = (&'t [u8], Posting<'a>);
+
 /// The postings of the terms that pass, where these are few and known: they name just the records that match.
 pub(super) fn postings<'a, 't>(
     planner: &Planner<'a>,
     name: &str,
     test: &'t TermTest,
-) -> Result<Option<Vec<(&'t [u8], Posting<'a>)>>, Trouble> {
+) -> Result<Option<Vec<OfTerm<'t, 'a>>>, Trouble> {
     let TermTest::OneOf(terms, globs) = test else { return Ok(None) };
     if !globs.is_empty() || planner.stretch.is_untermed(name) {
         return Ok(None);

@@ -137,7 +137,7 @@ impl<'a> Planner<'a> {
                 match names::postings(self, self.matcher.name(*name), test)?.as_deref() {
                     None => count,
                     Some([(term, posting)]) => {
-                        let part = Part::Posting(self.matcher.name(*name), *term, *posting);
+                        let part = Part::Posting(self.matcher.name(*name), term, *posting);
                         return Ok((u64::from(posting.count()), part));
                     }
                     Some(postings) => postings.iter().map(|(_, posting)| u64::from(posting.count())).sum(),

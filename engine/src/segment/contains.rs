@@ -39,22 +39,37 @@ enum Form<'a> {
 pub(super) fn retain(bitmap: &[u8], offsets: &mut Vec<u32>) -> Option<()> {
     let (mut kept, mut at) = (0, 0);
     each(bitmap, |container| {
-        while offsets.get(at).is_some_and(|offset| offset >> 16 < container.key) {
-            at += 1;
-        }
-        while let Some(&offset) = offsets.get(at).filter(|offset| **offset >> 16 == container.key) {
-            if container.form.contains(offset as u16)
-                && let Some(place) = offsets.get_mut(kept)
-            {
-                *place = offset;
-                kept += 1;
-            }
-            at += 1;
-        }
+        let rest = offsets.get(at..).unwrap_or_default();
+        let start = at + rest.partition_point(|offset| offset >> 16 < container.key);
+        at = start
+            + offsets
+                .get(start..)
+                .unwrap_or_default()
+                .partition_point(|offset| offset >> 16 == container.key);
+        // One loop for each form, not one that asks for the form each time.
+        kept = match container.form {
+            Form::Bits(bits) => keep(offsets, start..at, kept, |low| {
+                bits.get(usize::from(low) / 8).is_some_and(|bits| bits >> (low % 8) & 1 == 1)
+            }),
+            form => keep(offsets, start..at, kept, |low| form.contains(low)),
+        };
         at < offsets.len()
     })?;
     offsets.truncate(kept);
     Some(())
+}
+
+/// Moves those of `range` whose lower half is wanted to `kept` and behind; where these end.
+fn keep(offsets: &mut [u32], range: Range<usize>, mut kept: usize, wanted: impl Fn(u16) -> bool) -> usize {
+    for at in range {
+        let Some(&offset) = offsets.get(at) else { break };
+        // Written in any case: whether it stays is no branch, which could not be foretold.
+        if let Some(place) = offsets.get_mut(kept) {
+            *place = offset;
+        }
+        kept += usize::from(wanted(offset as u16));
+    }
+    kept
 }
 
 /// The offsets of the bitmap, which are about `count`.
