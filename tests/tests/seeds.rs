@@ -56,6 +56,11 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     for shipped in shipped() {
         add(&format!("profile/seed-{}", shipped.name), shipped.text.as_bytes().to_vec());
     }
+    // The examples of the language's page.
+    let page = include_str!("../../docs/QUERY.md");
+    for (index, question) in page.lines().filter_map(|line| line.strip_prefix("> ")).enumerate() {
+        add(&format!("query/seed-{index}"), question.as_bytes().to_vec());
+    }
     seeds
 }
 
