@@ -5,8 +5,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use indelible_engine::answer::Watch;
+use indelible_engine::answer::{Search, Watch};
 use indelible_engine::filter::{Field, Filter, Glob, Test};
+use indelible_engine::source::Path;
 use indelible_engine::{Seq, Snapshot, Timestamp};
 
 use crate::ast::{self, Operand};
@@ -217,45 +218,46 @@ impl Answer {
 
     /// Warns of fields that say nothing, and of such as could not always be read.
     fn look_back(&self) -> Result<()> {
-        let Base::Search(_, seqs) = &self.plan.base else { return Ok(()) };
-        let search = |filter: &Filter| -> Result<_> {
-            let search = self.context.snapshot.search(filter)?.within(seqs.clone());
-            Ok(search.watched_by(Arc::clone(&self.context.watch)))
-        };
+        let Base::Search(filter, seqs) = &self.plan.base else { return Ok(()) };
         for source in &self.plan.fields {
-            let Some(field) = source.field() else { continue };
-            let asks = |test| Filter::Field(field.clone(), test);
-            match (source, &field) {
-                (Source::Name(name), _) => {
-                    if search(&asks(Test::Exists))?.total()? == 0 {
-                        self.context.warn(format!("no event in range has the field `{name}`"));
-                    }
-                    let unreadable = search(&asks(Test::Unreadable))?.total()?;
-                    if unreadable > 0 {
-                        self.context.warn(format!(
-                            "events in range whose `{name}` could not be read: {unreadable} (unreadable({name}) finds them)"
-                        ));
-                    }
-                }
+            match source {
+                Source::Name(name) => self.look_at_name(name, seqs)?,
                 // To find out costs a look at the events: only where the answer would be silent otherwise.
-                (Source::Path(path), Field::Path(_)) if self.is_empty => {
-                    if search(&asks(Test::Exists))?.next().transpose()?.is_none() {
-                        let names: Vec<&str> = self.context.vocabulary.names().collect();
-                        let path = path.to_string();
-                        let meant = nearest(&path, names.iter().copied())
-                            .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-                        self.context.warn(format!("no event in range has anything at `{path}`{meant}"));
-                    }
-                }
+                Source::Path(path) if self.is_empty => self.look_at_path(path, seqs)?,
                 _ => {}
             }
         }
-        if self.is_empty
-            && let Base::Search(filter, _) = &self.plan.base
-        {
-            self.suggest_values(filter)?;
+        if self.is_empty { self.suggest_values(filter) } else { Ok(()) }
+    }
+
+    fn look_at_name(&self, name: &str, seqs: &Range<Seq>) -> Result<()> {
+        let asks = |test| Filter::Field(Field::Name(name.to_owned()), test);
+        if self.search(&asks(Test::Exists), seqs)?.total()? == 0 {
+            self.context.warn(format!("no event in range has the field `{name}`"));
+        }
+        let unreadable = self.search(&asks(Test::Unreadable), seqs)?.total()?;
+        if unreadable > 0 {
+            self.context.warn(format!(
+                "events in range whose `{name}` could not be read: {unreadable} (unreadable({name}) finds them)"
+            ));
         }
         Ok(())
+    }
+
+    fn look_at_path(&self, path: &Path, seqs: &Range<Seq>) -> Result<()> {
+        let exists = Filter::Field(Field::Path(path.clone()), Test::Exists);
+        if self.search(&exists, seqs)?.next().transpose()?.is_none() {
+            let path = path.to_string();
+            let meant = nearest(&path, self.context.vocabulary.names());
+            let meant = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+            self.context.warn(format!("no event in range has anything at `{path}`{meant}"));
+        }
+        Ok(())
+    }
+
+    fn search(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<Search> {
+        let search = self.context.snapshot.search(filter)?.within(seqs.clone());
+        Ok(search.watched_by(Arc::clone(&self.context.watch)))
     }
 
     /// Says of values that no event has which one may have been meant.

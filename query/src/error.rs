@@ -91,7 +91,7 @@ impl std::error::Error for Problems {}
 
 /// Writes the line that a problem is in, and below it carets and what is wrong.
 fn mark(f: &mut fmt::Formatter<'_>, text: &str, problem: &Problem) -> fmt::Result {
-    let at = |place: usize| text.floor_char_boundary(place.min(text.len()));
+    let at = |place: usize| (0..=place.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let (start, end) = (at(problem.span.start), at(problem.span.end));
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
