@@ -132,7 +132,8 @@ fn write(store: &Store, random: &mut Random, count: u64) {
 
 /// A store of several sealed segments and an active one.
 fn random_store(dir: &FsPath, random: &mut Random) -> Store {
-    let options = Options::new("test.example/answers").allocate_len(64 << 10);
+    // Short enough that the active segment has parts.
+    let options = Options::new("test.example/answers").allocate_len(64 << 10).segment_len(256 << 10);
     let store = Store::create(dir, options).unwrap();
     for _ in 0..random.below(4) {
         let count = 1 + random.below(120);
@@ -437,6 +438,37 @@ fn a_damaged_or_missing_sidecar_costs_time_and_changes_no_answer() {
     for _ in 0..10 {
         check(&store.snapshot().unwrap(), &random_filter(&mut random, 2, 100), &mut random);
     }
+}
+
+#[test]
+fn a_damaged_or_missing_part_changes_no_answer() {
+    let mut random = Random(15);
+    let dir = tempfile::tempdir().unwrap();
+    let store = random_store(dir.path(), &mut random);
+    write(&store, &mut random, 400);
+    store.close().unwrap();
+    let is_part = |path: &std::path::PathBuf| path.to_string_lossy().contains(".part-");
+    let names = std::fs::read_dir(dir.path().join("log")).unwrap();
+    let parts: Vec<_> = names.map(|entry| entry.unwrap().path()).filter(is_part).collect();
+    assert!(parts.len() > 2, "{} parts", parts.len());
+    let mut ask = |times: usize| {
+        let store = Store::open(dir.path(), Options::default().read_only(true)).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        for _ in 0..times {
+            check(&snapshot, &random_filter(&mut random, 2, snapshot.tree_size()), &mut random);
+        }
+    };
+    ask(20);
+    let part = &parts[parts.len() / 2];
+    let whole = std::fs::read(part).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 12) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        std::fs::write(part, &bytes).unwrap();
+        ask(3);
+    }
+    parts.iter().for_each(|part| std::fs::remove_file(part).unwrap());
+    ask(10);
 }
 
 #[test]
