@@ -4,6 +4,7 @@ mod cli;
 mod crash;
 mod golden;
 mod processes;
+mod questions;
 mod seeds;
 mod tamper;
 mod tidy;
