@@ -29,7 +29,6 @@ impl Resolver<'_> {
             Head::Control(ids) => {
                 let by = self.control(ids);
                 let any = Filter::Any(by.iter().map(|(_, filter)| filter.clone()).collect());
-                shape.column("via");
                 let via = Step { text: "say by which".to_owned(), kind: StepKind::Via(by) };
                 (Base::Search(any.and(filter), everywhere), vec![via])
             }

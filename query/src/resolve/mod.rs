@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use indelible_engine::filter::Filter;
 use indelible_engine::{Seq, Timestamp};
 
-use crate::ast::{Operand, Query};
+use crate::ast::{Head, Operand, Query};
 use crate::controls::Controls;
 use crate::error::{Problem, Problems};
 use crate::plan::{Base, Plan, Predicate, Shape, Source, Step, StepKind};
@@ -72,6 +72,9 @@ pub(crate) fn resolve(
 impl Resolver<'_> {
     fn plan(&mut self, query: &Query) -> Plan {
         let mut shape = Shape::events();
+        if let Head::Control(_) = query.head {
+            shape.column("via");
+        }
         let conditions = query.conditions.iter().map(|condition| self.condition(condition, &shape)).collect();
         let (filter, rest) = Predicate::all(conditions).split();
         let (mut base, mut steps) = self.head(&query.head, filter, &mut shape);
@@ -90,7 +93,15 @@ impl Resolver<'_> {
                     let known = std::mem::replace(filter, Filter::everything());
                     *filter = known.and(more);
                 }
-                (kind, _) => steps.push(Step { text: stage.node.to_string(), kind }),
+                (kind, _) => {
+                    // Groups are the same in whatever order their events come.
+                    if let (StepKind::Group { .. }, Some(StepKind::TimeOrder)) =
+                        (&kind, steps.last().map(|step| &step.kind))
+                    {
+                        steps.pop();
+                    }
+                    steps.push(Step { text: stage.node.to_string(), kind });
+                }
             }
         }
         if let Base::Search(filter, seqs) = &mut base

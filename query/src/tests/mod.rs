@@ -1,5 +1,6 @@
 //! Whole queries on small stores.
 
+mod face;
 mod naive;
 mod page;
 mod random;
