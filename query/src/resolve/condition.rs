@@ -13,7 +13,7 @@ use crate::error::Problem;
 use crate::plan::{Asked, Builtin, Check, Expr, Predicate, Shape, Source};
 use crate::span::{Span, Spanned};
 use crate::time;
-use crate::words::{RESERVED, nearest};
+use crate::words::{RESERVED, STAGES, nearest};
 
 impl Resolver<'_> {
     /// What a condition means on rows of this shape; where it means nothing, something that holds.
@@ -64,15 +64,20 @@ impl Resolver<'_> {
         }
         let written = self.text.get(text.span.start..text.span.end).unwrap_or_default();
         if written == wanted && !wanted.is_empty() {
-            self.warn_of_word(&wanted);
+            self.warn_of_word(&wanted, text.span.start);
         }
         Filter::Text(wanted)
     }
 
     /// A word that is searched for may have been meant otherwise.
-    fn warn_of_word(&mut self, word: &str) {
+    fn warn_of_word(&mut self, word: &str, at: usize) {
         let is_field = self.setting.vocabulary.knows(word) || Builtin::of(word).is_some();
-        if is_field {
+        let leads = self.text.get(..at).is_some_and(|before| before.trim().is_empty());
+        if leads && STAGES.contains(&word) && self.text.trim() != word {
+            self.warnings.push(format!(
+                "`{word}` is searched for in the text of events; a stage stands behind a bar: | {word} …"
+            ));
+        } else if is_field {
             self.warnings.push(format!(
                 "`{word}` is searched for in the text of events; to ask for the field write exists({word}) or {word} = …"
             ));

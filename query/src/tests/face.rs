@@ -174,3 +174,16 @@ fn one_call_is_enough() {
     assert_eq!(row.field("policy.decision").unwrap().to_string(), "DENY");
     assert_eq!(row.field("nothing").unwrap(), crate::Value::Missing);
 }
+
+#[test]
+fn a_stage_without_its_bar_is_told() {
+    let sample = sample();
+    let warnings = |text: &str| {
+        let mut answer = parse(text).run(&sample.snapshot, &Options::at(now())).unwrap();
+        answer.by_ref().for_each(drop);
+        answer.warnings().unwrap().join("\n")
+    };
+    assert!(warnings("count by kind").contains("a stage stands behind a bar: | count"));
+    assert!(!warnings("count").contains("stage"), "one word alone is a word to search for");
+    assert!(!warnings("| count by kind").contains("stage"));
+}
