@@ -231,7 +231,7 @@ impl Predicate {
             }
         }
         match (filter, others.len()) {
-            (Some(filter), 0) => Predicate::Filter(filter),
+            (filter, 0) => Predicate::Filter(filter.unwrap_or_else(Filter::everything)),
             (None, 1) => others.swap_remove(0),
             (filter, _) => Predicate::All(filter.map(Predicate::Filter).into_iter().chain(others).collect()),
         }

@@ -107,12 +107,27 @@ impl Hit {
         Ok(self.fields.get_or_init(|| fields))
     }
 
+    /// The event's own time. The index knows it, so that no field has to be found for it.
+    ///
+    /// # Errors
+    /// As [`Hit::fields`].
+    pub fn event_time(&self) -> Result<EventTime> {
+        if let Some(fields) = self.fields.get() {
+            return Ok(fields.time());
+        }
+        let sidecar = &self.stretch.sidecar;
+        match sidecar.offset_of(self.seq).map(|offset| sidecar.event_time(offset)) {
+            Some(Ok(Some(time))) => Ok(time),
+            _ => Ok(self.fields()?.time()),
+        }
+    }
+
     /// Its time, as filters have it: the event's own, or where it has none that can be read, that of receipt.
     ///
     /// # Errors
     /// As [`Hit::fields`].
     pub fn time(&self) -> Result<Timestamp> {
-        Ok(match self.fields()?.time() {
+        Ok(match self.event_time()? {
             EventTime::Known(time) => time,
             EventTime::Absent | EventTime::Unreadable => self.received_at,
         })

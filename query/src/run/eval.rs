@@ -239,7 +239,12 @@ pub(crate) fn place(event: &Hit, name: &str) -> Place {
 
 /// What an event has in the field that its profile calls `name`.
 pub(crate) fn of_name(event: &Hit, place: Place) -> Result<Values> {
-    let fields = event.fields()?;
+    let of_time = |show: fn(Timestamp) -> Value| -> Result<Values> {
+        Ok(match event.event_time()? {
+            EventTime::Known(time) => Values::one(show(time)),
+            time => Values::none(time == EventTime::Unreadable),
+        })
+    };
     Ok(match place {
         Place::Nowhere => Values::default(),
         Place::OfRecord(OfRecord::Source) => Values::one(Value::count(event.source)),
@@ -249,19 +254,14 @@ pub(crate) fn of_name(event: &Hit, place: Place) -> Result<Values> {
             let values = labels.iter().map(|label| Value::Text(label.to_owned())).collect();
             Values { values, ..Values::default() }
         }
-        Place::OfRecord(OfRecord::Day) => match fields.time() {
-            EventTime::Known(time) => Values::one(Value::Text(time.day_text())),
-            time => Values::none(time == EventTime::Unreadable),
-        },
-        Place::Slot(_, FieldKind::Time) => match fields.time() {
-            EventTime::Known(time) => Values::one(Value::Time(time)),
-            time => Values::none(time == EventTime::Unreadable),
-        },
-        Place::Slot(slot, FieldKind::Id) => match fields.event_id() {
+        Place::OfRecord(OfRecord::Day) => of_time(|time| Value::Text(time.day_text()))?,
+        Place::Slot(_, FieldKind::Time) => of_time(Value::Time)?,
+        Place::Slot(slot, FieldKind::Id) => match event.fields()?.event_id() {
             Some(id) => Values::one(Value::of_term(Term { kind: TermKind::Text, bytes: id })),
-            None => Values::none(fields.unreadable().contains(&slot)),
+            None => Values::none(event.fields()?.unreadable().contains(&slot)),
         },
         Place::Slot(slot, _) => {
+            let fields = event.fields()?;
             let terms = fields.terms().filter(|(at, _)| *at == slot);
             let values = terms.map(|(_, term)| Value::of_term(term)).collect();
             Values { values, whole: None, is_unreadable: fields.unreadable().contains(&slot) }

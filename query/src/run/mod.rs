@@ -128,7 +128,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 pub(crate) fn rows(plan: &Plan, context: &Arc<Context>, is_metered: bool) -> Result<Rows> {
     let (mut rows, done) = base(plan, context)?;
     if is_metered {
-        rows = context.metered("search", false, rows);
+        let text = match plan.steps.first().filter(|_| done > 0) {
+            Some(step) => format!("{}, by index", step.text),
+            None => "search".to_owned(),
+        };
+        rows = context.metered(&text, done > 0, rows);
     }
     let mut steps = plan.steps.iter().skip(done).peekable();
     while let Some(step) = steps.next() {

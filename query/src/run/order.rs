@@ -13,7 +13,7 @@ use crate::value::Value;
 /// Events in the order of their time; those of one time in the order of the log.
 pub(super) fn by_time(limit: Option<u64>, text: String, rows: Rows, context: Arc<Context>) -> Rows {
     let key = |row: &Row| row.moment().map(|moment| (moment.time, moment.seq));
-    sorted(rows, limit, text, context, key, Ord::cmp)
+    sorted(rows, limit, text, context, Row::bare_footprint, key, Ord::cmp)
 }
 
 /// Rows in the order of these keys, each ascending or descending; equal ones as they come.
@@ -31,7 +31,7 @@ pub(super) fn by_keys(
         let orders = a.iter().zip(b).zip(&descending).map(|((a, b), descending)| in_order(a, b, *descending));
         orders.fold(Ordering::Equal, Ordering::then)
     };
-    sorted(rows, limit, text, context, key, compare)
+    sorted(rows, limit, text, context, Row::footprint, key, compare)
 }
 
 /// What is missing or unreadable comes last, whichever way is sorted.
@@ -48,6 +48,7 @@ fn sorted<K: Send + 'static>(
     limit: Option<u64>,
     text: String,
     context: Arc<Context>,
+    footprint: impl Fn(&Row) -> usize + Send + 'static,
     mut key: impl FnMut(&Row) -> Result<K> + Send + 'static,
     compare: impl Fn(&K, &K) -> Ordering + Send + 'static,
 ) -> Rows {
@@ -56,7 +57,7 @@ fn sorted<K: Send + 'static>(
         let mut kept: Vec<(K, Row, usize)> = Vec::new();
         for row in rows {
             let row = row?;
-            let len = row.footprint() + size_of::<(K, Row, usize)>();
+            let len = footprint(&row) + size_of::<(K, usize)>();
             context.hold(&text, len)?;
             kept.push((key(&row)?, row, len));
             // Twice as many as are wanted are sorted at a time: each row is then moved a few times in all.

@@ -67,7 +67,12 @@ impl Row {
     /// How many bytes it takes to hold it, about. The event's own bytes are mapped.
     pub(crate) fn footprint(&self) -> usize {
         let fields = self.event.as_ref().map_or(0, |event| 256 + event.body().len() / 2);
-        size_of::<Row>() + fields + self.values.iter().map(Value::footprint).sum::<usize>()
+        self.bare_footprint() + fields
+    }
+
+    /// The same, where none of the event's fields was asked for yet.
+    pub(crate) fn bare_footprint(&self) -> usize {
+        size_of::<Row>() + self.values.iter().map(Value::footprint).sum::<usize>()
     }
 }
 
@@ -82,7 +87,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     pub(crate) fn of(event: &Hit) -> Result<Moment> {
-        let is_known = matches!(event.fields()?.time(), EventTime::Known(_));
+        let is_known = matches!(event.event_time()?, EventTime::Known(_));
         Ok(Moment { time: event.time()?, seq: event.seq, is_known })
     }
 }

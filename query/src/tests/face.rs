@@ -152,15 +152,24 @@ fn controls_are_found_by_label_event_and_mapping() {
 #[test]
 fn an_explanation_names_what_was_used() {
     let sample = sample();
-    let answer = sample.run("explain timeline agent planner where latency_ms > 1 | count by kind").unwrap();
-    assert_eq!(answer.columns(), ["step", "detail", "rows", "bytes", "time"]);
-    let rows: Vec<String> = answer
-        .map(|row| {
+    let mut told = String::new();
+    for text in [
+        "explain timeline agent planner where latency_ms > 1 | count by kind",
+        "explain timeline agent planner where tokens.total - latency_ms > 1 | limit 1",
+        "explain | count by kind",
+        "explain kind = deployment | unless preceded by (kind = approval.granted) within run | sort ts | limit 1",
+        "explain | tail 1",
+    ] {
+        let answer = sample.run(text).unwrap();
+        assert_eq!(answer.columns(), ["step", "detail", "rows", "bytes", "time"]);
+        told += &format!("> {text}\n");
+        for row in answer {
             let row = row.unwrap();
-            row.values()[..3].iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        })
-        .collect();
-    insta::assert_snapshot!(rows.join("\n"));
+            let cells: Vec<_> = row.values()[..3].iter().map(ToString::to_string).collect();
+            told += &format!("  {}\n", cells.join("; "));
+        }
+    }
+    insta::assert_snapshot!(told);
 }
 
 #[test]
