@@ -180,7 +180,8 @@ impl Log {
     pub(crate) fn open_read(world: &World, root: &Path, settings: Settings, refusal: Error) -> Result<Log> {
         let layout = Layout::new(root);
         recover::require_store(world, &layout)?;
-        let found = recover::find_end(world, &layout)?;
+        let head_file = HeadFile::open_read(world, &layout);
+        let found = recover::find_end(world, &layout, head_file.as_ref().and_then(HeadFile::read))?;
         let files = LogFiles::new(world.clone(), layout.clone());
         Ok(Log {
             world: world.clone(),
@@ -188,11 +189,7 @@ impl Log {
             indexer: Mutex::new(Indexer::new(found.active)),
             active_chunks: active::ActiveChunks::default(),
             opened_by: (world.process_id)(),
-            access: Access::Read {
-                head_file: HeadFile::open_read(world, &layout),
-                found: Box::new(found),
-                refusal,
-            },
+            access: Access::Read { head_file, found: Box::new(found), refusal },
             layout,
             settings,
             files,

@@ -273,8 +273,40 @@ pub(super) fn head_at(world: &World, layout: &Layout, segment: SegmentId) -> Res
 }
 
 /// Where the log ends, for a reader that may change nothing.
-pub(super) fn find_end(world: &World, layout: &Layout) -> Result<Head> {
-    head_at(world, layout, last_segment(world, layout)?)
+///
+/// A `hint` of this boot saves the way there from the segment's start. What stands behind the place that it names is
+/// followed all the same: one that was wound back costs time and hides nothing.
+pub(super) fn find_end(world: &World, layout: &Layout, hint: Option<Head>) -> Result<Head> {
+    let segment = last_segment(world, layout)?;
+    let log = LogFile::open(world, layout, segment, Open::Read)?;
+    let len = log.file.len().map_err(Error::io("measure", &log.path))?;
+    let fits = |head: &Head| {
+        let is_open = !head.closed && !head.rolling;
+        let is_ours = head.store_id == log.header.store_id && head.boot_id == world.boot_id;
+        is_open && is_ours && head.active == segment && head.written_len <= len
+    };
+    let start = hint.filter(fits).and_then(|head| {
+        let frontier = Frontier::from_parts(head.next_seq, head.frontier.clone())?;
+        Some((head, frontier))
+    });
+    let Some((head, frontier)) = start else {
+        return Ok(head_of(world, &log, &replay_whole(&log)?));
+    };
+    if !is_written_behind(&log, head.written_len)? {
+        return Ok(head);
+    }
+    let start =
+        Position { at: head.written_len, frontier, last_leaf: head.last_leaf, received_at: head.received_at };
+    let found = replay::replay(&log.file, &log.path, log.id, &log.header.salt, start)?;
+    let admin_end = found.admin.last().map_or(head.admin_end, |place| place.seq + 1);
+    Ok(Head { admin_end, generation: head.generation, ..head_of(world, &log, &found) })
+}
+
+/// Whether anything but room to grow stands at this offset.
+pub(super) fn is_written_behind(log: &LogFile, at: u64) -> Result<bool> {
+    let mut first = [0; 8];
+    let len = log.file.read_up_to(&mut first, at).map_err(Error::io("read", &log.path))?;
+    Ok(first[..len].iter().any(|&byte| byte != 0))
 }
 
 fn replay_whole(log: &LogFile) -> Result<Replay> {

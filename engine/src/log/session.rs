@@ -195,9 +195,7 @@ impl<'a> Session<'a> {
         let writer = &mut *self.writer;
         let (file, path) = (&writer.active.file, &writer.active.path);
         let at = writer.head.written_len;
-        let mut first = [0; 8];
-        let len = file.read_up_to(&mut first, at).map_err(Error::io("read", path))?;
-        if first[..len].iter().all(|&byte| byte == 0) {
+        if !recover::is_written_behind(&writer.active, at)? {
             return Ok(());
         }
         let start = Position {

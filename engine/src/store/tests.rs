@@ -427,3 +427,27 @@ fn totals_are_what_reading_all_events_gives() {
     let store = Store::open(dir.path(), options()).unwrap();
     assert_eq!(store.snapshot().unwrap().totals(["run", "decision"]).unwrap(), whole);
 }
+
+#[test]
+fn a_reader_is_not_misled_by_a_head_that_was_wound_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = dir.path().join("head");
+    let store = Store::create(dir.path(), options()).unwrap();
+    let mut heads = Vec::new();
+    for part in 0..6 {
+        store.append_batch((part * 10..part * 10 + 10).map(event)).unwrap();
+        heads.push(std::fs::read(&head).unwrap());
+        if part == 2 {
+            store.seal().unwrap();
+        }
+    }
+    let expected = bodies(&store);
+    assert_eq!(expected.len(), 60);
+    let root = store.snapshot().unwrap().root();
+    for earlier in heads.iter().chain([&Vec::new(), &vec![0xff; 4096]]) {
+        std::fs::write(&head, earlier).unwrap();
+        let reader = Store::open(dir.path(), options().read_only(true)).unwrap();
+        assert_eq!(bodies(&reader), expected);
+        assert_eq!(reader.snapshot().unwrap().root(), root);
+    }
+}
