@@ -76,7 +76,7 @@ impl Query {
     /// Reads a query whose names are those of `vocabulary`.
     ///
     /// # Errors
-    /// [`Error::Query`] with all that is wrong with it.
+    /// [`Error::Query`](crate::Error::Query) with all that is wrong with it.
     pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Query> {
         let (tree, mut problems) = grammar::parse(text);
         // Controls are known when it is run; a framework that is none is complained about then.
@@ -103,7 +103,7 @@ impl Query {
     /// asked for.
     ///
     /// # Errors
-    /// [`Error::Query`] where it has no such parameter.
+    /// [`Error::Query`](crate::Error::Query) where it has no such parameter.
     pub fn bind(mut self, name: &str, value: impl Into<String>) -> Result<Query> {
         let known = self.parameters();
         if !known.contains(&name) {
@@ -139,7 +139,7 @@ impl Query {
     /// Runs the query. What can be answered by index alone is answered when the first row is asked for.
     ///
     /// # Errors
-    /// [`Error::Query`] where a parameter has no value; whatever reading the store says.
+    /// [`Error::Query`](crate::Error::Query) where a parameter has no value; whatever reading the store says.
     pub fn run(&self, snapshot: &Snapshot, options: &Options<'_>) -> Result<Answer> {
         let setting = Setting {
             vocabulary: &self.vocabulary,

@@ -80,7 +80,9 @@ impl Resolver<'_> {
         let (mut base, mut steps) = self.head(&query.head, filter, &mut shape);
         if let Some(rest) = rest {
             let text = rest_of_conditions(query);
-            steps.push(Step { text, kind: StepKind::Where(rest) });
+            // What is left out need not be put in order.
+            let ordered = steps.iter().position(|step| matches!(step.kind, StepKind::TimeOrder));
+            steps.insert(ordered.unwrap_or(steps.len()), Step { text, kind: StepKind::Where(rest) });
         }
         for (index, stage) in query.stages.iter().enumerate() {
             let later = query.stages.get(index + 1..).unwrap_or_default();
