@@ -7,6 +7,7 @@ pub mod admin;
 pub(crate) mod bitmap;
 pub(crate) mod bytes;
 pub mod codec;
+pub mod directory;
 pub mod disclosure;
 pub mod entry;
 pub mod frame;

@@ -64,6 +64,16 @@ impl Layout {
         self.log_dir().join(segment.file_name(&format!("part-{number}")))
     }
 
+    /// Where the directories over runs of sealed segments are: caches.
+    pub(crate) fn directories_dir(&self) -> PathBuf {
+        self.root.join("dir")
+    }
+
+    /// The directory over the run of segments that begins with this one.
+    pub(crate) fn directory(&self, first: SegmentId) -> PathBuf {
+        self.directories_dir().join(first.file_name("dir"))
+    }
+
     /// The latest signed note.
     pub(crate) fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint")

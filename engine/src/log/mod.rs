@@ -11,6 +11,7 @@
 mod active;
 mod catalog;
 mod derived;
+pub(crate) mod directories;
 pub(crate) mod files;
 mod fold;
 pub(crate) mod group;
@@ -103,6 +104,9 @@ pub(crate) struct Log {
     pub(crate) indexer: Mutex<Indexer>,
     /// What queries see of the active segment.
     active_chunks: active::ActiveChunks,
+    directories: directories::Directories,
+    /// A run of sealed segments was found to be without its directory.
+    pub(crate) directories_due: AtomicBool,
     /// Stretches of the active segment's log may be without their index parts.
     pub(crate) parts_due: AtomicBool,
     /// A seal is under way in this process.
@@ -166,6 +170,8 @@ impl Log {
             sources: sources::Sources::default(),
             indexer,
             active_chunks: active::ActiveChunks::default(),
+            directories: directories::Directories::default(),
+            directories_due: AtomicBool::new(false),
             parts_due: AtomicBool::new(false),
             sealing: AtomicBool::new(false),
         };
@@ -195,6 +201,8 @@ impl Log {
             files,
             catalog: Mutex::default(),
             sources: sources::Sources::default(),
+            directories: directories::Directories::default(),
+            directories_due: AtomicBool::new(false),
             parts_due: AtomicBool::new(false),
             sealing: AtomicBool::new(false),
         })

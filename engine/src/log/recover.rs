@@ -384,7 +384,10 @@ fn refuse_rolled_back(
 
 /// Removes files that were being made when the store stopped and that nothing refers to.
 fn remove_leftovers(world: &World, layout: &Layout) -> Result<()> {
-    for dir in [layout.log_dir(), layout.root().to_path_buf()] {
+    // The directory of caches is made when there is something to put there.
+    let caches = layout.directories_dir();
+    let listed = world.disk.list(&caches).is_ok().then_some(caches);
+    for dir in [layout.log_dir(), layout.root().to_path_buf()].into_iter().chain(listed) {
         for name in world.disk.list(&dir).map_err(Error::io("list", &dir))? {
             if name.ends_with(".new") {
                 let path = dir.join(name);

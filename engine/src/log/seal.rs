@@ -59,6 +59,8 @@ pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
     write_sidecar(log, sealed.id, log_len, building)?;
     rebuild_sidecars(log, &head)?;
     log.extend_groups(&head)?;
+    // A cache: what could not be made is made by the next seal, or by whoever misses it.
+    let _ = log.write_directories(&head);
     Ok(Some(sealed))
 }
 

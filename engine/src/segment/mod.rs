@@ -9,6 +9,9 @@
 mod check;
 mod contains;
 mod dictionary;
+mod directory;
+#[cfg(test)]
+mod directory_tests;
 mod disclose;
 mod evenly;
 mod locator;
@@ -20,6 +23,7 @@ mod write;
 mod tests;
 
 pub use dictionary::Field;
+pub use directory::encode_directory;
 pub use disclose::{IndexLeaves, Shown};
 pub use locator::{Located, Locator};
 pub use posting::Posting;

@@ -258,6 +258,16 @@ impl Sidecar {
         self.find_event_by_prefix(hash::event_id_prefix(id))
     }
 
+    /// The prefixes of the hashes of all event ids, ascending.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn event_id_prefixes(&self) -> Result<impl Iterator<Item = u64> + '_, Fault> {
+        let section = self.section(Section::EventIds)?;
+        let prefixes = section.chunks_exact(8).take(self.meta.event_id_count as usize);
+        Ok(prefixes.map(|prefix| u64_at(prefix, 0)))
+    }
+
     /// The same by the prefix of the id's hash.
     ///
     /// # Errors

@@ -13,15 +13,15 @@ use crate::index::tests::{Random, TestRecord, build, plain_postings, random_reco
 use crate::source::{EventTime, Term, TermKind};
 use crate::{Seq, StoreId, Timestamp};
 
-const FIRST_SEQ: Seq = 1000;
+pub(super) const FIRST_SEQ: Seq = 1000;
 
-fn records(seed: u64, count: usize) -> Vec<TestRecord> {
+pub(super) fn records(seed: u64, count: usize) -> Vec<TestRecord> {
     let mut random = Random(seed);
     (0..count).map(|_| random_record(&mut random, 5)).collect()
 }
 
 /// Frames of one to four records, with a gap (a close frame) before each fifth.
-fn locator(count: usize) -> (Locator, u64) {
+pub(super) fn locator(count: usize) -> (Locator, u64) {
     let mut locator = Locator::new();
     let mut position = 128;
     let mut offset = 0;
@@ -57,7 +57,7 @@ fn sidecar_of(records: &[TestRecord]) -> Vec<u8> {
     bytes
 }
 
-fn open(bytes: &[u8]) -> Result<Sidecar, Fault> {
+pub(super) fn open(bytes: &[u8]) -> Result<Sidecar, Fault> {
     Sidecar::open(Mapped::heap(bytes.to_vec()))
 }
 
@@ -411,7 +411,7 @@ fn a_sidecar_is_written_to_a_file_and_mapped() {
 }
 
 /// The example of the format's description: one record of source 2.
-fn example() -> Vec<u8> {
+pub(super) fn example() -> Vec<u8> {
     sidecar_of(&[example_record()])
 }
 
@@ -425,8 +425,11 @@ fn example_record() -> TestRecord {
 }
 
 /// The bytes of an example in the format's description.
-fn described(name: &str) -> Vec<u8> {
-    let text = include_str!("../../../docs/FORMAT-sidecar.md");
+pub(super) fn described(name: &str) -> Vec<u8> {
+    let text = concat!(
+        include_str!("../../../docs/FORMAT-sidecar.md"),
+        include_str!("../../../docs/FORMAT-directory.md")
+    );
     let block = text.split(&format!("```hex {name}\n")).nth(1).and_then(|rest| rest.split("```").next());
     let lines = block.unwrap().lines().filter_map(|line| line.split_once(": "));
     let digits = lines.flat_map(|(_, hex)| hex.split(' '));
@@ -465,7 +468,7 @@ fn the_example_of_the_description_is_what_is_written_and_read() {
     assert!(sidecar.field("day").unwrap().unwrap().find(day).unwrap().is_some());
 }
 
-fn hex_dump(bytes: &[u8]) -> String {
+pub(super) fn hex_dump(bytes: &[u8]) -> String {
     let line = |(index, line): (usize, &[u8])| {
         let hex: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{:04x}: {}", index * 16, hex.join(" "))

@@ -14,14 +14,14 @@ pub(super) struct Threads {
     sealer: Option<JoinHandle<()>>,
     /// Why the last seal that the store began by itself was none.
     seal_failed: Option<Error>,
-    part_writer: Option<JoinHandle<()>>,
+    cache_writer: Option<JoinHandle<()>>,
     /// When that thread was last begun, in nanoseconds since boot.
-    parts_begun_ns: u64,
+    caches_begun_ns: u64,
 }
 
 /// While events come in so fast that a segment is soon full, its parts are hardly worth their while: they are
 /// written in one go after this many nanoseconds, or when the store is closed.
-const PARTS_PAUSE_NS: u64 = 250_000_000;
+const CACHES_PAUSE_NS: u64 = 250_000_000;
 
 impl Store {
     /// Starts to seal the active segment where it is full.
@@ -74,43 +74,46 @@ impl Store {
     /// Waits for all that goes on by itself, and does what was put off; what went wrong in a seal.
     pub(super) fn join_threads(&self) -> Result<()> {
         let sealed = self.join_sealer();
-        let thread = lock(&self.inner.threads).part_writer.take();
+        let thread = lock(&self.inner.threads).cache_writer.take();
         // A cache: nobody misses what a thread that broke off did not write.
         let _ = thread.map(JoinHandle::join);
-        self.inner.write_parts();
+        self.inner.write_caches();
         sealed
     }
 }
 
 impl Inner {
-    /// Starts to write the active segment's index parts that are missing, where someone found that there are any.
-    pub(super) fn write_parts_if_due(self: &Arc<Self>) {
-        if !self.log.parts_due.load(Ordering::Relaxed) {
+    /// Starts to write the index parts and directories that are missing, where someone found that there are any.
+    pub(super) fn write_caches_if_due(self: &Arc<Self>) {
+        if !self.log.parts_due.load(Ordering::Relaxed) && !self.log.directories_due.load(Ordering::Relaxed) {
             return;
         }
         if !self.seal_in_background {
-            return self.write_parts();
+            return self.write_caches();
         }
         let mut threads = lock(&self.threads);
         let now_ns = self.log.world.clock.since_boot_ns();
-        let busy = threads.part_writer.as_ref().is_some_and(|thread| !thread.is_finished());
+        let busy = threads.cache_writer.as_ref().is_some_and(|thread| !thread.is_finished());
         let waits =
-            threads.parts_begun_ns != 0 && now_ns - threads.parts_begun_ns.min(now_ns) < PARTS_PAUSE_NS;
+            threads.caches_begun_ns != 0 && now_ns - threads.caches_begun_ns.min(now_ns) < CACHES_PAUSE_NS;
         // A segment that is being sealed needs no parts any more.
         if busy || waits || self.log.is_sealing() {
             return;
         }
         let shared = Arc::clone(self);
-        let writing = std::thread::Builder::new().name("indelible-parts".to_owned());
-        threads.part_writer = writing.spawn(move || shared.write_parts()).ok();
-        threads.parts_begun_ns = now_ns;
+        let writing = std::thread::Builder::new().name("indelible-caches".to_owned());
+        threads.cache_writer = writing.spawn(move || shared.write_caches()).ok();
+        threads.caches_begun_ns = now_ns;
     }
 
-    /// Writes the parts that are missing, where someone found that there are any.
-    fn write_parts(&self) {
+    /// Writes the caches that are missing, where someone found that there are any.
+    fn write_caches(&self) {
         if self.log.parts_due.swap(false, Ordering::Relaxed) {
             // A cache: what could not be written now is written by someone else, or not at all.
             let _ = self.log.write_parts();
+        }
+        if self.log.directories_due.swap(false, Ordering::Relaxed) {
+            let _ = self.log.head().and_then(|head| self.log.write_directories(&head));
         }
     }
 }

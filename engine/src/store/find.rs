@@ -72,7 +72,8 @@ impl Inner {
     pub(super) fn find_event(&self, head: &Head, event_id: &[u8], count_max: usize) -> Result<Vec<Seq>> {
         let catalog = self.log.catalog(head)?;
         let mut found = Vec::new();
-        for view in View::of_sealed(&catalog) {
+        let may_hold = self.log.may_hold_event(&catalog, event_id);
+        for (view, _) in View::of_sealed(&catalog).zip(may_hold).filter(|(_, may_hold)| *may_hold) {
             let candidates = self.log.read_view(&view, &catalog, |sidecar| sidecar.find_event(event_id))?;
             for seq in candidates {
                 if self.has_id(head, &catalog, view.segment, seq, event_id)? {

@@ -7,6 +7,8 @@ mod backup;
 mod cache_tests;
 mod checkpoint;
 mod commit;
+#[cfg(test)]
+mod directory_tests;
 mod find;
 mod options;
 mod prepare;
@@ -276,7 +278,7 @@ impl Store {
         if self.inner.due.swap(false, Ordering::AcqRel) {
             self.seal_if_due()?;
         }
-        self.inner.write_parts_if_due();
+        self.inner.write_caches_if_due();
         Ok(outcomes)
     }
 

@@ -150,7 +150,7 @@ impl Snapshot {
             return Ok(Arc::clone(views));
         }
         let views = self.inner.log.views(&self.head, &self.catalog)?;
-        self.inner.write_parts_if_due();
+        self.inner.write_caches_if_due();
         Ok(Arc::clone(self.views.get_or_init(|| views)))
     }
 

@@ -11,6 +11,7 @@
 //! and never trusted.
 
 mod chain;
+mod directories;
 mod events;
 mod finished;
 mod frames;
@@ -36,6 +37,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chain::{Chain, Sealable};
+use directories::Directories;
 use notes::Kept;
 use pool::Pool;
 use segment::{Outcome, Task};
@@ -109,10 +111,12 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     let mut report = Report::new(files.remarks.clone());
     early.hand_over(&mut report);
     let watch = Watch::new(options, total_len(disk, path, &files.segments));
-    let outcomes = check_segments(disk, path, options, &files, &kept, &watch);
+    let directories = Directories::open(disk, path, &mut report.remarks);
+    let mut outcomes = check_segments(disk, path, options, &files, &directories, &kept, &watch);
     if watch.cancelled() {
         return Err(Error::Cancelled);
     }
+    directories.settle(&files.segments, &mut outcomes, &mut report);
     let mut chain = Chain::new(options.depth == Depth::Full);
     for (id, outcome) in files.segments.iter().zip(outcomes) {
         join(&mut chain, *id, outcome, &mut report);
@@ -169,6 +173,7 @@ fn check_segments(
     path: &Path,
     options: &Options,
     files: &hints::Files,
+    directories: &Directories,
     kept: &[Kept],
     watch: &Watch<'_>,
 ) -> Vec<Outcome> {
@@ -193,6 +198,7 @@ fn check_segments(
                 place,
                 active: place + 1 == files.segments.len(),
                 has_sidecar: files.sidecars.contains(id),
+                in_directory: directories.place(*id),
                 part_names: files.parts.get(id).map_or(&[], Vec::as_slice),
                 next: next_path.as_deref(),
                 depth: options.depth,

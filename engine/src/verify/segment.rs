@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::directories::{PlaceInRun, Tally};
 use super::events::Blocks;
 use super::finished::{Finished, Restated};
 use super::frames::{FrameWalk, Step};
@@ -44,6 +45,8 @@ pub(super) struct Task<'a> {
     /// No later segment is there: frames may be torn, and room reserved, at its end.
     pub(super) active: bool,
     pub(super) has_sidecar: bool,
+    /// Where a directory speaks of it.
+    pub(super) in_directory: Option<PlaceInRun<'a>>,
     /// The names of its index parts.
     pub(super) part_names: &'a [String],
     /// The log of the segment after this one.
@@ -88,6 +91,8 @@ pub(super) struct Outcome {
     /// What the seal over it should state of the index.
     pub(super) restated: Option<Restated>,
     pub(super) sidecar: Looked,
+    /// What was found of it in the directory over it.
+    pub(super) in_directory: Option<Tally>,
 }
 
 /// What seq 0 says.
@@ -534,6 +539,8 @@ impl<'a> Check<'a> {
             });
         }
         out.restated = rebuilt.as_ref().map(|rebuilt| rebuilt.restated);
+        out.in_directory =
+            task.in_directory.zip(rebuilt.as_ref()).map(|(place, rebuilt)| place.compare(rebuilt));
         if task.has_sidecar && !task.active {
             let name = task.id.file_name("idx");
             let facts = out.header.as_ref().zip(out.root).map(|(header, segment_root)| Facts {

@@ -1,0 +1,167 @@
+//! Writing a directory: what it will say, and its bytes.
+
+use super::super::bytes::put;
+use super::{
+    CRC_AT, Covered, FIELD_LEN, HEADER_LEN, MAGIC, READ_VERSION, RUN_LEN, SECTION_COUNT, SECTION_ENTRY_LEN,
+    TABLE_AT, TermPlace, WRITE_VERSION,
+};
+use crate::StoreId;
+use crate::format::index::TermKind;
+use crate::hash::Hash;
+
+/// How many entries of a lookup share a bucket, about.
+const BUCKET_COUNT: usize = 16;
+/// Most bits of a key that name a bucket.
+pub(super) const BUCKET_BITS_MAX: u32 = 20;
+
+/// What a directory will say.
+#[derive(Debug)]
+pub struct Draft {
+    /// The store.
+    pub store_id: StoreId,
+    /// The leaf of the run's last record.
+    pub last_leaf: Hash,
+    /// The segments, in order.
+    pub segments: Vec<Covered>,
+    /// The fields that any of them has, ascending by name.
+    pub fields: Vec<DraftField>,
+    /// [`term_checksum`](super::term_checksum) and segment of every term that is not listed.
+    pub unlisted: Vec<(u32, u8)>,
+    /// The first 8 bytes of the hash, and segment, of every event id.
+    pub event_ids: Vec<(u64, u8)>,
+}
+
+/// A field of a draft.
+#[derive(Debug)]
+pub struct DraftField {
+    /// Its name.
+    pub name: String,
+    /// For each segment, how many records are present, absent and unreadable.
+    pub reserved: Vec<[u32; 3]>,
+    /// The listed terms, ascending by kind and bytes.
+    pub terms: Vec<DraftTerm>,
+    /// How many of its terms are not listed.
+    pub unlisted_count: u32,
+}
+
+/// A listed term of a draft.
+#[derive(Debug)]
+pub struct DraftTerm {
+    /// Its type.
+    pub kind: TermKind,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The segments that have it, ascending.
+    pub places: Vec<TermPlace>,
+}
+
+impl Draft {
+    /// The directory's bytes; nothing where a field's terms are longer than the format can say (4 GiB).
+    pub fn encode(mut self) -> Option<Vec<u8>> {
+        let mut run = vec![0; RUN_LEN];
+        put(&mut run, 0, self.store_id.0);
+        put(&mut run, 16, self.last_leaf.0);
+        put(&mut run, 48, u32::try_from(self.segments.len()).ok()?.to_le_bytes());
+        self.segments.iter().for_each(|segment| run.extend(segment.encode()));
+        let (fields, terms, places) = self.encode_fields()?;
+        let unlisted: Vec<u64> =
+            self.unlisted.drain(..).map(|(key, at)| entry(u64::from(key) << 32, at)).collect();
+        let event_ids: Vec<u64> = self.event_ids.drain(..).map(|(key, at)| entry(key, at)).collect();
+        let sections = [run, fields, terms, places, encode_lookup(unlisted), encode_lookup(event_ids)];
+        let mut header = vec![0; HEADER_LEN];
+        put(&mut header, 0, MAGIC);
+        put(&mut header, 8, READ_VERSION.to_le_bytes());
+        put(&mut header, 10, WRITE_VERSION.to_le_bytes());
+        put(&mut header, 12, (SECTION_COUNT as u32).to_le_bytes());
+        let mut offset = HEADER_LEN;
+        for (index, section) in sections.iter().enumerate() {
+            let at = TABLE_AT + index * SECTION_ENTRY_LEN;
+            put(&mut header, at, (offset as u64).to_le_bytes());
+            put(&mut header, at + 8, (section.len() as u64).to_le_bytes());
+            put(&mut header, at + 16, crc32fast::hash(section).to_le_bytes());
+            offset += section.len().next_multiple_of(8);
+        }
+        let crc = crc32fast::hash(&header[..CRC_AT]);
+        put(&mut header, CRC_AT, crc.to_le_bytes());
+        let mut bytes = header;
+        bytes.reserve_exact(offset - HEADER_LEN);
+        for section in sections {
+            bytes.extend(section);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
+        Some(bytes)
+    }
+
+    /// The sections of fields, terms and places.
+    fn encode_fields(&self) -> Option<(Vec<u8>, Vec<u8>, Vec<u8>)> {
+        let (mut terms, mut places) = (Vec::new(), Vec::new());
+        let mut fields = u64::try_from(self.fields.len()).ok()?.to_le_bytes().to_vec();
+        let reserved_len = self.segments.len() * 12;
+        let mut name_at = 8 + self.fields.len() * (FIELD_LEN + reserved_len);
+        for field in &self.fields {
+            let mut entry = [0; FIELD_LEN];
+            put(&mut entry, 0, u32::try_from(name_at).ok()?.to_le_bytes());
+            put(&mut entry, 4, u16::try_from(field.name.len()).ok()?.to_le_bytes());
+            for kind in [TermKind::Text, TermKind::Number, TermKind::Bool, TermKind::Null] {
+                let count = field.terms.iter().filter(|term| term.kind == kind).count() as u32;
+                put(&mut entry, 4 + 4 * kind as usize, count.to_le_bytes());
+            }
+            put(&mut entry, 28, field.unlisted_count.to_le_bytes());
+            put(&mut entry, 32, (terms.len() as u64).to_le_bytes());
+            let mut end = 0_u32;
+            for term in &field.terms {
+                end = end.checked_add(u32::try_from(term.bytes.len()).ok()?)?;
+                terms.extend(end.to_le_bytes());
+                terms.extend(u32::try_from(places.len() / 4).ok()?.to_le_bytes());
+                let mask = term.places.iter().fold(0_u32, |mask, place| mask | 1 << place.segment);
+                places.extend(mask.to_le_bytes());
+                for place in &term.places {
+                    places.extend(place.count.to_le_bytes());
+                    places.extend(place.ordinal.to_le_bytes());
+                }
+            }
+            field.terms.iter().for_each(|term| terms.extend(&term.bytes));
+            terms.resize(terms.len().next_multiple_of(8), 0);
+            put(&mut entry, 24, end.to_le_bytes());
+            fields.extend(entry);
+            name_at += field.name.len();
+        }
+        let counts = self.fields.iter().flat_map(|field| field.reserved.iter().flatten());
+        fields.extend(counts.flat_map(|count| count.to_le_bytes()));
+        self.fields.iter().for_each(|field| fields.extend(field.name.as_bytes()));
+        Some((fields, terms, places))
+    }
+}
+
+/// An entry of a lookup as it is sorted: the key's first bits, and in the last four the segment.
+fn entry(key: u64, segment: u8) -> u64 {
+    key & !15 | u64::from(segment & 15)
+}
+
+/// How many bits of a key name its bucket, where there are so many entries.
+fn bucket_bits(count: usize) -> u32 {
+    (count / BUCKET_COUNT).next_power_of_two().trailing_zeros().min(BUCKET_BITS_MAX)
+}
+
+/// A lookup: bits, count, where each bucket begins and where the last ends; then the entries, two bytes each.
+fn encode_lookup(mut entries: Vec<u64>) -> Vec<u8> {
+    let bits = bucket_bits(entries.len());
+    let pack = |entry: u64| {
+        let bucket = if bits == 0 { 0 } else { entry >> (64 - bits) };
+        bucket << 16 | (entry << bits) >> 52 << 4 | entry & 15
+    };
+    let mut packed: Vec<u64> = entries.drain(..).map(pack).collect();
+    packed.sort_unstable();
+    let mut bytes = Vec::with_capacity(8 + ((1 << bits) + 1) * 4 + packed.len() * 2);
+    bytes.extend(bits.to_le_bytes());
+    bytes.extend((packed.len() as u32).to_le_bytes());
+    let mut next = 0;
+    for bucket in 0..=1_u64 << bits {
+        next += packed[next..].iter().take_while(|entry| **entry >> 16 < bucket).count();
+        bytes.extend((next as u32).to_le_bytes());
+    }
+    for entry in packed {
+        bytes.extend((entry as u16).to_le_bytes());
+    }
+    bytes
+}

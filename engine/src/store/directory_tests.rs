@@ -1,0 +1,140 @@
+//! Directories over runs of sealed segments: missing, stale, damaged or another's, they change no answer.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn options() -> Options {
+    Options::new("test.example/directories").allocate_len(8 << 10).seal_in_background(false)
+}
+
+fn event(n: usize) -> Vec<u8> {
+    // Some ids are there twice, in segments far from one another.
+    format!(r#"{{"event_id":"e{}","run_id":"run_{}","kind":"k{}","n":{n}}}"#, n % 250, n / 20, n % 3)
+        .into_bytes()
+}
+
+/// A store of `segments` sealed segments of ten events each.
+fn store_of(dir: &Path, segments: usize, from: usize) -> Store {
+    let store = Store::create(dir, options()).unwrap();
+    go_on(&store, segments, from);
+    store
+}
+
+fn go_on(store: &Store, segments: usize, from: usize) {
+    for segment in 0..segments {
+        store.append_batch((0..10).map(|n| event(from + segment * 10 + n))).unwrap();
+        store.seal().unwrap().unwrap();
+    }
+}
+
+fn directories(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("dir")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.collect();
+    found.sort();
+    found
+}
+
+fn check(store: &Store) {
+    let snapshot = store.snapshot().unwrap();
+    let records = snapshot.records(..).collect::<Result<Vec<_>>>().unwrap();
+    for n in (0..260).step_by(7) {
+        let start = format!(r#"{{"event_id":"e{n}","#);
+        let has = |record: &&Record| record.body.starts_with(start.as_bytes());
+        let expected: Vec<u64> = records.iter().filter(has).map(|record| record.seq).collect();
+        assert_eq!(snapshot.find_event(format!("e{n}").as_bytes()).unwrap(), expected, "e{n}");
+    }
+}
+
+/// What verification remarks on directories; it must find nothing wrong with the store.
+fn remarks(dir: &Path) -> Vec<String> {
+    let disk: Arc<dyn crate::disk::Disk> = Arc::new(crate::disk::RealDisk);
+    let report = crate::verify::verify(&disk, dir, &crate::verify::Options::default()).unwrap();
+    assert_eq!(report.findings.len(), 0, "{:?}", report.findings);
+    report.remarks.iter().map(ToString::to_string).filter(|text| text.contains("dir/")).collect()
+}
+
+#[test]
+fn a_lookup_asks_the_segments_that_the_directories_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_of(dir.path(), 40, 0);
+    assert_eq!(directories(dir.path()).len(), 2, "two whole runs of sixteen");
+    check(&store);
+    let log = &store.inner.log;
+    let catalog = log.catalog(&log.head().unwrap()).unwrap();
+    let runs = log.directories(&catalog);
+    assert_eq!(runs.iter().map(|run| run.segments.clone()).collect::<Vec<_>>(), [0..16, 16..32]);
+    for n in 0..250 {
+        let may = log.may_hold_event(&catalog, format!("e{n}").as_bytes());
+        assert!(may[..32].iter().filter(|may| **may).count() <= 3, "e{n}: {may:?}");
+        assert!(may[32..].iter().all(|may| *may), "no directory is over the last");
+    }
+    let directory = &runs[0].directory;
+    let kind = directory.field("kind").unwrap().unwrap();
+    assert!(kind.is_complete());
+    let counts: u32 =
+        (0..kind.term_count()).flat_map(|i| kind.places(i).unwrap()).map(|place| place.count).sum();
+    // Every event has one; so have the store's own records: the first two, and the seals.
+    assert_eq!(counts, 160 + 2 + 15);
+}
+
+#[test]
+fn a_directory_that_is_missing_or_wrong_is_made_anew() {
+    let (dir, other_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(store_of(dir.path(), 33, 0));
+    drop(store_of(other_dir.path(), 17, 0));
+    let all = directories(dir.path());
+    let whole = std::fs::read(&all[0]).unwrap();
+    let foreign = std::fs::read(&directories(other_dir.path())[0]).unwrap();
+    let next = std::fs::read(&all[1]).unwrap();
+    let wrongs = [None, Some(Vec::new()), Some(whole[..whole.len() - 8].to_vec()), Some(foreign), Some(next)];
+    for (which, wrong) in wrongs.into_iter().enumerate() {
+        std::fs::remove_file(&all[0]).unwrap();
+        if let Some(wrong) = wrong {
+            std::fs::write(&all[0], wrong).unwrap();
+        }
+        let before = std::fs::read(&all[0]).ok();
+        check(&Store::open(dir.path(), options().read_only(true)).unwrap());
+        assert_eq!(std::fs::read(&all[0]).ok(), before, "{which}: a reader changes nothing");
+        let told = remarks(dir.path());
+        assert_eq!(told.len(), usize::from(before.is_some()), "{which}: {told:?}");
+        let writer = Store::open(dir.path(), options()).unwrap();
+        check(&writer);
+        drop(writer);
+        assert_eq!(remarks(dir.path()), Vec::<String>::new());
+        assert_eq!(std::fs::read(&all[0]).unwrap(), whole, "{which}: it is the same bytes again");
+    }
+    for at in (0..whole.len()).step_by(41) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        std::fs::remove_file(&all[0]).unwrap();
+        std::fs::write(&all[0], bytes).unwrap();
+        let writer = Store::open(dir.path(), options()).unwrap();
+        check(&writer);
+        drop(writer);
+        // What is behind a checksum is looked at when it is first used.
+        std::fs::write(&all[0], &whole).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_of_another_history_is_not_used() {
+    let (dir, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = store_of(dir.path(), 2, 0);
+    store.backup(&older.path().join("store"), &mut |_, _| ()).unwrap();
+    go_on(&store, 15, 20);
+    drop(store);
+    // The same store id and the same seqs, and other events.
+    let forked = Store::open(older.path().join("store"), options()).unwrap();
+    go_on(&forked, 15, 1000);
+    drop(forked);
+    let stale = directories(dir.path());
+    let path = &directories(&older.path().join("store"))[0];
+    assert_eq!(stale[0].file_name(), path.file_name());
+    assert_ne!(std::fs::read(&stale[0]).unwrap(), std::fs::read(path).unwrap());
+    std::fs::remove_file(path).unwrap();
+    std::fs::copy(&stale[0], path).unwrap();
+    let told = remarks(&older.path().join("store"));
+    assert!(told.len() == 1 && told[0].contains("not what its segments give"), "{told:?}");
+    check(&Store::open(older.path().join("store"), options()).unwrap());
+}
