@@ -21,8 +21,8 @@ use crate::plan::{BesidePlan, Expr};
 use crate::time;
 use crate::value::Value;
 
-/// So many rows are looked at before the other events are searched for.
-const FIRST_ROWS: usize = 1_000;
+/// So many rows are looked at before the other events are searched for. Few in tests, so that these go both ways.
+const FIRST_ROWS: usize = if cfg!(test) { 8 } else { 10_000 };
 /// Up to so many values the search is narrowed to those.
 const VALUES_MAX: usize = 4_000;
 /// Of so many other events what was read is kept.
@@ -42,7 +42,8 @@ pub(super) fn beside(plan: &BesidePlan, text: String, rows: Rows, context: Arc<C
             Some(first) => first,
             None => {
                 let taken: Vec<Result<Row>> = rows.by_ref().take(FIRST_ROWS).collect();
-                if let Err(error) = stage.search(&taken) {
+                let len = taken.iter().flatten().map(Row::footprint).sum();
+                if let Err(error) = stage.context.hold(&stage.text, len).and_then(|()| stage.search(&taken)) {
                     return Some(Err(error));
                 }
                 first.insert(taken.into_iter())
