@@ -24,6 +24,14 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// A pack of controls or a mapping cannot be used.
+    #[error("invalid {what}: {reason}")]
+    Controls {
+        /// `pack` or `mapping`.
+        what: &'static str,
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// What the store says.
     #[error(transparent)]
     Store(#[from] indelible_engine::Error),

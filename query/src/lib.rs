@@ -14,6 +14,7 @@ mod lexer;
 mod plan;
 mod print;
 mod resolve;
+mod rule;
 mod run;
 mod span;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod words;
 pub use answer::{Answer, HELD_MAX_DEFAULT, Options, Query, query};
 pub use decimal::Decimal;
 pub use error::{Error, Problem, Problems, Result};
+pub use rule::filter;
 pub use run::Row;
 pub use span::{Span, Spanned};
 pub use value::Value;

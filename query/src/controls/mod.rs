@@ -1,6 +1,20 @@
-//! Controls as queries see them: a catalogue of ids, and for each a filter that says which events are evidence of it.
+//! Controls as queries see them: a catalogue of requirements, and for each a filter that says which events are evidence
+//! of it.
+//!
+//! `pack` reads the requirements of one framework, `catalogue` knows several and the spellings that people use,
+//! `mapping` has the rules that say what is evidence of what. All of it is data: what ships stands in `query/packs/`.
+
+mod catalogue;
+mod mapping;
+mod pack;
+#[cfg(test)]
+mod tests;
 
 use indelible_engine::filter::Filter;
+
+pub use catalogue::Catalogue;
+pub use mapping::{Mapping, Rule, Strength};
+pub use pack::Framework;
 
 /// A requirement of a framework.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,15 +23,33 @@ pub struct Control {
     pub id: String,
     /// What it is about, in a few words.
     pub title: String,
+    /// The requirement that it is a part of.
+    pub parent: Option<String>,
 }
 
-/// A mapping from controls to evidence. A later one changes no record: it is a filter.
+impl Control {
+    /// The name of its framework: what stands before the colon.
+    pub fn framework(&self) -> &str {
+        self.id.split_once(':').map_or("", |(framework, _)| framework)
+    }
+
+    /// Its id within the framework: what stands behind the colon.
+    pub fn number(&self) -> &str {
+        self.id.split_once(':').map_or(self.id.as_str(), |(_, number)| number)
+    }
+}
+
+/// What queries ask about controls.
 pub trait Controls {
     /// All controls, in the order of the catalogue.
     fn catalogue(&self) -> Vec<Control>;
 
-    /// Which events the current mapping takes for evidence of a control.
+    /// Which events the current mapping takes for evidence of a control or of a part of it.
     fn filter(&self, id: &str) -> Option<Filter>;
+
+    /// The control that a text names, in its one spelling, and all that are a part of it; nothing where the catalogue
+    /// has no such control.
+    fn family(&self, text: &str) -> Vec<String>;
 }
 
 /// No catalogue and no mapping: controls are what labels and events themselves say.
@@ -31,5 +63,32 @@ impl Controls for NoControls {
 
     fn filter(&self, _id: &str) -> Option<Filter> {
         None
+    }
+
+    fn family(&self, _text: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A catalogue, and a mapping of its controls. A later mapping changes no record: it is a filter.
+#[derive(Debug, Clone)]
+pub struct MappedControls {
+    /// Which controls there are.
+    pub catalogue: Catalogue,
+    /// What is evidence of them.
+    pub mapping: Mapping,
+}
+
+impl Controls for MappedControls {
+    fn catalogue(&self) -> Vec<Control> {
+        self.catalogue.controls().cloned().collect()
+    }
+
+    fn filter(&self, id: &str) -> Option<Filter> {
+        self.mapping.filter(&self.catalogue.family(id))
+    }
+
+    fn family(&self, text: &str) -> Vec<String> {
+        self.catalogue.family(text).into_iter().map(str::to_owned).collect()
     }
 }

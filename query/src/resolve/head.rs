@@ -77,29 +77,48 @@ impl Resolver<'_> {
     /// By which of its labels, its own words and the mapping an event is evidence of one of these controls.
     fn control(&mut self, ids: &[Spanned<Operand>]) -> Vec<(&'static str, Filter)> {
         let mut values = Vec::new();
-        let mut mapped = Vec::new();
-        let catalogue = self.setting.controls.catalogue();
+        let mut mapped: Vec<Filter> = Vec::new();
+        let controls = self.setting.controls;
+        let catalogue = controls.catalogue();
+        let mut also =
+            |filter: Option<Filter>| mapped.extend(filter.filter(|filter| !mapped.contains(filter)));
         for id in ids {
             let (text, is_word) = self.operand(id);
             let canonical = control(&text);
             if is_word && Glob::is_glob(&canonical) {
                 let glob = Glob::new(&canonical);
                 let matching = catalogue.iter().filter(|control| glob.matches(control.id.as_bytes()));
-                mapped.extend(matching.filter_map(|control| self.setting.controls.filter(&control.id)));
+                matching.for_each(|control| also(controls.filter(&control.id)));
                 values.push(Value::Word(canonical));
-            } else {
-                mapped.extend(self.setting.controls.filter(&canonical));
-                values.push(Value::Text(canonical));
+                continue;
             }
+            // Evidence of a part is evidence of the whole.
+            let family = controls.family(&text);
+            match family.first() {
+                Some(whole) => also(controls.filter(whole)),
+                None => self.warn_of_control(&canonical, &catalogue),
+            }
+            let is_other = !family.contains(&canonical);
+            values.extend(family.into_iter().chain(is_other.then_some(canonical)).map(Value::Text));
         }
         let is = |name: &str| Filter::Field(Field::Name(name.to_owned()), Test::Equals(values.clone()));
         vec![("label", is("label")), ("event", is("control")), ("mapping", Filter::Any(mapped))]
     }
 
+    /// An id that the catalogue does not have may be misspelt.
+    fn warn_of_control(&mut self, id: &str, catalogue: &[Control]) {
+        if catalogue.is_empty() {
+            return;
+        }
+        let meant = nearest(id, catalogue.iter().map(|control| control.id.as_str()))
+            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        self.warnings.push(format!("the catalogue has no control {id}{meant}"));
+    }
+
     /// Each control of the catalogue, and which records are evidence of it.
     fn coverage(&mut self, framework: Option<&Spanned<Operand>>, filter: &Filter) -> Vec<(Control, Filter)> {
         let catalogue = self.setting.controls.catalogue();
-        let name_of = |control: &Control| control.id.split(':').next().unwrap_or_default().to_owned();
+        let name_of = |control: &Control| control.framework().to_owned();
         let wanted = framework.map(|framework| {
             let (text, _) = self.operand(framework);
             // A framework alone is the first half of an id.
@@ -122,7 +141,8 @@ impl Resolver<'_> {
             .filter(|control| wanted.as_ref().is_none_or(|wanted| name_of(control) == *wanted));
         chosen
             .map(|control| {
-                let values = vec![Value::Text(control.id.clone())];
+                let family = self.setting.controls.family(&control.id);
+                let values: Vec<Value> = family.into_iter().map(Value::Text).collect();
                 let is =
                     |name: &str| Filter::Field(Field::Name(name.to_owned()), Test::Equals(values.clone()));
                 let mapped = self.setting.controls.filter(&control.id);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indelible_engine::filter::{Field, Filter, Test, Value as Wanted};
+use indelible_engine::source::normalise_control;
 
 use super::sample::sample;
 use super::{now, show};
@@ -109,7 +110,8 @@ struct Mapping;
 
 impl Controls for Mapping {
     fn catalogue(&self) -> Vec<Control> {
-        let control = |id: &str, title: &str| Control { id: id.to_owned(), title: title.to_owned() };
+        let control =
+            |id: &str, title: &str| Control { id: id.to_owned(), title: title.to_owned(), parent: None };
         vec![
             control("SOC2:CC7.1", "Changes are watched"),
             control("SOC2:CC8.1", "Changes are managed"),
@@ -121,6 +123,10 @@ impl Controls for Mapping {
     fn filter(&self, id: &str) -> Option<Filter> {
         let kind = Test::Equals(vec![Wanted::Text("deployment".to_owned())]);
         (id == "SOC2:CC7.1").then(|| Filter::Field(Field::Name("kind".to_owned()), kind))
+    }
+
+    fn family(&self, text: &str) -> Vec<String> {
+        vec![normalise_control(text, None).into_owned()]
     }
 }
 
