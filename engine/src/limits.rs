@@ -10,6 +10,9 @@ pub const EVENT_LEN_DEFAULT: usize = 16 << 20;
 pub const EVENT_DEPTH_MAX: usize = 128;
 /// Longest frame payload in bytes, unless one event alone is longer.
 pub const FRAME_PAYLOAD_LEN: usize = 1 << 20;
+/// How long a frame's payload gets in bytes before the writer begins another: whoever wants one record checks all of
+/// its frame.
+pub const FRAME_PAYLOAD_AIM_LEN: usize = 64 << 10;
 /// Most records in one frame.
 pub const FRAME_RECORDS_MAX: u32 = 1 << 16;
 /// Most labels on one record: the count is a byte in the entry.

@@ -539,7 +539,7 @@ fn frame_count(records: &[NewRecord<'_>]) -> usize {
     let mut len = 0;
     let fits = records.iter().take(limits::FRAME_RECORDS_MAX as usize).take_while(|record| {
         len += record.as_frame_record().encoded_len();
-        len <= limits::FRAME_PAYLOAD_LEN
+        len <= limits::FRAME_PAYLOAD_AIM_LEN
     });
     fits.count().max(1)
 }
