@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indelible::disk::World;
-use indelible::source::{Fields, Profile};
-use indelible::{CheckpointSigner, FileSigner, Masking, OnDuplicate, Options, Snapshot, Store};
+use indelible::{CheckpointSigner, FileSigner, Masking, OnDuplicate, Options, Snapshot, Store, query};
 
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Colour, Out, Table};
 use crate::profiles;
+use crate::render::{Format, Line, Printer, Sheet};
 
-/// See it work: a store of real sample evidence, sealed, signed and verified
+/// See it work: a store of real sample evidence, sealed, asked, signed and verified
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  indelible demo\n  indelible demo my-demo")]
 pub(crate) struct Args {
@@ -36,7 +36,13 @@ const SAMPLES: [(&str, &str, &[u8]); 6] = [
 ];
 const ORIGIN: &str = "demo.example/agents";
 /// The run that is shown.
-const RUN: &str = "run_8bce4";
+const TIMELINE: &str = "timeline run run_8bce4";
+/// What an auditor asks.
+const QUESTIONS: [&str; 2] = [
+    "kind = deployment and environment = production | preceded by (decision = REQUIRE_APPROVAL) within run \
+     | fields ts, run, agent, approver, approval.approved_at - other.ts as waited, policy",
+    "kind = deployment and environment = production | unless preceded by (kind = approval.granted) within run",
+];
 
 /// Shows the main job.
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -72,15 +78,24 @@ pub(crate) fn run(args: &Args) -> Outcome {
         row(&mut out, "index root", &sealed.seal.index_root)?;
     }
 
-    title(&mut out, &format!("4. What {RUN} did"))?;
-    show_run(&mut out, &store.snapshot()?)?;
+    let snapshot = store.snapshot()?;
+    title(&mut out, "4. What happened in a run, from request to outcome")?;
+    ask(&mut out, &snapshot, TIMELINE)?;
 
-    title(&mut out, "5. Signed: nobody can rewrite this log from here on without being found out")?;
+    title(
+        &mut out,
+        "5. Who approved production deployments, and how long did they wait? Which had no approval?",
+    )?;
+    for question in QUESTIONS {
+        ask(&mut out, &snapshot, question)?;
+    }
+
+    title(&mut out, "6. Signed: nobody can rewrite this log from here on without being found out")?;
     let note = store.checkpoint(&signer)?;
     out.line(output::escape_lines(note.to_string().trim_end()))?;
     store.close()?;
 
-    title(&mut out, "6. Verified from the bytes alone, by code that shares nothing with the writer")?;
+    title(&mut out, "7. Verified from the bytes alone, by code that shares nothing with the writer")?;
     let code = super::verify::of_demo(&mut out, &place, signer.verifier(), &note)?;
 
     title(&mut out, "Try next")?;
@@ -88,6 +103,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     for (command, about) in [
         ("stats", "how much there is of what"),
         ("log -n 3", "the last events, byte for byte"),
+        ("control SOC2:CC8.1", "the evidence of a control"),
+        ("query 'decision = DENY'", "what was denied"),
         ("show ev_0008 --integrity", "the deployment, with what ties it into the log"),
         ("verify --json", "the same check for a machine"),
         ("doctor", "what is unusual"),
@@ -135,39 +152,19 @@ fn append(store: &Store, file: &str, source: &str, bytes: &[u8]) -> Outcome<[Str
     Ok([file.to_owned(), profile.name().to_owned(), output::count(count), output::length(len), seqs])
 }
 
-/// Lists the events of one run, as the profile's fields tell them.
-fn show_run(out: &mut Out, snapshot: &Snapshot) -> Outcome<()> {
-    let mut table = Table::new(&["seq", "time", "agent or actor", "kind", "decision", "status"]);
-    let mut fields = Fields::default();
-    for record in snapshot.records(..) {
-        let record = record?;
-        if record.is_store_record() {
-            continue;
-        }
-        let source = snapshot.source(record.source)?;
-        let profile = source.profile();
-        fields.clear();
-        profile.extract(&record.body, &mut fields)?;
-        let value = |name| value(profile, &fields, name);
-        if value("run").as_deref() != Some(RUN) {
-            continue;
-        }
-        let time = match fields.time() {
-            indelible::source::EventTime::Known(time) => time.to_string(),
-            _ => record.received_at.to_string(),
-        };
-        let actor = value("agent").or_else(|| value("actor"));
-        let words = [actor, value("kind"), value("decision"), value("status")];
-        table.row([record.seq.to_string(), time].into_iter().chain(words.map(Option::unwrap_or_default)));
+/// Shows a query and its answer, as a person would see it.
+fn ask(out: &mut Out, snapshot: &Snapshot, text: &str) -> Outcome<()> {
+    out.line(out.paint(Colour::Faint, format_args!("> {text}")))?;
+    let answer = query(snapshot, text)?;
+    let mut printer =
+        Printer::new(Format::Table, Sheet::of(&answer, text.starts_with("timeline"), false), out)?;
+    let mut is_empty = true;
+    for row in answer {
+        is_empty = false;
+        printer.row(out, &Line { row: &row?, tied: None })?;
     }
-    table.print(out)
-}
-
-/// The first value of a field.
-fn value(profile: &Profile, fields: &Fields, name: &str) -> Option<String> {
-    let slot = profile.fields().iter().position(|rule| rule.name == name)?;
-    let term = fields.terms().find(|(at, _)| usize::from(*at) == slot)?.1;
-    Some(String::from_utf8_lossy(term.bytes).into_owned())
+    printer.finish(out)?;
+    if is_empty { out.line("none") } else { Ok(()) }
 }
 
 /// A directory that nobody else has, among the temporary files.
