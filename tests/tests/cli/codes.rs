@@ -233,7 +233,9 @@ fn a_store_that_cannot_be_written_can_be_read_and_says_so() {
     open_to_all(&site.path("shared"));
     open_to_all(site.dir.path());
     let program = site.path("indelible");
-    std::fs::copy(binary(), &program).unwrap();
+    // By another process: were it this one, a program that another test starts meanwhile would inherit the copy open
+    // for writing, and nobody could run it until that one ends.
+    assert!(std::process::Command::new("cp").arg(binary()).arg(&program).status().unwrap().success());
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let other = |args: &[&str], input: &[u8]| -> Run {
         let mut command = Command::new(&program);
