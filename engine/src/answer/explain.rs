@@ -10,6 +10,8 @@ use crate::{SegmentId, Seq};
 pub struct Explanation {
     /// The segments in the range that was asked for, in order.
     pub segments: Vec<SegmentExplanation>,
+    /// How many of them were passed by unopened, since a directory says that nothing in them could match.
+    pub passed_by: usize,
     /// The postings that were used, of all segments together, those that name the most records first.
     pub postings: Vec<PostingExplanation>,
     /// How many records match.
@@ -33,7 +35,7 @@ impl Explanation {
 }
 
 /// What became of one segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SegmentExplanation {
     /// The segment.
     pub id: SegmentId,

@@ -1,8 +1,6 @@
 //! Which stretches may hold an event of some id. An id is mostly in one of them: the others are passed by without a
 //! plan.
 
-use std::ops::Range;
-
 use super::AsOf;
 use crate::filter::{Matcher, Node};
 use crate::{Fault, Result};
@@ -18,8 +16,9 @@ pub(super) fn wanted(matcher: &Matcher) -> Option<&[(u64, String)]> {
 }
 
 /// Those of `pieces` that may have one of the ids; a piece that is not whole is left for the search to deal with.
-pub(super) fn pieces_with(as_of: &AsOf, pieces: Range<usize>, ids: &[(u64, String)]) -> Result<Vec<usize>> {
-    let stretches: Vec<_> = pieces.map(|piece| Ok((piece, as_of.stretch(piece)?))).collect::<Result<_>>()?;
+pub(super) fn pieces_with(as_of: &AsOf, pieces: Vec<usize>, ids: &[(u64, String)]) -> Result<Vec<usize>> {
+    let stretches: Vec<_> =
+        pieces.into_iter().map(|piece| Ok((piece, as_of.stretch(piece)?))).collect::<Result<_>>()?;
     let mut kept = Vec::new();
     for (prefix, _) in ids {
         // All are looked at three times, each time a little closer, so that the waits for memory of one look go on

@@ -20,6 +20,7 @@ mod ids;
 mod memo;
 mod names;
 mod plan;
+mod runs;
 mod search;
 mod set;
 mod stretch;
@@ -30,7 +31,7 @@ mod vocabulary;
 mod zones;
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hashbrown::HashMap;
 
@@ -43,6 +44,7 @@ pub use explain::{Explanation, PostingExplanation, SegmentExplanation};
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
 use memo::Memo;
+use runs::Runs;
 pub use search::{Search, Warning, Watch};
 use stretch::Stretch;
 pub use vocabulary::FieldSummary;
@@ -58,6 +60,7 @@ pub(crate) struct AsOf {
     opened: Arc<Opened>,
     /// For each view, its stretch.
     stretches: Vec<Mutex<Option<Arc<Stretch>>>>,
+    runs: OnceLock<Runs>,
 }
 
 /// What one snapshot of a store takes over from another: open stretches by their first seqs, and counts.
@@ -76,7 +79,7 @@ impl AsOf {
         opened: Arc<Opened>,
     ) -> AsOf {
         let stretches = views.iter().map(|_| Mutex::default()).collect();
-        AsOf { log, head, catalog, views, opened, stretches }
+        AsOf { log, head, catalog, views, opened, stretches, runs: OnceLock::new() }
     }
 
     /// Lets `ask` ask the stretch of a view. Where that turns out not to be whole, it is made anew from the log, and
@@ -138,6 +141,15 @@ impl AsOf {
         let start = self.views.partition_point(|view| view.end_seq <= seqs.start);
         let end = self.views.partition_point(|view| view.first_seq < seqs.end);
         start..end.max(start)
+    }
+
+    /// The directories over the sealed segments, looked for at the first call.
+    fn runs(&self) -> Result<&Runs> {
+        if let Some(runs) = self.runs.get() {
+            return Ok(runs);
+        }
+        let runs = Runs::new(self)?;
+        Ok(self.runs.get_or_init(|| runs))
     }
 
     /// The view at `piece`.

@@ -229,7 +229,7 @@ pub(super) fn count_without(
 }
 
 /// The conditions that must all hold.
-fn parts(node: &Node) -> &[Node] {
+pub(super) fn parts(node: &Node) -> &[Node] {
     match node {
         Node::All(nodes) => nodes,
         one => std::slice::from_ref(one),

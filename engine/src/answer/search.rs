@@ -146,8 +146,15 @@ impl Search {
     /// Whatever reading the log says; [`Error::Cancelled`].
     pub fn total(&mut self) -> Result<u64> {
         let mut total = 0;
-        for piece in self.take_pieces()? {
+        let pieces = self.take_pieces()?;
+        let stated = self.as_of.runs()?.counts(pieces.as_slice(), &self.matcher, &self.seqs);
+        for (piece, stated) in pieces.zip(stated) {
             let seqs = self.of_piece(piece)?;
+            if let Some(count) = stated {
+                total += count;
+                self.watch.pass(seqs.end - seqs.start);
+                continue;
+            }
             total += self.ask(piece, |search, stretch| {
                 let planner = search.planner(stretch);
                 let range = stretch.offsets(&seqs);
@@ -169,8 +176,16 @@ impl Search {
     pub fn explain(&mut self) -> Result<Explanation> {
         let mut explanation = Explanation::default();
         let trace = RefCell::new(Trace::default());
+        let kept = self.kept_pieces()?;
         for piece in self.as_of.pieces(&self.seqs) {
             let seqs = self.of_piece(piece)?;
+            if kept.binary_search(&piece).is_err() {
+                let id = self.as_of.view(piece)?.segment;
+                let records = explain::asked(&seqs);
+                explanation.segments.push(SegmentExplanation { id, records, ..Default::default() });
+                explanation.passed_by += 1;
+                continue;
+            }
             let segment = self.ask(piece, |search, stretch| {
                 let mut planner = search.planner(stretch);
                 planner.trace = Some(&trace);
@@ -241,14 +256,22 @@ impl Search {
             return Ok(pieces);
         }
         self.watch.total.store(self.seqs.end.saturating_sub(self.seqs.start), Ordering::Relaxed);
-        let all = self.as_of.pieces(&self.seqs);
-        let Some(ids) = ids::wanted(&self.matcher) else { return Ok(all.collect::<Vec<_>>().into_iter()) };
-        let kept = ids::pieces_with(&self.as_of, all.clone(), ids)?;
-        for piece in all.filter(|piece| !kept.contains(piece)) {
-            let passed = self.of_piece(piece)?;
-            self.watch.pass(passed.end - passed.start);
+        let mut kept = self.kept_pieces()?;
+        if let Some(ids) = ids::wanted(&self.matcher) {
+            kept = ids::pieces_with(&self.as_of, kept, ids)?;
         }
+        let left = kept.iter().map(|piece| self.of_piece(*piece)).try_fold(0, |left, seqs| {
+            let seqs = seqs?;
+            Ok::<_, Error>(left + (seqs.end - seqs.start))
+        })?;
+        self.watch.pass(self.seqs.end.saturating_sub(self.seqs.start).saturating_sub(left));
         Ok(kept.into_iter())
+    }
+
+    /// The pieces that may hold matches, as far as the directories say.
+    fn kept_pieces(&self) -> Result<Vec<usize>> {
+        let all = self.as_of.pieces(&self.seqs);
+        Ok(self.as_of.runs()?.pieces(&self.as_of, all, &self.matcher))
     }
 
     /// The seqs of a piece that are wanted.

@@ -130,13 +130,15 @@ fn write(store: &Store, random: &mut Random, count: u64) {
     }
 }
 
-/// A store of several sealed segments and an active one.
+/// A store of several sealed segments and an active one; sometimes of so many that there are directories over them.
 fn random_store(dir: &FsPath, random: &mut Random) -> Store {
     // Short enough that the active segment has parts.
     let options = Options::new("test.example/answers").allocate_len(64 << 10).segment_len(256 << 10);
     let store = Store::create(dir, options).unwrap();
-    for _ in 0..random.below(4) {
-        let count = 1 + random.below(120);
+    let (segments, records) =
+        if random.below(4) == 0 { (16 + random.below(20), 8) } else { (random.below(4), 120) };
+    for _ in 0..segments {
+        let count = 1 + random.below(records);
         write(&store, random, count);
         store.seal().unwrap();
     }

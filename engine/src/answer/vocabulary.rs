@@ -6,8 +6,9 @@ use super::group::{OwnedTerm, each_term};
 use super::stretch::Stretch;
 use super::{AsOf, Trouble, names};
 use crate::filter::Glob;
+use crate::log::directories::Run;
 use crate::source::TermKind;
-use crate::{Error, Result, limits};
+use crate::{Error, Fault, Result, limits};
 
 /// What a log holds of one field.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,8 +24,24 @@ pub struct FieldSummary {
 /// All fields, by name, those that no record has among them.
 pub(crate) fn field_summaries(as_of: &AsOf) -> Result<Vec<FieldSummary>> {
     let mut fields: BTreeMap<String, FieldSummary> = BTreeMap::new();
-    for piece in as_of.pieces(&(0..as_of.head.next_seq)) {
-        let of_piece = as_of.ask(piece, |stretch| {
+    let mut add = |of_piece: Vec<FieldSummary>| {
+        for FieldSummary { name, present, unreadable } in of_piece {
+            let field = fields.entry(name.clone()).or_default();
+            field.name = name;
+            field.present += present;
+            field.unreadable += unreadable;
+        }
+    };
+    let mut pieces: Vec<usize> = as_of.pieces(&(0..as_of.head.next_seq)).collect();
+    for run in as_of.runs()?.iter() {
+        // What a damaged directory does not say, its segments do.
+        if let Ok(of_run) = of_directory(run) {
+            add(of_run);
+            pieces.retain(|piece| !run.segments.contains(piece));
+        }
+    }
+    for piece in pieces {
+        add(as_of.ask(piece, |stretch| {
             let mut of_piece = Vec::new();
             for index in 0..stretch.sidecar.field_count()? {
                 let Some(field) = stretch.sidecar.field_at(index)? else { continue };
@@ -33,15 +50,25 @@ pub(crate) fn field_summaries(as_of: &AsOf) -> Result<Vec<FieldSummary>> {
                 of_piece.push(FieldSummary { name: field.name().to_owned(), present, unreadable });
             }
             Ok(of_piece)
-        })?;
-        for FieldSummary { name, present, unreadable } in of_piece {
-            let field = fields.entry(name.clone()).or_default();
-            field.name = name;
-            field.present += present;
-            field.unreadable += unreadable;
-        }
+        })?);
     }
     Ok(fields.into_values().collect())
+}
+
+/// The same for the segments that a directory is over.
+fn of_directory(run: &Run) -> Result<Vec<FieldSummary>, Fault> {
+    let mut of_run = Vec::new();
+    for field in run.directory.fields() {
+        let field = field?;
+        let mut summary = FieldSummary { name: field.name().to_owned(), ..FieldSummary::default() };
+        for segment in 0..run.segments.len() {
+            let [present, _, unreadable] = field.reserved(segment)?;
+            summary.present += u64::from(present);
+            summary.unreadable += u64::from(unreadable);
+        }
+        of_run.push(summary);
+    }
+    Ok(of_run)
 }
 
 /// The terms of a field that match `glob`, all where there is none, with the count of the records that carry each. A

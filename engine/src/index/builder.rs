@@ -93,7 +93,7 @@ const SOURCE: usize = 0;
 const ENCODING: usize = 1;
 const DAY: usize = 2;
 const LABEL: usize = 3;
-pub(super) const BUILT_IN: [&str; 4] = ["source", "encoding", "day", "label"];
+pub(crate) const BUILT_IN: [&str; 4] = ["source", "encoding", "day", "label"];
 
 impl IndexBuilder {
     /// The index of a segment that begins at `first_seq` and has no records yet.

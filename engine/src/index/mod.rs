@@ -44,6 +44,7 @@ use crate::format::frame::Labels;
 use crate::hash::Hash;
 use crate::source::{FieldKind, Fields, Profile};
 
+pub(crate) use builder::BUILT_IN;
 pub use builder::IndexBuilder;
 pub(crate) use slice::{Slice, SliceField, compare_terms};
 pub(crate) use terms::TermId;

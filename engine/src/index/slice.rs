@@ -73,7 +73,7 @@ impl<'a> Slice<'a> {
                 entry.private |= private;
             }
         };
-        super::builder::BUILT_IN.iter().enumerate().for_each(|(place, _)| declare(place, false));
+        super::BUILT_IN.iter().enumerate().for_each(|(place, _)| declare(place, false));
         for source in builder.sources.iter().filter(|source| !self.within(source.term).is_empty()) {
             for (place, private) in source.fields() {
                 declare(place, private);

@@ -78,6 +78,61 @@ fn a_lookup_asks_the_segments_that_the_directories_name() {
     assert_eq!(counts, 160 + 2 + 15);
 }
 
+/// A store of 40 sealed segments, each of one day and one kind.
+fn store_of_days(dir: &Path) -> Store {
+    let store = Store::create(dir, options()).unwrap();
+    for day in 0..40_u64 {
+        let events = (0..5).map(|n| {
+            let (month, day_of_month) = (1 + day / 28, 1 + day % 28);
+            let time = format!("2026-0{month}-{day_of_month:02}T00:00:0{n}Z");
+            format!(
+                r#"{{"event_id":"d{day}-{n}","kind":"kind_{day}","run_id":"run_{}","ts":"{time}"}}"#,
+                n % 2
+            )
+        });
+        store.append_batch(events).unwrap();
+        store.seal().unwrap().unwrap();
+    }
+    store
+}
+
+#[test]
+fn a_search_leaves_segments_unopened_that_the_directories_rule_out() {
+    use crate::filter::{Clock, Field, Filter, Test, Value, Window};
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = store_of_days(dir.path()).snapshot().unwrap();
+    let is = |name: &str, value: &str| {
+        Filter::Field(Field::Name(name.to_owned()), Test::Equals(vec![Value::Word(value.to_owned())]))
+    };
+    let events = Filter::Not(Box::new(Filter::StoreRecord));
+    let until = |text: &str| Window { from: None, until: crate::source::rfc3339(text.as_bytes()) };
+    // Eight segments have no directory over them, and times of receipt are all of today.
+    for (filter, matches, passed_by) in [
+        (is("kind", "kind_3"), 5, 31),
+        (is("kind", "kind_2?"), 50, 22),
+        (Filter::Any(vec![is("kind", "kind_3"), is("kind", "kind_17")]), 10, 30),
+        (is("kind", "no_such_kind"), 0, 32),
+        (is("run", "run_0"), 120, 0),
+        (is("no_such_field", "x"), 0, 32),
+        (Filter::Ids(vec!["d7-1".to_owned(), "d30-2".to_owned()]), 2, 30),
+        (is("event_id", "d7-1"), 1, 0),
+        (Filter::Time(Clock::Received, until("2026-01-01T00:00:00Z")), 0, 32),
+        (Filter::All(vec![events.clone(), Filter::Seqs(0..20)]), 15, 0),
+        (Filter::Field(Field::Name("run".to_owned()), Test::Unreadable), 0, 32),
+    ] {
+        let explanation = snapshot.explain(&filter).unwrap();
+        assert_eq!((explanation.matches, explanation.passed_by), (matches, passed_by), "{filter:?}");
+        assert_eq!(snapshot.count(&filter).unwrap(), matches, "{filter:?}");
+        assert_eq!(snapshot.search(&filter).unwrap().count() as u64, matches, "{filter:?}");
+    }
+    // Counts that the directories state; the segment at the window's end is asked itself.
+    let by_event = |end| Filter::Time(Clock::Event, until(end));
+    let of_run = |end| Filter::All(vec![is("run", "run_0"), events.clone(), by_event(end)]);
+    assert_eq!(snapshot.count(&of_run("2026-02-03T00:00:01Z")).unwrap(), 30 * 3 + 1);
+    let explanation = snapshot.explain(&of_run("2026-01-03T00:00:00Z")).unwrap();
+    assert_eq!((explanation.matches, explanation.passed_by), (6, 30));
+}
+
 #[test]
 fn a_directory_that_is_missing_or_wrong_is_made_anew() {
     let (dir, other_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

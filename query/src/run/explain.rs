@@ -28,7 +28,11 @@ pub(crate) fn explain(plan: &Plan, context: &Arc<Context>) -> Result<Vec<Row>> {
     if let Some(mut search) = search(plan, context)? {
         let found = search.explain()?;
         let (all, pruned) = (found.segments.len(), found.pruned());
-        say("segments", format!("{all} in range, {pruned} without a match"), None, None, None);
+        let unopened = match found.passed_by {
+            0 => String::new(),
+            count => format!(", {count} of them unopened"),
+        };
+        say("segments", format!("{all} in range, {pruned} without a match{unopened}"), None, None, None);
         for segment in found.segments.iter().filter(|segment| segment.rebuilt.is_some()) {
             let reason = segment.rebuilt.clone().unwrap_or_default();
             say("rebuilt", format!("segment {}: {reason}", segment.id), Some(segment.records), None, None);
