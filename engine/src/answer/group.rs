@@ -82,7 +82,7 @@ impl Search {
         let as_of = Arc::clone(&self.as_of);
         let (known_to, mut groups) =
             memo.as_ref().and_then(|key| as_of.opened.memo.get(key, &as_of)).unwrap_or_default();
-        let mut remembered = memo.is_none();
+        let last = as_of.views.len().saturating_sub(1);
         for piece in self.take_pieces()? {
             let view = as_of.view(piece)?;
             let seqs = self.of_piece(piece)?;
@@ -90,9 +90,12 @@ impl Search {
             if view.end_seq <= known_to {
                 continue;
             }
-            if let Some(key) = memo.as_ref().filter(|_| !remembered && !as_of.is_sealed(view)) {
-                as_of.opened.memo.put(key, view.first_seq, &groups);
-                remembered = true;
+            if let Some(key) = &memo {
+                // The last view of the active segment grows; where it begins, later snapshots' views mostly do too.
+                let is_sealed = view.first_seq == as_of.head.active.0;
+                if is_sealed || piece == last {
+                    as_of.opened.memo.put(key, view.first_seq, is_sealed, &groups);
+                }
             }
             // A piece that has to be asked twice must not count twice.
             let of_piece = self.ask(piece, |search, stretch| search.group_piece(piece, stretch, fields))?;
@@ -105,7 +108,7 @@ impl Search {
         Ok(groups)
     }
 
-    /// Under which the counts of sealed segments are remembered: where all records are asked about, the store's own
+    /// Under which the counts are remembered: where all records are asked about, the store's own
     /// among them or not, and one field.
     fn memo_key(&self, fields: &[&str]) -> Option<MemoKey> {
         let [field] = fields else { return None };

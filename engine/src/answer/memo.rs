@@ -1,4 +1,4 @@
-//! What counts over all records came to in the sealed segments: they never change, so it need not be asked twice.
+//! What counts over all records came to, up to some seq: what is below it never changes, so it need not be asked twice.
 
 use std::sync::{Arc, Mutex};
 
@@ -29,25 +29,40 @@ struct Known {
     groups: Groups,
 }
 
+/// What is known of one question: as far as the sealed segments go, from where every later snapshot can go on, and as
+/// far as the active segment's parts, from where those can for which a view begins there.
+#[derive(Debug, Default, Clone)]
+struct Ends {
+    sealed: Option<Arc<Known>>,
+    parts: Option<Arc<Known>>,
+}
+
 /// The counts that are remembered.
 #[derive(Debug, Default)]
-pub(super) struct Memo(Mutex<HashMap<MemoKey, Arc<Known>>>);
+pub(super) struct Memo(Mutex<HashMap<MemoKey, Ends>>);
 
 impl Memo {
-    /// The counts of all records below a seq, which one of the log's sealed segments ends at.
+    /// The counts of all records below a seq at which one of the log's views ends.
     pub(super) fn get(&self, key: &MemoKey, as_of: &AsOf) -> Option<(Seq, Groups)> {
-        let known = lock(&self.0).get(key).cloned()?;
-        // An older snapshot may not go as far.
-        let is_within = known.end_seq <= as_of.head.active.0;
-        is_within.then(|| (known.end_seq, known.groups.clone()))
+        let Ends { sealed, parts } = lock(&self.0).get(key).cloned()?;
+        let is_end = |known: &Arc<Known>| {
+            as_of.views.binary_search_by_key(&known.end_seq, |view| view.end_seq).is_ok()
+        };
+        let known = [sealed, parts].into_iter().flatten().filter(is_end).max_by_key(|known| known.end_seq)?;
+        Some((known.end_seq, known.groups.clone()))
     }
 
-    pub(super) fn put(&self, key: &MemoKey, end_seq: Seq, groups: &Groups) {
+    /// Remembers counts of all records below `end_seq`.
+    pub(super) fn put(&self, key: &MemoKey, end_seq: Seq, is_sealed: bool, groups: &Groups) {
         let mut known = lock(&self.0);
-        let is_newer = known.get(key).is_none_or(|known| known.end_seq < end_seq);
         let has_room = known.len() < COUNTS_MAX || known.contains_key(key);
-        if is_newer && has_room && groups.counts.len() <= GROUPS_MAX {
-            known.insert(key.clone(), Arc::new(Known { end_seq, groups: groups.clone() }));
+        if !has_room || groups.counts.len() > GROUPS_MAX {
+            return;
+        }
+        let ends = known.entry(key.clone()).or_default();
+        let end = if is_sealed { &mut ends.sealed } else { &mut ends.parts };
+        if end.as_ref().is_none_or(|known| known.end_seq < end_seq) {
+            *end = Some(Arc::new(Known { end_seq, groups: groups.clone() }));
         }
     }
 }
