@@ -46,7 +46,10 @@ impl<'a> Planner<'a> {
         for node in parts.iter().filter(free).chain(parts.iter().filter(others)) {
             match node {
                 Node::Time(clock, window) => {
-                    left = self.stretch.zones()?.records(&self.stretch.sidecar, *clock, *window, &left)?;
+                    let zones = self.stretch.zones()?;
+                    // It may say more than was asked: of others than those left.
+                    let in_window = zones.records(&self.stretch.sidecar, *clock, *window, &left)?;
+                    left = left.and(in_window);
                 }
                 Node::Seqs(seqs) => left = left.and(Set::Range(self.stretch.offsets(seqs))),
                 Node::Not(node) if matches!(**node, Node::StoreRecord) => {

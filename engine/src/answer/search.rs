@@ -33,7 +33,9 @@ impl Watch {
         (self.passed.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    /// # Errors
+    /// [`Error::Cancelled`] once the search was asked to stop.
+    pub fn check(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 

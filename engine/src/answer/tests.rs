@@ -382,6 +382,25 @@ fn answers_are_those_of_a_scan() {
 }
 
 #[test]
+fn several_windows_and_a_range_are_counted_together() {
+    let at = |hour: i64| Timestamp((START_S as i64 + hour * 3_600) * 1_000_000_000);
+    for hours in [[1, 2, 3, 4, 5, 6], [3, 1, 6, 2, 5, 4]] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create(dir.path().join("store"), Options::new("acme.example/t")).unwrap();
+        let events: Vec<String> = hours.iter().map(|hour| format!(r#"{{"ts":"{}"}}"#, at(*hour))).collect();
+        store.append_batch(events).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        for (from, until, within) in [(0, 9, 0..9), (2, 4, 0..9), (3, 9, 2..5), (5, 3, 0..9), (1, 6, 4..7)] {
+            let since = Window { from: Some(at(from)), until: None };
+            let until = Window { from: None, until: Some(at(until)) };
+            let filter = Filter::Time(Clock::Event, since).and(Filter::Time(Clock::Event, until));
+            let ask = || snapshot.search(&filter).unwrap().within(within.clone());
+            assert_eq!(ask().total().unwrap(), seqs(ask()).len() as u64, "{hours:?} {filter:?} {within:?}");
+        }
+    }
+}
+
+#[test]
 fn a_snapshot_answers_the_same_while_the_log_goes_on() {
     let mut random = Random(99);
     let dir = tempfile::tempdir().unwrap();

@@ -88,7 +88,7 @@ impl Zones {
         self.of(clock).all.lies(window)
     }
 
-    /// The records among `within` whose time lies in the window.
+    /// The records among `within` whose time lies in the window; of others some may be there too.
     pub(super) fn records(
         &self,
         sidecar: &Sidecar,
