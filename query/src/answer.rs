@@ -1,11 +1,11 @@
-//! The face of the crate: a query is parsed, given its parameters, and run on a snapshot.
+//! The face of the crate: a query is parsed, given its parameters, and run on a log, or on records of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use indelible_engine::answer::{Search, Watch};
+use indelible_engine::answer::Watch;
 use indelible_engine::filter::{Field, Filter, Glob, Test};
 use indelible_engine::source::Path;
 use indelible_engine::{Seq, Snapshot, Timestamp};
@@ -14,6 +14,7 @@ use crate::ast::{self, Operand};
 use crate::controls::{Controls, NoControls};
 use crate::error::{Problem, Problems, Result};
 use crate::grammar;
+use crate::ground::{self, Ground, Order};
 use crate::plan::{Base, Plan, Source};
 use crate::resolve::{Setting, resolve};
 use crate::run::{self, Context, Row, Rows};
@@ -62,7 +63,7 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
-/// A query that makes sense. It can be run many times, on any snapshot, with other values of its parameters; its names
+/// A query that makes sense. It can be run many times, on any ground, with other values of its parameters; its names
 /// mean what they meant when it was read.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -140,7 +141,7 @@ impl Query {
     ///
     /// # Errors
     /// [`Error::Query`](crate::Error::Query) where a parameter has no value; whatever reading the store says.
-    pub fn run(&self, snapshot: &Snapshot, options: &Options<'_>) -> Result<Answer> {
+    pub fn run<G: Ground + Clone + 'static>(&self, ground: &G, options: &Options<'_>) -> Result<Answer> {
         let setting = Setting {
             vocabulary: &self.vocabulary,
             controls: options.controls,
@@ -153,8 +154,9 @@ impl Query {
         if let Base::Search(_, seqs) = &mut plan.base {
             *seqs = seqs.start.max(options.seqs.start)..seqs.end.min(options.seqs.end);
         }
+        let ground = Arc::new(ground.clone());
         let context =
-            Arc::new(Context::new(snapshot, &self.vocabulary, Arc::clone(&options.watch), options.held_max));
+            Arc::new(Context::new(ground, &self.vocabulary, Arc::clone(&options.watch), options.held_max));
         warnings.into_iter().for_each(|warning| context.warn(warning));
         let is_events = plan.shape.events && !self.tree.explain;
         let (rows, columns): (Rows, Vec<String>) = if self.tree.explain {
@@ -232,10 +234,10 @@ impl Answer {
 
     fn look_at_name(&self, name: &str, seqs: &Range<Seq>) -> Result<()> {
         let asks = |test| Filter::Field(Field::Name(name.to_owned()), test);
-        if self.search(&asks(Test::Exists), seqs)?.total()? == 0 {
+        if self.total(&asks(Test::Exists), seqs)? == 0 {
             self.context.warn(format!("no event in range has the field `{name}`"));
         }
-        let unreadable = self.search(&asks(Test::Unreadable), seqs)?.total()?;
+        let unreadable = self.total(&asks(Test::Unreadable), seqs)?;
         if unreadable > 0 {
             self.context.warn(format!(
                 "events in range whose `{name}` could not be read: {unreadable} (unreadable({name}) finds them)"
@@ -246,7 +248,9 @@ impl Answer {
 
     fn look_at_path(&self, path: &Path, seqs: &Range<Seq>) -> Result<()> {
         let exists = Filter::Field(Field::Path(path.clone()), Test::Exists);
-        if self.search(&exists, seqs)?.next().transpose()?.is_none() {
+        let Context { ground, watch, .. } = &*self.context;
+        let mut rows = ground.rows(&exists, seqs.clone(), Order::OldestFirst, watch)?;
+        if rows.next().transpose()?.is_none() {
             let path = path.to_string();
             let meant = nearest(&path, self.context.vocabulary.names());
             let meant = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
@@ -255,9 +259,8 @@ impl Answer {
         Ok(())
     }
 
-    fn search(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<Search> {
-        let search = self.context.snapshot.search(filter)?.within(seqs.clone());
-        Ok(search.watched_by(Arc::clone(&self.context.watch)))
+    fn total(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<u64> {
+        ground::total(&*self.context.ground, filter, seqs, &self.context.watch)
     }
 
     /// Says of values that no event has which one may have been meant.
@@ -269,12 +272,12 @@ impl Answer {
         for condition in conditions {
             let Filter::Field(Field::Name(name), Test::Equals(values)) = condition else { continue };
             let [value] = values.as_slice() else { continue };
-            if value.is_glob() || self.context.snapshot.count(condition)? > 0 {
+            if value.is_glob() || self.total(condition, &(0..Seq::MAX))? > 0 {
                 continue;
             }
             // Most slips leave the first letter as it is. A field with too many such words tells none.
             let first: String = value.as_str().chars().take(1).collect();
-            let Ok(terms) = self.context.snapshot.terms(name, Some(&Glob::new(&format!("{first}*")))) else {
+            let Ok(terms) = self.context.ground.terms(name, &Glob::new(&format!("{first}*"))) else {
                 continue;
             };
             let known: Vec<_> = terms.keys().map(|term| String::from_utf8_lossy(&term.bytes)).collect();

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use indelible_engine::Snapshot;
 use indelible_engine::source::{FieldKind, Profile};
 
 use crate::error::Result;
+use crate::ground::Ground;
 
 /// The named fields of a log, and what their values are read as. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +32,9 @@ impl Vocabulary {
     ///
     /// # Errors
     /// Whatever reading the log says.
-    pub fn of(snapshot: &Snapshot) -> Result<Vocabulary> {
+    pub fn of(ground: &impl Ground) -> Result<Vocabulary> {
         let mut vocabulary = Vocabulary::default();
-        for source in snapshot.sources()? {
-            vocabulary.add(source.profile());
-        }
+        ground.each_profile(&mut |profile| vocabulary.add(profile))?;
         Ok(vocabulary)
     }
 

@@ -192,7 +192,7 @@ impl Printing {
     ) -> Outcome<()> {
         self.count += 1;
         let tied = match row.event().filter(|_| self.has_integrity) {
-            Some(event) => tied(shower, snapshot, event.seq)?,
+            Some(event) => tied(shower, snapshot, event.seq())?,
             None => None,
         };
         self.printer.row(out, &Line { row, tied: tied.as_ref() })

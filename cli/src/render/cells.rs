@@ -30,7 +30,7 @@ pub(super) fn cells(sheet: &Sheet, line: &Line<'_>) -> Outcome<Vec<Value>> {
     if let Some(event) = line.row.event() {
         for name in OF_EVENT.iter().filter(|name| !is_added(sheet, name)) {
             cells.push(match *name {
-                "seq" => Value::Decimal(event.seq.into()),
+                "seq" => Value::Decimal(event.seq().into()),
                 "ts" => Value::Time(event.time()?),
                 name => line.row.field(name)?,
             });

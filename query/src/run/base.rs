@@ -10,6 +10,7 @@ use super::row::Row;
 use super::{Context, Rows, held};
 use crate::ast::Function;
 use crate::error::Result;
+use crate::ground::Order;
 use crate::plan::{Base, Expr, Plan, Source, StepKind};
 use crate::value::Value;
 
@@ -18,10 +19,13 @@ pub(crate) fn base(plan: &Plan, context: &Arc<Context>) -> Result<(Rows, usize)>
     if let Base::Coverage(controls) = &plan.base {
         return Ok((coverage(controls, context), 0));
     }
-    let Some(search) = search(plan, context)? else { return Ok((Box::new(std::iter::empty()), 0)) };
+    let Base::Search(filter, seqs) = &plan.base else { return Ok((Box::new(std::iter::empty()), 0)) };
+    let rows = |order| context.ground.rows(filter, seqs.clone(), order, &context.watch);
     match plan.steps.first().map(|step| &step.kind) {
         Some(StepKind::Group { keys, aggregates }) => {
-            if let Some(names) = by_index(keys, aggregates, context) {
+            if let Some(names) = by_index(keys, aggregates, context)
+                && let Some(search) = search(plan, context)?
+            {
                 return Ok((counts(search, names, Arc::clone(context)), 1));
             }
         }
@@ -29,10 +33,11 @@ pub(crate) fn base(plan: &Plan, context: &Arc<Context>) -> Result<(Rows, usize)>
         Some(StepKind::Tail(count)) => {
             let count = usize::try_from(*count).unwrap_or(usize::MAX);
             let (context, text) = (Arc::clone(context), plan.steps[0].text.clone());
+            let newest = rows(Order::NewestFirst)?;
             let last = held(move || {
                 let mut rows = Vec::new();
-                for hit in search.newest_first().take(count) {
-                    let row = Row::of_event(hit?);
+                for row in newest.take(count) {
+                    let row = row?;
                     context.hold(&text, row.footprint())?;
                     rows.push(row);
                 }
@@ -43,15 +48,13 @@ pub(crate) fn base(plan: &Plan, context: &Arc<Context>) -> Result<(Rows, usize)>
         }
         _ => {}
     }
-    let rows = search.map(|hit| Ok(Row::of_event(hit?)));
-    Ok((Box::new(rows), 0))
+    Ok((rows(Order::OldestFirst)?, 0))
 }
 
-/// The search of a plan, watched.
+/// The search of a plan by index, watched.
 pub(super) fn search(plan: &Plan, context: &Context) -> Result<Option<Search>> {
     let Base::Search(filter, seqs) = &plan.base else { return Ok(None) };
-    let search = context.snapshot.search(filter)?;
-    Ok(Some(search.within(seqs.clone()).watched_by(Arc::clone(&context.watch))))
+    context.ground.search(filter, seqs.clone(), &context.watch)
 }
 
 /// The names to count by, where nothing but counts is asked for and the index has a term for each value.

@@ -17,6 +17,7 @@ use super::row::{Moment, Row};
 use super::{Context, Rows};
 use crate::ast::Side;
 use crate::error::Result;
+use crate::ground::Order;
 use crate::plan::{BesidePlan, Expr};
 use crate::time;
 use crate::value::Value;
@@ -86,9 +87,9 @@ impl Stage {
         }
         let mut judge = self.plan.rest.as_ref().map(Judge::new).transpose()?;
         let mut lines: HashMap<Vec<Value>, Line> = HashMap::new();
-        let search = self.context.snapshot.search(&filter)?.watched_by(Arc::clone(&self.context.watch));
-        for hit in search {
-            let row = Row::of_event(hit?);
+        let Context { ground, watch, .. } = &*self.context;
+        for row in ground.rows(&filter, 0..Seq::MAX, Order::OldestFirst, watch)? {
+            let row = row?;
             if let Some(judge) = &mut judge
                 && !judge.holds(&row)?
             {
@@ -172,9 +173,11 @@ impl Stage {
             if self.read.len() >= READ_MAX {
                 self.read.clear();
             }
-            let one = Filter::Seqs(seq..seq.saturating_add(1));
-            let hit = self.context.snapshot.search(&one)?.next().transpose()?;
-            let values = hit.map(|hit| self.of_other.columns(&Row::of_event(hit))).transpose()?;
+            let Context { ground, watch, .. } = &*self.context;
+            let one = seq..seq.saturating_add(1);
+            let mut rows = ground.rows(&Filter::everything(), one, Order::OldestFirst, watch)?;
+            let row = rows.next().transpose()?;
+            let values = row.map(|row| self.of_other.columns(&row)).transpose()?;
             self.read.insert(seq, values.unwrap_or_default());
         }
         let values = self.read.get(&seq).into_iter().flatten();

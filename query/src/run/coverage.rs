@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use indelible_engine::filter::Filter;
+use indelible_engine::{Seq, Timestamp};
 
 use super::eval::Evaluator;
 use super::row::Row;
 use super::{Context, Rows};
 use crate::controls::Control;
 use crate::error::Result;
+use crate::ground::Order;
 use crate::plan::{Expr, Source};
 use crate::value::Value;
 
@@ -26,11 +28,11 @@ fn of_control(control: Control, filter: &Filter, context: &Context) -> Result<Ro
     let (mut events, mut held) = (0_u64, 0);
     let mut seen = [HashSet::new(), HashSet::new()];
     let (mut first, mut last) = (None, None);
-    for hit in context.snapshot.search(filter)?.watched_by(Arc::clone(&context.watch)) {
-        let row = Row::of_event(hit?);
+    for row in context.ground.rows(filter, 0..Seq::MAX, Order::OldestFirst, &context.watch)? {
+        let row = row?;
         events += 1;
         let time = row.moment()?.time;
-        first = Some(first.map_or(time, |known: indelible_engine::Timestamp| known.min(time)));
+        first = Some(first.map_or(time, |known: Timestamp| known.min(time)));
         last = last.max(Some(time));
         evaluator.load(&row)?;
         for (place, seen) in seen.iter_mut().enumerate() {

@@ -1,6 +1,5 @@
 //! Expressions on rows: what a field, a path or a column is worth, and what is computed of it.
 
-use indelible_engine::answer::Hit;
 use indelible_engine::source::{
     EventTime, FieldKind, FoundValue, JsonValue, Paths, Slot, Term, TermKind, rfc3339,
 };
@@ -9,6 +8,7 @@ use indelible_engine::{Seq, Timestamp};
 use super::row::{OfRecord, Place, Row};
 use crate::decimal::Decimal;
 use crate::error::Result;
+use crate::event::Event;
 use crate::plan::{Builtin, Expr, Source};
 use crate::time;
 use crate::value::Value;
@@ -188,10 +188,10 @@ fn of_source(at: &mut At, row: &Row, found: &[FoundValue], buffer: &mut Vec<u8>)
         At::Path(path) => Ok(of_path(event.body(), found, *path, buffer)),
         At::Name(name, known) => {
             let place = match known {
-                Some((source, place)) if *source == event.source => *place,
+                Some((source, place)) if *source == event.source() => *place,
                 _ => place(event, name),
             };
-            *known = Some((event.source, place));
+            *known = Some((event.source(), place));
             of_name(event, place)
         }
     }
@@ -205,10 +205,10 @@ fn of_column(row: &Row, column: usize) -> Values {
     }
 }
 
-fn of_builtin(event: &Hit, builtin: Builtin) -> Result<Values> {
+fn of_builtin(event: &Event, builtin: Builtin) -> Result<Values> {
     Ok(match builtin {
-        Builtin::Seq => Values::one(Value::count(event.seq)),
-        Builtin::Received => Values::one(Value::Time(event.received_at)),
+        Builtin::Seq => Values::one(Value::count(event.seq())),
+        Builtin::Received => Values::one(Value::Time(event.received_at())),
         Builtin::Ts => Values::one(Value::Time(event.time()?)),
         Builtin::Segment => Values::one(Value::count(event.segment().0)),
         Builtin::Text => Values::one(Value::Text(String::from_utf8_lossy(event.body()).into_owned())),
@@ -220,7 +220,7 @@ fn of_builtin(event: &Hit, builtin: Builtin) -> Result<Values> {
 }
 
 /// What a name means in the records of the event's source.
-pub(crate) fn place(event: &Hit, name: &str) -> Place {
+pub(crate) fn place(event: &Event, name: &str) -> Place {
     let of_record = match name {
         "source" => Some(OfRecord::Source),
         "encoding" => Some(OfRecord::Encoding),
@@ -238,7 +238,7 @@ pub(crate) fn place(event: &Hit, name: &str) -> Place {
 }
 
 /// What an event has in the field that its profile calls `name`.
-pub(crate) fn of_name(event: &Hit, place: Place) -> Result<Values> {
+pub(crate) fn of_name(event: &Event, place: Place) -> Result<Values> {
     let of_time = |show: fn(Timestamp) -> Value| -> Result<Values> {
         Ok(match event.event_time()? {
             EventTime::Known(time) => Values::one(show(time)),
@@ -247,8 +247,8 @@ pub(crate) fn of_name(event: &Hit, place: Place) -> Result<Values> {
     };
     Ok(match place {
         Place::Nowhere => Values::default(),
-        Place::OfRecord(OfRecord::Source) => Values::one(Value::count(event.source)),
-        Place::OfRecord(OfRecord::Encoding) => Values::one(Value::count(u64::from(event.encoding))),
+        Place::OfRecord(OfRecord::Source) => Values::one(Value::count(event.source())),
+        Place::OfRecord(OfRecord::Encoding) => Values::one(Value::count(u64::from(event.encoding()))),
         Place::OfRecord(OfRecord::Label) => {
             let labels = event.labels();
             let values = labels.iter().map(|label| Value::Text(label.to_owned())).collect();

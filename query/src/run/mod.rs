@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use indelible_engine::Snapshot;
 use indelible_engine::answer::Watch;
 
 use crate::error::{Error, Result};
+use crate::ground::Ground;
 use crate::plan::{Plan, Step, StepKind};
 use crate::vocabulary::Vocabulary;
 
@@ -32,12 +32,12 @@ pub(crate) use explain::{COLUMNS as EXPLAIN_COLUMNS, explain};
 pub use row::Row;
 
 /// Rows that are still to come.
-pub(crate) type Rows = Box<dyn Iterator<Item = Result<Row>> + Send>;
+pub type Rows = Box<dyn Iterator<Item = Result<Row>> + Send>;
 
 /// What all steps of a query share.
 #[derive(Debug)]
 pub(crate) struct Context {
-    pub(crate) snapshot: Snapshot,
+    pub(crate) ground: Arc<dyn Ground>,
     pub(crate) vocabulary: Vocabulary,
     pub(crate) watch: Arc<Watch>,
     held: AtomicUsize,
@@ -59,13 +59,13 @@ pub(crate) struct Meter {
 
 impl Context {
     pub(crate) fn new(
-        snapshot: &Snapshot,
+        ground: Arc<dyn Ground>,
         vocabulary: &Vocabulary,
         watch: Arc<Watch>,
         held_max: usize,
     ) -> Context {
         Context {
-            snapshot: snapshot.clone(),
+            ground,
             vocabulary: vocabulary.clone(),
             watch,
             held: AtomicUsize::new(0),

@@ -9,6 +9,7 @@ use super::eval::Evaluator;
 use super::row::Row;
 use super::{Context, Rows, held, through};
 use crate::error::Result;
+use crate::event::Event;
 use crate::plan::Expr;
 use crate::value::Value;
 
@@ -69,7 +70,7 @@ pub(super) fn sample(count: u64, seed: u64, text: String, rows: Rows, context: A
             let row = row?;
             context.hold(&text, row.footprint())?;
             // Of an event it is the place in the log that counts, however it was found.
-            let place = row.event.as_ref().map_or(index, |event| event.seq);
+            let place = row.event.as_ref().map_or(index, Event::seq);
             kept.insert((draw(seed, place), index), row);
             if kept.len() as u64 > count
                 && let Some((_, gone)) = kept.pop_last()

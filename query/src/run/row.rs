@@ -1,23 +1,23 @@
 //! Rows: an event with what was added to it, or the values of a table's columns.
 
-use indelible_engine::answer::Hit;
 use indelible_engine::source::{EventTime, FieldKind, Paths};
 use indelible_engine::{Seq, Timestamp};
 
 use super::eval;
 use crate::error::Result;
+use crate::event::Event;
 use crate::value::Value;
 
 /// A row of an answer.
 #[derive(Debug)]
 pub struct Row {
-    pub(crate) event: Option<Hit>,
+    pub(crate) event: Option<Event>,
     pub(crate) values: Vec<Value>,
 }
 
 impl Row {
-    pub(crate) fn of_event(event: Hit) -> Row {
-        Row { event: Some(event), values: Vec::new() }
+    pub(crate) fn of_event(event: impl Into<Event>) -> Row {
+        Row { event: Some(event.into()), values: Vec::new() }
     }
 
     pub(crate) fn of_values(values: Vec<Value>) -> Row {
@@ -30,7 +30,7 @@ impl Row {
     }
 
     /// The event that this row is; rows of tables are none.
-    pub fn event(&self) -> Option<&Hit> {
+    pub fn event(&self) -> Option<&Event> {
         self.event.as_ref()
     }
 
@@ -86,9 +86,9 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    pub(crate) fn of(event: &Hit) -> Result<Moment> {
+    pub(crate) fn of(event: &Event) -> Result<Moment> {
         let is_known = matches!(event.event_time()?, EventTime::Known(_));
-        Ok(Moment { time: event.time()?, seq: event.seq, is_known })
+        Ok(Moment { time: event.time()?, seq: event.seq(), is_known })
     }
 }
 

@@ -6,9 +6,10 @@ mod page;
 mod random;
 mod sample;
 
+use indelible_engine::source::Profile;
 use indelible_engine::{Options as StoreOptions, Snapshot, Store, Timestamp};
 
-use crate::{Answer, Options, Query, Result, Row, Value, Vocabulary};
+use crate::{Answer, Disclosed, Options, Query, Result, Row, Value, Vocabulary};
 
 /// A store of these events; the directory lives as long as it does.
 pub(crate) struct Sample {
@@ -35,6 +36,16 @@ impl Sample {
         let query = Query::parse(text, &Vocabulary::of(&self.snapshot)?)?;
         query.run(&self.snapshot, &Options::at(now()))
     }
+
+    /// All records, without their store.
+    pub(crate) fn disclosed(&self) -> Disclosed {
+        let sources = self.snapshot.sources().expect("sources");
+        let profiles = sources
+            .iter()
+            .map(|source| (source.seq(), Profile::parse(source.profile().text()).expect("a profile")));
+        let records = self.snapshot.records(..).map(|record| record.expect("a record"));
+        Disclosed::new(records, profiles).expect("records that can be read")
+    }
 }
 
 /// 2026-04-10T00:00:00Z.
@@ -55,5 +66,5 @@ pub(crate) fn show(row: &Row) -> String {
 pub(crate) fn id(row: &Row) -> Option<String> {
     let event = row.event()?;
     let id = event.fields().expect("fields").event_id().map(|id| String::from_utf8_lossy(id).into_owned());
-    Some(id.unwrap_or_else(|| format!("#{}", event.seq)))
+    Some(id.unwrap_or_else(|| format!("#{}", event.seq())))
 }

@@ -1,6 +1,7 @@
 //! What the sample says, by example.
 
-use super::{Sample, show};
+use super::{Sample, now, show};
+use crate::{Options, Query, Vocabulary};
 
 const SAMPLE: &str = include_str!("../../testdata/sample.jsonl");
 
@@ -80,6 +81,27 @@ fn questions_have_answers() {
         }
     }
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn disclosed_records_say_what_their_store_says() {
+    let sample = sample();
+    let disclosed = sample.disclosed();
+    for question in QUESTIONS {
+        let query = Query::parse(question, &Vocabulary::of(&disclosed).unwrap()).unwrap();
+        let mut of_disclosed = query.run(&disclosed, &Options::at(now())).unwrap();
+        let mut of_store = sample.run(question).unwrap();
+        assert_eq!(of_disclosed.columns(), of_store.columns(), "{question}");
+        loop {
+            let (one, other) = (of_disclosed.next(), of_store.next());
+            let [one, other] = [one, other].map(|row| row.map(|row| show(&row.unwrap())));
+            assert_eq!(one, other, "{question}");
+            if one.is_none() {
+                break;
+            }
+        }
+        assert_eq!(of_disclosed.warnings().unwrap(), of_store.warnings().unwrap(), "{question}");
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Beat {
             (false, false) => Mark::None,
         };
         let mut beat = Beat {
-            seq: event.seq,
+            seq: event.seq(),
             time,
             delta_ns: None,
             layer: text("layer")?,
