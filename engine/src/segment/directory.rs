@@ -11,7 +11,7 @@ use super::sidecar::Sidecar;
 use crate::Timestamp;
 use crate::error::Fault;
 use crate::format::directory::{
-    Covered, Draft, DraftField, DraftTerm, RUN_SEGMENTS_MAX, TermPlace, term_checksum,
+    Covered, Draft, DraftEntry, DraftField, DraftTerm, RUN_SEGMENTS_MAX, TermPlace, term_checksum,
 };
 use crate::source::{EventTime, Term};
 
@@ -54,8 +54,11 @@ pub fn encode_directory(sidecars: &[Arc<Sidecar>]) -> Result<Option<Vec<u8>>, Fa
         let field = gather(name, sidecars, &fields, &mut draft.unlisted)?;
         draft.fields.push(field);
     }
+    let id_count = sidecars.iter().map(|sidecar| sidecar.meta().event_id_count as usize).sum();
+    draft.event_ids.reserve_exact(id_count);
     for (segment, sidecar) in (0..).zip(sidecars) {
-        draft.event_ids.extend(sidecar.event_id_prefixes()?.map(|prefix| (prefix, segment)));
+        let prefixes = sidecar.event_id_prefixes()?;
+        draft.event_ids.extend(prefixes.map(|prefix| DraftEntry::of_event(prefix, segment)));
     }
     Ok(draft.encode())
 }
@@ -88,7 +91,7 @@ fn gather(
     name: &str,
     sidecars: &[Arc<Sidecar>],
     fields: &[Option<Field<'_>>],
-    unlisted: &mut Vec<(u32, u8)>,
+    unlisted: &mut Vec<DraftEntry>,
 ) -> Result<DraftField, Fault> {
     let mut reserved = Vec::with_capacity(fields.len());
     for (sidecar, field) in sidecars.iter().zip(fields) {
@@ -97,7 +100,8 @@ fn gather(
             None => [0, sidecar.meta().record_count, 0],
         });
     }
-    let mut keys = Vec::new();
+    let term_count = fields.iter().flatten().map(|field| field.term_count() as usize).sum();
+    let mut keys = Vec::with_capacity(term_count);
     for (segment, field) in (0_u64..).zip(fields) {
         let Some(field) = field else { continue };
         for ordinal in 0..field.term_count() {
@@ -129,7 +133,8 @@ fn gather(
     if shared.len() + single.len() <= LISTED_MAX {
         shared.extend(single.drain(..).map(|key| vec![key]));
     }
-    unlisted.extend(single.iter().map(|key| ((key >> 32) as u32, segment_of(*key) as u8)));
+    unlisted.reserve_exact(single.len());
+    unlisted.extend(single.iter().map(|key| DraftEntry::of_term((key >> 32) as u32, segment_of(*key) as u8)));
     let mut terms = Vec::with_capacity(shared.len());
     for keys in shared {
         let Some(term) = keys.first().map(|key| term_of(fields, *key)).transpose()?.flatten() else {

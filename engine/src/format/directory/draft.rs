@@ -25,10 +25,10 @@ pub struct Draft {
     pub segments: Vec<Covered>,
     /// The fields that any of them has, ascending by name.
     pub fields: Vec<DraftField>,
-    /// [`term_checksum`](super::term_checksum) and segment of every term that is not listed.
-    pub unlisted: Vec<(u32, u8)>,
-    /// The first 8 bytes of the hash, and segment, of every event id.
-    pub event_ids: Vec<(u64, u8)>,
+    /// Every term that is not listed: [`DraftEntry::of_term`].
+    pub unlisted: Vec<DraftEntry>,
+    /// Every event id: [`DraftEntry::of_event`].
+    pub event_ids: Vec<DraftEntry>,
 }
 
 /// A field of a draft.
@@ -55,19 +55,33 @@ pub struct DraftTerm {
     pub places: Vec<TermPlace>,
 }
 
+/// An entry of a lookup: the first bits of a key, and in the last four the segment. There may be millions of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DraftEntry(u64);
+
+impl DraftEntry {
+    /// That of a term: by its [`term_checksum`](super::term_checksum).
+    pub fn of_term(checksum: u32, segment: u8) -> Self {
+        Self::of_event(u64::from(checksum) << 32, segment)
+    }
+
+    /// That of an event id: by the first 8 bytes of its hash.
+    pub fn of_event(prefix: u64, segment: u8) -> Self {
+        DraftEntry(prefix & !15 | u64::from(segment & 15))
+    }
+}
+
 impl Draft {
     /// The directory's bytes; nothing where a field's terms are longer than the format can say (4 GiB).
-    pub fn encode(mut self) -> Option<Vec<u8>> {
+    pub fn encode(self) -> Option<Vec<u8>> {
         let mut run = vec![0; RUN_LEN];
         put(&mut run, 0, self.store_id.0);
         put(&mut run, 16, self.last_leaf.0);
         put(&mut run, 48, u32::try_from(self.segments.len()).ok()?.to_le_bytes());
         self.segments.iter().for_each(|segment| run.extend(segment.encode()));
         let (fields, terms, places) = self.encode_fields()?;
-        let unlisted: Vec<u64> =
-            self.unlisted.drain(..).map(|(key, at)| entry(u64::from(key) << 32, at)).collect();
-        let event_ids: Vec<u64> = self.event_ids.drain(..).map(|(key, at)| entry(key, at)).collect();
-        let sections = [run, fields, terms, places, encode_lookup(unlisted), encode_lookup(event_ids)];
+        let (unlisted, event_ids) = (encode_lookup(self.unlisted), encode_lookup(self.event_ids));
+        let sections = [run, fields, terms, places, unlisted, event_ids];
         let mut header = vec![0; HEADER_LEN];
         put(&mut header, 0, MAGIC);
         put(&mut header, 8, READ_VERSION.to_le_bytes());
@@ -133,24 +147,19 @@ impl Draft {
     }
 }
 
-/// An entry of a lookup as it is sorted: the key's first bits, and in the last four the segment.
-fn entry(key: u64, segment: u8) -> u64 {
-    key & !15 | u64::from(segment & 15)
-}
-
 /// How many bits of a key name its bucket, where there are so many entries.
 fn bucket_bits(count: usize) -> u32 {
     (count / BUCKET_COUNT).next_power_of_two().trailing_zeros().min(BUCKET_BITS_MAX)
 }
 
 /// A lookup: bits, count, where each bucket begins and where the last ends; then the entries, two bytes each.
-fn encode_lookup(mut entries: Vec<u64>) -> Vec<u8> {
+fn encode_lookup(entries: Vec<DraftEntry>) -> Vec<u8> {
     let bits = bucket_bits(entries.len());
-    let pack = |entry: u64| {
+    let pack = |DraftEntry(entry): DraftEntry| {
         let bucket = if bits == 0 { 0 } else { entry >> (64 - bits) };
         bucket << 16 | (entry << bits) >> 52 << 4 | entry & 15
     };
-    let mut packed: Vec<u64> = entries.drain(..).map(pack).collect();
+    let mut packed: Vec<u64> = entries.into_iter().map(pack).collect();
     packed.sort_unstable();
     let mut bytes = Vec::with_capacity(8 + ((1 << bits) + 1) * 4 + packed.len() * 2);
     bytes.extend(bits.to_le_bytes());

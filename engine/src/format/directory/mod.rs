@@ -19,7 +19,7 @@ use crate::error::Fault;
 use crate::hash::Hash;
 use crate::{Seq, StoreId, Timestamp};
 
-pub use draft::{Draft, DraftField, DraftTerm};
+pub use draft::{Draft, DraftEntry, DraftField, DraftTerm};
 pub use lookup::{FieldInRun, InRun, TermPlace, term_checksum};
 
 /// How many segments one directory is over at most.
