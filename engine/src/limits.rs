@@ -61,5 +61,9 @@ pub const REGEX_LEN_MAX: usize = 1 << 20;
 pub const PROOF_HASHES_MAX: usize = 128;
 /// Longest proof file in bytes: the extra line with an entry, the hashes, the checkpoint.
 pub const PROOF_LEN_MAX: usize = 192 << 10;
+/// Most labels that one set of label rules can give: masking needs room too.
+pub const RULE_LABELS_MAX: usize = 192;
+/// Longest text of a mapping, a pack of controls or a set of label rules, in bytes.
+pub const RULES_LEN_MAX: usize = 256 << 10;
 /// Most groups that a count by fields may have, and most terms that are listed at once.
 pub const GROUPS_MAX: u64 = 1 << 18;

@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use indelible_engine::disk::sim::SimDisk;
 use indelible_engine::disk::{Disk, RealDisk};
+use indelible_engine::filter::{Field, Filter, LabelRule, LabelRules, Test, Value};
 use indelible_engine::format::admin::Admin;
 use indelible_engine::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameRecord};
 use indelible_engine::format::log_header::LOG_HEADER_LEN;
 use indelible_engine::hash::Hash;
 use indelible_engine::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
 use indelible_engine::verify::{self, Report};
-use indelible_engine::{CheckpointSigner, Options, Result, Store};
+use indelible_engine::{CheckpointSigner, Document, Options, Result, Store};
 
 /// The origin of every golden store, and the name of their key.
 pub const ORIGIN: &str = "golden.example/v0";
@@ -161,6 +162,28 @@ fn two_segments() -> Result<BTreeMap<String, Vec<u8>>> {
     making.close()
 }
 
+/// A log without a checkpoint, so that a forged label is all that is wrong with it.
+fn labelled() -> Result<BTreeMap<String, Vec<u8>>> {
+    let making = Making::new(8)?;
+    making.events(0, 2)?;
+    let denied = Test::Equals(vec![Value::Word("DENY".to_owned())]);
+    let when = Filter::Field(Field::Name("decision".to_owned()), denied);
+    let rules = LabelRules::new(vec![LabelRule { when, labels: vec!["SOC2:CC6.1".to_owned()] }])?;
+    let about = Document { name: "golden".to_owned(), text: String::new(), version: "1".to_owned() };
+    making.store.set_rules(&about, &rules)?;
+    making.events(2, 4)?;
+    making.close()
+}
+
+/// Changes a label of the last frame that has one.
+fn forge_label(bytes: &mut [u8]) {
+    const LABEL: &[u8] = b"\x0aSOC2:CC6.1";
+    let Some(label) = bytes.windows(LABEL.len()).rposition(|window| window == LABEL) else { return };
+    let Some(frame) = frames(bytes).into_iter().rfind(|start| *start < label) else { return };
+    bytes[label + LABEL.len() - 1] = b'2';
+    reseal(bytes, frame);
+}
+
 /// The name of the active log of [`two_segments`].
 fn last_log(files: &BTreeMap<String, Vec<u8>>) -> String {
     files.keys().rfind(|name| name.ends_with(".log")).cloned().unwrap_or_default()
@@ -191,6 +214,18 @@ pub fn all() -> Result<Vec<Golden>> {
         "a sealed segment with its sidecar, and an active one",
         None,
         good.clone(),
+    ));
+
+    let labelled = labelled()?;
+    let about = "label rules, and events from before them and from after";
+    all.push(case("labelled", about, None, labelled.clone()));
+    let mut files = labelled;
+    forge_label(files.entry(log(0)).or_default());
+    all.push(case(
+        "forged-label",
+        "a label that no rule gives, its checksum made good",
+        Some("forged"),
+        files,
     ));
 
     let torn = Making::new(5)?;

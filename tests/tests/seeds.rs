@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use indelible_engine::format::admin::{Admin, Operators, Seal};
+use indelible_engine::format::admin::{Admin, Document, Operators, Seal, StoredRule};
 use indelible_engine::format::entry::Entry;
 use indelible_engine::format::frame::{
     FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
@@ -174,7 +174,22 @@ fn admins() -> Vec<Admin> {
         }),
         Admin::Source { name: "x".to_owned(), profile: "name = \"x\"\n".to_owned() },
         Admin::Clock { step_ns: -5 },
+        Admin::Rules {
+            name: "x".to_owned(),
+            rules: vec![StoredRule {
+                labels: vec!["A:1".to_owned()],
+                when: serde_json::json!({"text": "x"}),
+            }],
+            text: String::new(),
+            version: "1".to_owned(),
+        },
+        Admin::Mapping(document()),
+        Admin::Pack(document()),
     ]
+}
+
+fn document() -> Document {
+    Document { name: "x".to_owned(), text: "# x".to_owned(), version: "1".to_owned() }
 }
 
 /// The layout of the codec for what the target calls a catalog, without its checksum.

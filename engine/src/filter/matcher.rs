@@ -238,12 +238,34 @@ impl Matcher {
     /// # Errors
     /// [`Error::InvalidEvent`] where a path is followed and the body is no event.
     pub fn matches(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> Result<bool> {
+        self.begin(subject, scratch);
+        self.holds(&self.root, subject, scratch)
+    }
+
+    /// Calls `found` with the place of each filter that holds of those that this is any of.
+    pub(super) fn each_branch(
+        &self,
+        subject: &Subject<'_>,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(usize),
+    ) -> Result<()> {
+        self.begin(subject, scratch);
+        let Node::Any(branches) = &self.root else { return Ok(()) };
+        for (place, branch) in branches.iter().enumerate() {
+            if self.holds(branch, subject, scratch)? {
+                found(place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Readies the buffers for a record.
+    fn begin(&self, subject: &Subject<'_>, scratch: &mut Scratch) {
         if scratch.source != Some(subject.source) || scratch.slots.len() != self.names.len() {
             scratch.source = Some(subject.source);
             scratch.slots = self.names.iter().map(|name| Place::of(subject.profile, name)).collect();
         }
         scratch.is_found = false;
-        self.holds(&self.root, subject, scratch)
     }
 
     fn holds(&self, node: &Node, subject: &Subject<'_>, scratch: &mut Scratch) -> Result<bool> {

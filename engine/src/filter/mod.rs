@@ -18,6 +18,7 @@
 
 mod encode;
 mod glob;
+mod labels;
 mod matcher;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,8 @@ use crate::source::Path;
 use crate::{Seq, Timestamp};
 
 pub use glob::Glob;
+pub use labels::{LabelRule, LabelRules};
+pub(crate) use labels::{MASKED_PREFIX, RULES_PREFIX};
 pub(crate) use matcher::{Asked, Node, Place};
 pub use matcher::{Matcher, Scratch, Subject, TermTest};
 

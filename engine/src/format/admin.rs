@@ -42,6 +42,24 @@ pub enum Admin {
         /// Its full text, TOML.
         profile: String,
     },
+    /// Rules that label events: those that are appended from here on, up to the next such record.
+    #[serde(rename = "store.rules")]
+    Rules {
+        /// What they are called.
+        name: String,
+        /// The rules, as filters.
+        rules: Vec<StoredRule>,
+        /// The text that they were made of.
+        text: String,
+        /// The version, as their author counts.
+        version: String,
+    },
+    /// Which evidence supports which control, from here on up to the next such record. It labels nothing.
+    #[serde(rename = "store.mapping")]
+    Mapping(Document),
+    /// The requirements of a framework, in place of any earlier ones of the same name.
+    #[serde(rename = "store.pack")]
+    Pack(Document),
     /// What an unclean stop left behind was cut off, and kept.
     #[serde(rename = "store.recovered")]
     Recovered {
@@ -68,6 +86,28 @@ pub enum Admin {
         /// The verifier key.
         log_key: String,
     },
+}
+
+/// A label rule as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredRule {
+    /// The labels that matching events get.
+    pub labels: Vec<String>,
+    /// Which events: a filter's tree.
+    pub when: serde_json::Value,
+}
+
+/// A text that means something to those who ask, and nothing to the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// What it is called.
+    pub name: String,
+    /// The text.
+    pub text: String,
+    /// The version, as its author counts.
+    pub version: String,
 }
 
 /// What a seal states.

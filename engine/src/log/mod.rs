@@ -23,6 +23,7 @@ mod parts;
 mod record;
 mod recover;
 mod replay;
+pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod seal;
 mod session;
@@ -100,6 +101,7 @@ pub(crate) struct Log {
     pub(crate) files: LogFiles,
     catalog: Mutex<Arc<Catalog>>,
     sources: sources::Sources,
+    registered: rules::Registered,
     /// The index of the active segment, as far as this process has it.
     pub(crate) indexer: Mutex<Indexer>,
     /// What queries see of the active segment.
@@ -168,6 +170,7 @@ impl Log {
             files,
             catalog: Mutex::default(),
             sources: sources::Sources::default(),
+            registered: rules::Registered::default(),
             indexer,
             active_chunks: active::ActiveChunks::default(),
             directories: directories::Directories::default(),
@@ -201,6 +204,7 @@ impl Log {
             files,
             catalog: Mutex::default(),
             sources: sources::Sources::default(),
+            registered: rules::Registered::default(),
             directories: directories::Directories::default(),
             directories_due: AtomicBool::new(false),
             parts_due: AtomicBool::new(false),

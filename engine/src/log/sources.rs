@@ -66,7 +66,7 @@ impl Log {
 
     /// The version that entries call `seq`.
     pub(crate) fn source(&self, catalog: &Catalog, seq: Seq) -> Result<Arc<SourceVersion>> {
-        self.fold_sources(catalog)?;
+        self.fold_admin(catalog)?;
         lock(&self.sources.known)
             .get(&seq)
             .cloned()
@@ -75,18 +75,27 @@ impl Log {
 
     /// All versions registered as of `catalog`, in the order of their seqs.
     pub(crate) fn all_sources(&self, catalog: &Catalog) -> Result<Vec<Arc<SourceVersion>>> {
-        self.fold_sources(catalog)?;
+        self.fold_admin(catalog)?;
         let mut all: Vec<_> = lock(&self.sources.known).values().cloned().collect();
         all.sort_by_key(|version| version.seq);
         Ok(all)
     }
 
-    fn fold_sources(&self, catalog: &Catalog) -> Result<()> {
+    /// All of the store's own records below this seq have been folded.
+    pub(super) fn folded_to(&self) -> Seq {
+        *lock(&self.sources.folded_to)
+    }
+
+    /// Takes the store's own records into account that were not yet, as of `catalog`.
+    pub(super) fn fold_admin(&self, catalog: &Catalog) -> Result<()> {
         let mut folded_to = lock(&self.sources.folded_to);
         for place in catalog.admin.iter().filter(|place| place.seq >= *folded_to) {
-            if let Admin::Source { profile, .. } = self.admin(place)? {
-                let version = SourceVersion::new(place.seq, Profile::parse(&profile)?);
-                lock(&self.sources.known).insert(place.seq, Arc::new(version));
+            match self.admin(place)? {
+                Admin::Source { profile, .. } => {
+                    let version = SourceVersion::new(place.seq, Profile::parse(&profile)?);
+                    lock(&self.sources.known).insert(place.seq, Arc::new(version));
+                }
+                other => self.registered.fold(place.seq, other)?,
             }
         }
         *folded_to = (*folded_to).max(catalog.admin_end);

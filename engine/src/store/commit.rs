@@ -33,13 +33,15 @@ impl Inner {
         }
         let len = events.iter().map(Prepared::len).sum();
         let job = Job { events, on_duplicate };
-        self.group.submit(job, len, |jobs| self.commit_jobs(&jobs)).unwrap_or_else(|| {
+        self.group.submit(job, len, |mut jobs| self.commit_jobs(&mut jobs)).unwrap_or_else(|| {
             Err(Error::ClosedToWriting { reason: "a commit of another thread broke off".to_owned() })
         })
     }
 
-    fn commit_jobs(&self, jobs: &[Job]) -> Vec<Result<Vec<Outcome>>> {
+    fn commit_jobs(&self, jobs: &mut [Job]) -> Vec<Result<Vec<Outcome>>> {
+        let count = jobs.len();
         let done = self.log.transact(|session| {
+            self.label(session, jobs)?;
             let (plans, chosen) = self.plan(session, jobs)?;
             if chosen.is_empty() {
                 return Ok((plans, None));
@@ -62,8 +64,15 @@ impl Inner {
                 .into_iter()
                 .map(|plan| plan.map(|fates| self.outcomes(&fates, committed.as_ref())))
                 .collect(),
-            Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
         }
+    }
+
+    /// Labels events anew that were prepared before the label rules changed, be it by another process.
+    fn label(&self, session: &Session<'_>, jobs: &mut [Job]) -> Result<()> {
+        let rules = self.log.rules_behind(session.head())?;
+        let mut events = jobs.iter_mut().flat_map(|job| &mut job.events);
+        events.try_for_each(|event| event.label(rules.as_ref()))
     }
 
     /// Decides which events of which jobs are new; those are returned in order.

@@ -15,6 +15,9 @@ mod prepare;
 mod prove;
 mod publish;
 mod receipt;
+mod rules;
+#[cfg(test)]
+mod rules_tests;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,7 @@ pub use prepare::{Masking, Prepared, Source};
 pub use prove::ProvenRecord;
 pub use publish::Resource;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
+pub use rules::{RegisteredDocument, RegisteredRules};
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 pub use totals::Totals;
 
@@ -261,12 +265,13 @@ impl Store {
         self.inner.log.register(profile).map(Source)
     }
 
-    /// Masks and checks an event and finds its fields. Takes no lock: many threads can prepare at once.
+    /// Masks and checks an event, finds its fields and labels it. Takes no lock: many threads can prepare at once.
     ///
     /// # Errors
     /// [`Error::InvalidEvent`] with the place in the event and what is wrong there.
     pub fn prepare(&self, source: &Source, event: Vec<u8>, masking: &Masking) -> Result<Prepared> {
-        Prepared::new(source, event, masking, self.inner.event_len_max)
+        let rules = self.inner.log.known_rules();
+        Prepared::new(source, event, masking, rules.as_ref(), self.inner.event_len_max)
     }
 
     /// Appends prepared events in order, durable when this returns; what became of each.

@@ -1,12 +1,14 @@
-//! From received bytes to a record that is ready to be committed: masked, validated, its fields found. No lock is
+//! From received bytes to a record that is ready to be committed: masked, validated, its fields found, labelled. No lock is
 //! held here, so that many threads can prepare at once.
 
 use std::sync::Arc;
 
-use crate::format::frame::{LabelBuf, RECORD_HEADER_LEN};
+use crate::filter::Subject;
+use crate::format::frame::{LabelBuf, Labels, RECORD_HEADER_LEN};
+use crate::log::rules::RulesVersion;
 use crate::log::sources::SourceVersion;
 use crate::source::{Fields, Profile};
-use crate::{Error, Result, Seq};
+use crate::{Error, Result, Seq, Timestamp};
 
 /// A profile version that is registered in a store's log: what its events are read by.
 #[derive(Debug, Clone)]
@@ -38,13 +40,22 @@ pub struct Masking {
 pub struct Prepared {
     pub(crate) source: Arc<SourceVersion>,
     pub(crate) labels: LabelBuf,
+    /// How many of the labels are of masking; the others are of the rules that were in force.
+    masked_count: u8,
+    labelled_by: Option<Seq>,
     pub(crate) body: Vec<u8>,
     pub(crate) fields: Fields,
 }
 
 impl Prepared {
     /// Checks an event and finds its fields.
-    pub(crate) fn new(source: &Source, event: Vec<u8>, masking: &Masking, len_max: usize) -> Result<Self> {
+    pub(crate) fn new(
+        source: &Source,
+        event: Vec<u8>,
+        masking: &Masking,
+        rules: Option<&Arc<RulesVersion>>,
+        len_max: usize,
+    ) -> Result<Self> {
         if event.len() > len_max {
             return Err(Error::InvalidEvent {
                 offset: len_max as u64,
@@ -64,7 +75,40 @@ impl Prepared {
         };
         let mut fields = Fields::with_room();
         profile.extract(&body, &mut fields)?;
-        Ok(Prepared { source: Arc::clone(&source.0), labels, body, fields })
+        let masked_count = labels.as_labels().count();
+        let source = Arc::clone(&source.0);
+        let mut prepared = Prepared { source, labels, masked_count, labelled_by: None, body, fields };
+        prepared.label(rules)?;
+        Ok(prepared)
+    }
+
+    /// Gives the event the labels of these rules, in place of those of the rules that were in force before.
+    pub(crate) fn label(&mut self, rules: Option<&Arc<RulesVersion>>) -> Result<()> {
+        let seq = rules.map(|rules| rules.seq);
+        if seq == self.labelled_by {
+            return Ok(());
+        }
+        let mut labels = LabelBuf::default();
+        for label in self.labels.as_labels().iter().take(self.masked_count.into()) {
+            labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
+        }
+        if let Some(rules) = rules {
+            // Rules cannot ask for what only the commit gives: a seq, a time of receipt.
+            let subject = Subject {
+                seq: 0,
+                received_at: Timestamp(0),
+                source: self.source.seq,
+                encoding: 0,
+                labels: Labels::default(),
+                body: &self.body,
+                profile: &self.source.profile,
+                fields: &self.fields,
+            };
+            rules.label(&subject, &mut labels)?;
+        }
+        self.labels = labels;
+        self.labelled_by = seq;
+        Ok(())
     }
 
     /// Length of the event as it will be stored, in bytes.

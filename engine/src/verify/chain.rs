@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::labels::in_words;
 use super::range::{RangeMark, TreeRange};
 use super::report::{Finding, FindingClass, Report};
 use super::segment::Outcome;
@@ -18,6 +19,8 @@ pub(super) struct Chain {
     pub(super) origin: Option<String>,
     /// The log's own verifier key, as its last record on that says.
     pub(super) log_key: Option<String>,
+    /// The label rules in force, as far as that can be told; the inner none where there are none.
+    rules: Option<Option<Seq>>,
     /// What the segment before states of itself, until its seal is met.
     before: Option<Sealable>,
     /// Roots at the sizes that were asked for.
@@ -50,6 +53,7 @@ impl Chain {
             store_id: None,
             origin: None,
             log_key: None,
+            rules: Some(None),
             before: None,
             roots: Vec::new(),
             cut_short: false,
@@ -102,12 +106,25 @@ impl Chain {
             }
             _ => None,
         };
+        self.rules(outcome, &this, report);
         self.end_seq = self.end_seq.max(outcome.end_seq);
         self.last_leaf = outcome.last_leaf;
         self.cut_short = outcome.cut_short;
         self.torn_len = outcome.torn_len;
         self.lost.append(&mut outcome.lost);
         self.before = Some(this);
+    }
+
+    /// Compares the label rules that a segment's first records name with those that were in force.
+    fn rules(&mut self, outcome: &Outcome, this: &Sealable, report: &mut Report) {
+        if let (Some(in_force), Some(named)) = (self.rules, outcome.rules_before)
+            && in_force != named
+        {
+            let finding = Finding::forged(&this.file, "record labels", in_words(in_force), in_words(named));
+            report.push(finding.seqs(this.seqs.clone()));
+        }
+        // Where records are missing there may have been rules among them.
+        self.rules = outcome.rules_after.or(self.rules).filter(|_| self.tree.is_some());
     }
 
     /// Compares what a segment's header says of the log before it.

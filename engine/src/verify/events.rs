@@ -48,6 +48,9 @@ impl Check<'_> {
         if self.task.depth != Depth::Full {
             return;
         }
+        if record.source != 0 {
+            self.names_rules(at, seq, record);
+        }
         let Some(source) = self.source(at, seq, record.source) else {
             self.index = None;
             return;
@@ -100,6 +103,9 @@ impl Check<'_> {
     /// Adds a record to the index, or tells what is wrong with its event.
     fn indexed(&mut self, extracted: &Extracted<'_>) {
         let Extracted { at, seq, record, source, fields } = extracted;
+        if let Ok(fields) = fields {
+            self.labels(extracted, fields);
+        }
         match (fields, &mut self.index) {
             (Ok(fields), Some(index)) => index.add(&Indexed {
                 source: record.source,
@@ -134,7 +140,7 @@ impl Check<'_> {
         };
         match found {
             Lookup::Known(found) => return Some(found),
-            Lookup::Unknown if !self.broken => {
+            Lookup::Unknown | Lookup::Rules(_) if !self.broken => {
                 self.forged(
                     at + 8,
                     seq,
@@ -143,7 +149,7 @@ impl Check<'_> {
                     source,
                 );
             }
-            Lookup::Unknown | Lookup::CannotTell => {
+            Lookup::Unknown | Lookup::Rules(_) | Lookup::CannotTell => {
                 if self.missing.insert(source) {
                     let finding = Finding::new(
                         FindingClass::Incomplete,
@@ -193,7 +199,8 @@ impl Check<'_> {
             Admin::Recovered { cut_len, lost, .. } => {
                 self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
             }
-            Admin::Clock { .. } => {}
+            Admin::Rules { rules, .. } => self.put_in_force(at, seq, &rules),
+            Admin::Clock { .. } | Admin::Mapping(_) | Admin::Pack(_) => {}
         }
     }
 

@@ -6,7 +6,7 @@
 //! of it is reported, and a check that could not look is a finding, never a pass.
 //!
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
-//! (`frames`), looks at each event (`events`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
+//! (`frames`), looks at each event and its labels (`events`, `labels`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
 //! `chain` joins the segments in order and compares seals; `notes` has the checkpoints; `hints` what is compared
 //! and never trusted.
 
@@ -16,6 +16,7 @@ mod events;
 mod finished;
 mod frames;
 mod hints;
+mod labels;
 mod notes;
 mod parts;
 mod pool;

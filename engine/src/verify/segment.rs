@@ -22,6 +22,7 @@ use super::sources::{Lookup, Registry};
 use super::{Depth, Watch};
 use crate::disk::{Disk, Open};
 use crate::error::Fault;
+use crate::filter::Scratch;
 use crate::format::admin::{Admin, Seal};
 use crate::format::entry::Entry;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, RECORD_HEADER_LEN};
@@ -88,6 +89,10 @@ pub(super) struct Outcome {
     pub(super) cut_short: bool,
     /// Bytes behind the last whole frame that are no frame and were never known durable.
     pub(super) torn_len: u64,
+    /// The label rules that its first records name, before any of its own: `chain` knows which were in force.
+    pub(super) rules_before: Option<Option<Seq>>,
+    /// The label rules that its own records put in force last.
+    pub(super) rules_after: Option<Option<Seq>>,
     /// What the seal over it should state of the index.
     pub(super) restated: Option<Restated>,
     pub(super) sidecar: Looked,
@@ -171,6 +176,8 @@ pub(super) struct Check<'a> {
     pub(super) fields: Fields,
     pub(super) blocks: Blocks,
     pub(super) scratch: Vec<u8>,
+    /// By the seq of label rules.
+    pub(super) label_scratch: HashMap<Seq, Scratch>,
     pub(super) hashes: Vec<Hash>,
 }
 
@@ -199,6 +206,7 @@ impl<'a> Check<'a> {
             fields: Fields::default(),
             blocks: Blocks::default(),
             scratch: Vec::new(),
+            label_scratch: HashMap::new(),
             hashes: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! The profile versions that the log's own records register, shared by the threads that check segments.
+//! The profile versions and label rules that the log's own records register, shared by the threads that check segments.
 //!
 //! A record may be read by a profile from an earlier segment, which another thread has in hand just then. Segments
 //! are taken in order, so waiting for an earlier one always ends: the earliest waits for none.
@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::filter::LabelRules;
 use crate::hash::Hash;
 use crate::source::{FieldKind, Profile};
 use crate::{Result, SegmentId, Seq};
@@ -86,6 +87,8 @@ impl KnownSource {
 pub(super) enum Lookup {
     /// An earlier record registers it.
     Known(Arc<KnownSource>),
+    /// The record registers label rules.
+    Rules(Arc<LabelRules>),
     /// No record registers it.
     Unknown,
     /// It cannot be told: where it would be registered, the log is bad.
@@ -130,7 +133,7 @@ impl Registry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters the source that the record at its seq registers; `CannotTell` where its profile cannot be used.
+    /// Enters what the record at its seq registers; `CannotTell` where it cannot be used.
     pub(super) fn register(&self, seq: Seq, source: Lookup) {
         self.lock().known.insert(seq, source);
     }

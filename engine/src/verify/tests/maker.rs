@@ -7,7 +7,7 @@ use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
 use crate::format::admin::{Admin, Operators, Seal};
 use crate::format::entry::Entry;
-use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, Labels};
+use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels};
 use crate::format::log_header::LogHeader;
 use crate::hash::{self, Hash, SegmentSalt};
 use crate::index::{IndexBuilder, IndexedRecord, SourceRules};
@@ -32,6 +32,8 @@ pub(super) struct Maker {
     pub(super) tree: Frontier,
     pub(super) synced_len: u64,
     pub(super) frame_starts: Vec<usize>,
+    /// The labels of the users' records that follow.
+    pub(super) labels: Vec<&'static str>,
     sources: Vec<(Seq, SourceRules)>,
     salt: SegmentSalt,
     own: Frontier,
@@ -70,6 +72,7 @@ impl Maker {
             tree: Frontier::new(),
             synced_len: 0,
             frame_starts: Vec::new(),
+            labels: Vec::new(),
             sources: vec![(0, Profile::store_records().rules())],
             salt: SegmentSalt([1; 32]),
             own: Frontier::new(),
@@ -134,7 +137,9 @@ impl Maker {
         };
         let mut lens = Vec::new();
         for (source, body) in records {
-            let record = FrameRecord { encoding: 0, source: *source, labels: Labels::default(), body };
+            let labels = self.labels(*source);
+            let labels = labels.as_labels();
+            let record = FrameRecord { encoding: 0, source: *source, labels, body };
             record.encode_into(&mut frame);
             lens.push(record.encoded_len());
             let entry = Entry {
@@ -143,7 +148,7 @@ impl Maker {
                 seq: self.next_seq,
                 received_at,
                 body_len: body.len() as u32,
-                labels: Labels::default(),
+                labels,
                 predecessor: self.last_leaf,
                 body_hash: hash::body(&self.salt.record(self.next_seq), body),
             };
@@ -151,7 +156,7 @@ impl Maker {
             self.tree.push(self.last_leaf);
             self.own.push(self.last_leaf);
             self.leaves.push(self.last_leaf);
-            self.add_to_index(*source, body);
+            self.add_to_index(*source, labels, body);
             self.next_seq += 1;
         }
         if !records.is_empty() {
@@ -164,20 +169,22 @@ impl Maker {
         self.synced_len = self.log.len() as u64;
     }
 
-    fn add_to_index(&mut self, source: Seq, body: &[u8]) {
+    fn labels(&self, source: Seq) -> LabelBuf {
+        let mut labels = LabelBuf::default();
+        if source != 0 {
+            self.labels.iter().for_each(|label| labels.push(label).unwrap());
+        }
+        labels
+    }
+
+    fn add_to_index(&mut self, source: Seq, labels: Labels<'_>, body: &[u8]) {
         let mut fields = Fields::default();
         let profile = if source == 0 { Profile::store_records() } else { Profile::evidence() };
         // What the profile refuses is for the verification to find.
         let _ = profile.extract(body, &mut fields);
         let rules =
             self.sources.iter().find(|(seq, _)| *seq == source).map_or(&self.sources[0].1, |(_, r)| r);
-        self.index.add(IndexedRecord {
-            source,
-            rules,
-            encoding: 0,
-            labels: Labels::default(),
-            fields: &fields,
-        });
+        self.index.add(IndexedRecord { source, rules, encoding: 0, labels, fields: &fields });
     }
 
     pub(super) fn events(&mut self, count: u64) {
