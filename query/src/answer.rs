@@ -142,18 +142,7 @@ impl Query {
     /// # Errors
     /// [`Error::Query`](crate::Error::Query) where a parameter has no value; whatever reading the store says.
     pub fn run<G: Ground + Clone + 'static>(&self, ground: &G, options: &Options<'_>) -> Result<Answer> {
-        let setting = Setting {
-            vocabulary: &self.vocabulary,
-            controls: options.controls,
-            now: options.now,
-            all: options.all,
-            parameters: Some(&self.parameters),
-            is_check: false,
-        };
-        let (mut plan, warnings) = resolve(&self.text, &self.tree, &setting)?;
-        if let Base::Search(_, seqs) = &mut plan.base {
-            *seqs = seqs.start.max(options.seqs.start)..seqs.end.min(options.seqs.end);
-        }
+        let (plan, warnings) = self.plan(options)?;
         let ground = Arc::new(ground.clone());
         let context =
             Arc::new(Context::new(ground, &self.vocabulary, Arc::clone(&options.watch), options.held_max));
@@ -167,6 +156,40 @@ impl Query {
             (rows, plan.shape.columns.iter().map(|column| column.name.clone()).collect())
         };
         Ok(Answer { rows, columns, is_events, plan, context, is_empty: true, is_over: false })
+    }
+}
+
+impl Query {
+    /// What is carried out, and what is odd about it.
+    fn plan(&self, options: &Options<'_>) -> Result<(Plan, Vec<String>)> {
+        let setting = Setting {
+            vocabulary: &self.vocabulary,
+            controls: options.controls,
+            now: options.now,
+            all: options.all,
+            parameters: Some(&self.parameters),
+            is_check: false,
+        };
+        let (mut plan, warnings) = resolve(&self.text, &self.tree, &setting)?;
+        if let Base::Search(_, seqs) = &mut plan.base {
+            *seqs = seqs.start.max(options.seqs.start)..seqs.end.min(options.seqs.end);
+        }
+        Ok((plan, warnings))
+    }
+
+    /// Every filter that the query puts to a log: its own, and that of each `preceded by` and its like. Whoever has all
+    /// records that these may match gets the same answer of them as of the log.
+    ///
+    /// # Errors
+    /// As [`Query::run`].
+    pub fn filters(&self, options: &Options<'_>) -> Result<Vec<Filter>> {
+        Ok(self.plan(options)?.0.filters())
+    }
+
+    /// The query as it means the same at any time, in its one spelling: what counts back from the present is a moment,
+    /// and parameters are their values.
+    pub fn settled(&self, now: Timestamp) -> String {
+        self.tree.settled(now, &self.parameters).to_string()
     }
 }
 

@@ -13,12 +13,14 @@ mod error;
 mod event;
 mod grammar;
 mod ground;
+mod json;
 mod lexer;
 mod plan;
 mod print;
 mod resolve;
 mod rule;
 mod run;
+mod settle;
 mod span;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,29 @@ pub(crate) struct Plan {
     pub(crate) fields: Vec<Source>,
 }
 
+impl Plan {
+    /// Every filter that the plan puts to its ground: that of its own search, and that of each `preceded by` and its
+    /// like. Each search asks one of these, or something narrower; so whoever has all records that these may match can
+    /// carry out the plan.
+    pub(crate) fn filters(&self) -> Vec<Filter> {
+        let mut filters = vec![match &self.base {
+            Base::Search(filter, seqs) if *seqs == (0..Seq::MAX) => filter.clone(),
+            Base::Search(filter, seqs) => Filter::Seqs(seqs.clone()).and(filter.clone()),
+            Base::Coverage(controls) => {
+                Filter::Any(controls.iter().map(|(_, filter)| filter.clone()).collect())
+            }
+        }];
+        for step in &self.steps {
+            if let StepKind::Beside(beside) = &step.kind
+                && !filters.contains(&beside.filter)
+            {
+                filters.push(beside.filter.clone());
+            }
+        }
+        filters
+    }
+}
+
 /// Where the first rows come from.
 #[derive(Debug, Clone)]
 pub(crate) enum Base {

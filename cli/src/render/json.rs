@@ -1,7 +1,4 @@
-//! Rows as JSON. An event alone is what was appended; with anything added it is the member `event` of an object.
-//! What is missing has no member: so it differs from what is null.
-
-use indelible::query::Value;
+//! Rows as lines of JSON, or as one array of it.
 
 use super::{Line, Sheet};
 use crate::exit::Outcome;
@@ -29,7 +26,8 @@ impl Json {
     }
 
     pub(super) fn row(&mut self, out: &mut Out, line: &Line<'_>) -> Outcome<()> {
-        let text = object(&self.sheet, line);
+        let integrity = line.tied.map(|tied| show::integrity(&tied.record, tied.sig_alg));
+        let text = line.row.to_json(&self.sheet.columns, integrity.as_deref());
         if !self.is_array {
             return out.bytes(&text);
         }
@@ -55,41 +53,4 @@ impl Json {
     fn begin(&mut self, out: &mut Out) -> Outcome<()> {
         if std::mem::replace(&mut self.has_begun, true) { Ok(()) } else { out.line("[") }
     }
-}
-
-fn object(sheet: &Sheet, line: &Line<'_>) -> Vec<u8> {
-    let event = line.row.event().map(|event| one_line(event.body()));
-    if let Some(event) = &event
-        && sheet.columns.is_empty()
-        && line.tied.is_none()
-    {
-        return event.clone();
-    }
-    let mut members: Vec<(String, Vec<u8>)> = Vec::new();
-    if let Some(event) = event {
-        members.push(("event".to_owned(), event));
-    }
-    let columns = sheet.columns.iter().zip(line.row.values());
-    for (name, value) in columns.filter(|(_, value)| **value != Value::Missing) {
-        members.push((name.clone(), value.to_json().into_bytes()));
-    }
-    if let Some(tied) = line.tied {
-        members.push(("integrity".to_owned(), show::integrity(&tied.record, tied.sig_alg)));
-    }
-    let mut text = vec![b'{'];
-    for (at, (name, value)) in members.iter().enumerate() {
-        if at > 0 {
-            text.push(b',');
-        }
-        text.extend_from_slice(Value::Text(name.clone()).to_json().as_bytes());
-        text.push(b':');
-        text.extend_from_slice(value);
-    }
-    text.push(b'}');
-    text
-}
-
-/// The event on one line: between its tokens a line end is as good as a space, and inside of them there is none.
-fn one_line(event: &[u8]) -> Vec<u8> {
-    event.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }).collect()
 }

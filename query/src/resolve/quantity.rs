@@ -108,6 +108,16 @@ impl Resolver<'_> {
         period
     }
 
+    /// Whether a time can't be told yet: a parameter without a value, or while the query is only checked what counts
+    /// back from the present.
+    fn is_unknown(&self, operand: &Spanned<Operand>) -> bool {
+        let counts_back = match &operand.node {
+            Operand::Word(text) | Operand::Text(text) => text == "now" || time::duration(text).is_some(),
+            Operand::Param(_) => false,
+        };
+        self.is_open(operand) || self.setting.is_check && counts_back
+    }
+
     /// The window that a period of the language means: an end that is a day, month, quarter or year lies in it whole.
     pub(super) fn window(&mut self, period: &When) -> filter::Window {
         let (from, until) = match period {
@@ -117,8 +127,8 @@ impl Resolver<'_> {
                 let (start, end) = (self.when(from), self.when(until));
                 if let (Some(start), Some(end)) = (start, end)
                     && start.start >= end.end
-                    && !self.is_open(from)
-                    && !self.is_open(until)
+                    && !self.is_unknown(from)
+                    && !self.is_unknown(until)
                 {
                     let span = from.span.to(until.span);
                     self.problems.push(Problem::new(span, "this ends before it begins"));

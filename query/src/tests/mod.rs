@@ -6,6 +6,9 @@ mod page;
 mod random;
 mod sample;
 
+use std::collections::BTreeMap;
+
+use indelible_engine::filter::Filter;
 use indelible_engine::source::Profile;
 use indelible_engine::{Options as StoreOptions, Snapshot, Store, Timestamp};
 
@@ -39,12 +42,21 @@ impl Sample {
 
     /// All records, without their store.
     pub(crate) fn disclosed(&self) -> Disclosed {
+        self.disclosed_to(&[Filter::everything()])
+    }
+
+    /// The records that one of these filters matches, without their store.
+    pub(crate) fn disclosed_to(&self, filters: &[Filter]) -> Disclosed {
         let sources = self.snapshot.sources().expect("sources");
         let profiles = sources
             .iter()
             .map(|source| (source.seq(), Profile::parse(source.profile().text()).expect("a profile")));
-        let records = self.snapshot.records(..).map(|record| record.expect("a record"));
-        Disclosed::new(records, profiles).expect("records that can be read")
+        let mut records = BTreeMap::new();
+        for hit in filters.iter().flat_map(|filter| self.snapshot.search(filter).expect("a search")) {
+            let record = hit.expect("a record").to_record();
+            records.insert(record.seq, record);
+        }
+        Disclosed::new(records.into_values(), profiles).expect("records that can be read")
     }
 }
 
