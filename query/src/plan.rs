@@ -105,6 +105,18 @@ impl StepKind {
             | StepKind::Last(_) => true,
         }
     }
+
+    /// Whether the step before makes no difference to this one: groups are the same in whatever order their events
+    /// come, and whether or not a column is there that they do not look at.
+    pub(crate) fn makes_idle(&self, before: &StepKind) -> bool {
+        let StepKind::Group { keys, aggregates } = self else { return false };
+        let mut read = keys.iter().chain(aggregates.iter().filter_map(|(_, of)| of.as_ref()));
+        match before {
+            StepKind::TimeOrder => true,
+            StepKind::Via(_) => !read.any(Expr::reads_column),
+            _ => false,
+        }
+    }
 }
 
 /// `preceded by` and its like.
@@ -206,6 +218,17 @@ pub(crate) enum Expr {
     Difference(Source, Source),
     /// The start of the span of so many nanoseconds.
     Bin(Source, i128),
+}
+
+impl Expr {
+    /// Whether it is of a column that a step before added.
+    fn reads_column(&self) -> bool {
+        let is_column = |source: &Source| matches!(source, Source::Column(_));
+        match self {
+            Expr::Source(source) | Expr::Bin(source, _) => is_column(source),
+            Expr::Difference(a, b) => is_column(a) || is_column(b),
+        }
+    }
 }
 
 /// A condition on a row. What the store can say is one filter, as far up as it goes.

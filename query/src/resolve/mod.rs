@@ -96,9 +96,8 @@ impl Resolver<'_> {
                     *filter = known.and(more);
                 }
                 (kind, _) => {
-                    // Groups are the same in whatever order their events come.
-                    if let (StepKind::Group { .. }, Some(StepKind::TimeOrder)) =
-                        (&kind, steps.last().map(|step| &step.kind))
+                    if let Some(before) = steps.last().map(|step| &step.kind)
+                        && kind.makes_idle(before)
                     {
                         steps.pop();
                     }

@@ -163,6 +163,8 @@ fn an_explanation_names_what_was_used() {
         "explain timeline agent planner where latency_ms > 1 | count by kind",
         "explain timeline agent planner where tokens.total - latency_ms > 1 | limit 1",
         "explain | count by kind",
+        "explain control SOC2:CC6.1 | count by kind",
+        "explain control SOC2:CC6.1 | count by via",
         "explain kind = deployment | unless preceded by (kind = approval.granted) within run | sort ts | limit 1",
         "explain | tail 1",
     ] {
