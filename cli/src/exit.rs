@@ -129,6 +129,7 @@ fn of_error(error: &Error) -> Code {
         | Error::AlreadyExists { .. }
         | Error::OverLimit { .. } => Code::Usage,
         Error::Forged { .. } => Code::Forged,
+        Error::Incomplete { .. } => Code::Incomplete,
         Error::NotAuthenticated { .. } => Code::NotAuthenticated,
         Error::RolledBack { .. } => Code::RolledBack,
         Error::Forked { .. } => Code::Bug,
@@ -204,6 +205,7 @@ mod tests {
             (fault(Class::Forged), 11),
             (fault(Class::Unsupported), 4),
             (Error::NotAuthenticated { reason: String::new() }, 12),
+            (Error::Incomplete { what: "event", reason: String::new() }, 14),
             (Error::RolledBack { reason: String::new() }, 13),
             (Error::Locked { path: path.clone(), reason: String::new() }, 3),
             (Error::ReadOnly { reason: String::new() }, 3),

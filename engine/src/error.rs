@@ -137,6 +137,14 @@ pub enum Error {
         /// How it fails.
         reason: String,
     },
+    /// What is handed over as complete lacks something that it must have.
+    #[error("incomplete: {what}: {reason}")]
+    Incomplete {
+        /// What is missing: `event`, `segment`, `tail`.
+        what: &'static str,
+        /// Which, and how that is known.
+        reason: String,
+    },
     /// An event that cannot be taken as it is.
     #[error("event refused at byte {offset}: {reason}")]
     InvalidEvent {

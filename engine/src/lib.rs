@@ -27,6 +27,7 @@ mod log;
 
 pub mod answer;
 
+pub mod bundle;
 pub mod verify;
 
 mod store;

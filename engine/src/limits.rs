@@ -67,3 +67,7 @@ pub const RULE_LABELS_MAX: usize = 192;
 pub const RULES_LEN_MAX: usize = 256 << 10;
 /// Most groups that a count by fields may have, and most terms that are listed at once.
 pub const GROUPS_MAX: u64 = 1 << 18;
+/// Longest bundle in bytes: lengths in its archive are `u32`.
+pub const BUNDLE_LEN_MAX: u64 = u32::MAX as u64;
+/// Most filters that one bundle speaks of.
+pub const BUNDLE_FILTERS_MAX: usize = 64;

@@ -25,7 +25,7 @@ mod search;
 mod set;
 mod stretch;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 mod vocabulary;
 mod zones;

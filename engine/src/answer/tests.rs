@@ -131,7 +131,7 @@ fn write(store: &Store, random: &mut Random, count: u64) {
 }
 
 /// A store of several sealed segments and an active one; sometimes of so many that there are directories over them.
-fn random_store(dir: &FsPath, random: &mut Random) -> Store {
+pub(crate) fn random_store(dir: &FsPath, random: &mut Random) -> Store {
     // Short enough that the active segment has parts.
     let options = Options::new("test.example/answers").allocate_len(64 << 10).segment_len(256 << 10);
     let store = Store::create(dir, options).unwrap();
@@ -198,7 +198,7 @@ fn random_test(random: &mut Random) -> Test {
     }
 }
 
-fn random_filter(random: &mut Random, depth: u64, end: Seq) -> Filter {
+pub(crate) fn random_filter(random: &mut Random, depth: u64, end: Seq) -> Filter {
     let seqs = |random: &mut Random| {
         let start = random.below(end + 2);
         start..start + random.below(end + 2)

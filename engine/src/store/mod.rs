@@ -9,6 +9,7 @@ mod checkpoint;
 mod commit;
 #[cfg(test)]
 mod directory_tests;
+mod export;
 mod find;
 mod options;
 mod prepare;

@@ -1,0 +1,212 @@
+//! What a bundle was found to prove: the records, and how far their completeness goes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Scope;
+use super::records::{Records, Span};
+use crate::filter::Filter;
+use crate::format::frame::Labels;
+use crate::hash::Hash;
+use crate::source::Profile;
+use crate::trust::{Checkpoint, Note};
+use crate::{SegmentId, Seq, Timestamp};
+
+/// How complete the candidates of a filter are known to be; each grade is more than the one before. Nothing proves what
+/// was never appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grade {
+    /// By the index to which the operator committed when the segments were sealed.
+    Committed,
+    /// By the same index, which an auditor has built anew from the bodies.
+    Audited,
+    /// Every record of the range is here.
+    Disclosed,
+}
+
+/// What was established. It owns its bytes.
+#[derive(Debug)]
+pub struct Checked {
+    pub(super) note: Note,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) scope: Scope,
+    pub(super) records: Records,
+    /// Those of the records that are in the scope.
+    pub(super) within: Vec<Span>,
+    pub(super) profiles: BTreeMap<Seq, KnownProfile>,
+    pub(super) segments: Vec<CheckedSegment>,
+    pub(super) covers: Vec<Cover>,
+    pub(super) fields: Vec<FieldCounts>,
+}
+
+/// A profile by which records are read.
+#[derive(Debug, Clone)]
+pub(super) enum KnownProfile {
+    /// That of the store's own records, part of every release.
+    Release(&'static Profile),
+    Registered(Arc<Profile>),
+}
+
+impl std::ops::Deref for KnownProfile {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        match self {
+            KnownProfile::Release(profile) => profile,
+            KnownProfile::Registered(profile) => profile,
+        }
+    }
+}
+
+/// A record that is in the log, under the checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Disclosed<'c> {
+    /// Its position in the log.
+    pub seq: Seq,
+    /// The clock's reading at its commit.
+    pub received_at: Timestamp,
+    /// The seq of the `store.source` record by which it is read; 0 for the store's own records.
+    pub source: Seq,
+    /// How the body is written: 0 is the event verbatim.
+    pub encoding: u8,
+    /// What the store added by rule.
+    pub labels: Labels<'c>,
+    /// The event's bytes.
+    pub body: &'c [u8],
+    /// The profile by which it is read.
+    pub profile: &'c Profile,
+}
+
+/// A sealed segment that the scope meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedSegment {
+    /// Its first seq.
+    pub id: SegmentId,
+    /// The seq after its last record: that of the seal.
+    pub end_seq: Seq,
+    /// The commitment to its index, as the seal states it.
+    pub index_root: Hash,
+    /// How many of its records that lie in the scope are here.
+    pub disclosed: u64,
+}
+
+/// How complete the records are that may match one filter of the scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cover {
+    /// By what they are complete, but for those withheld.
+    pub grade: Grade,
+    /// How many records may match, as far as the shown index says.
+    pub candidates: u64,
+    /// How many of these are not here, as the operator says that they do not pass the residual conditions. Nothing
+    /// checks that.
+    pub withheld: u64,
+    /// The conditions that the shown index does not decide. Whoever has all candidates decides them by reading.
+    pub residual: Vec<Residual>,
+}
+
+/// A condition that the shown index does not decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Residual {
+    /// The condition.
+    pub condition: Filter,
+    /// Why it is not decided.
+    pub why: Why,
+}
+
+/// Why an index does not decide a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// No index has it: a path, a text, an event id, the time of receipt.
+    NotIndexed,
+    /// A profile marks the field private: the index does not commit to it.
+    Private,
+    /// The field holds event ids or event times, of which the index has no terms.
+    NoTerms,
+    /// Its part of the index is not in the bundle.
+    NotShown,
+}
+
+/// What the index says of a field in all sealed segments that the scope meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldCounts {
+    /// The field's name.
+    pub field: String,
+    /// How many records these segments have.
+    pub records: u64,
+    /// How many of them say nothing for the field.
+    pub absent: u64,
+    /// How many have something there that could not be read.
+    pub unreadable: u64,
+}
+
+impl Checked {
+    /// What the key signed: the log's origin, its size and its root.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The checkpoint as it was signed. Of its signature lines, that of the key was checked, and no other.
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// What the bundle is about.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// How many records of the scope's seqs are here.
+    pub fn len(&self) -> usize {
+        self.within.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.within.is_empty()
+    }
+
+    /// The record at a place in the order of the log, among those of the scope's seqs. It need not match any filter.
+    pub fn record(&self, index: usize) -> Option<Disclosed<'_>> {
+        let span = self.within.get(index)?;
+        Some(Disclosed {
+            seq: span.seq,
+            received_at: span.received_at,
+            source: span.source,
+            encoding: span.encoding,
+            labels: self.records.labels(span),
+            body: self.records.body(span),
+            profile: self.profiles.get(&span.source)?,
+        })
+    }
+
+    /// The records of the scope's seqs that are here, in the order of the log.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = Disclosed<'_>> {
+        (0..self.len()).filter_map(|index| self.record(index))
+    }
+
+    /// The profiles by which records are read, by the seqs of the records that register them; 0 is that of the store's
+    /// own.
+    pub fn sources(&self) -> impl Iterator<Item = (Seq, &Profile)> {
+        self.profiles.iter().map(|(seq, profile)| (*seq, &**profile))
+    }
+
+    /// The sealed segments that the scope meets, without a gap. All records of the scope behind the last are here.
+    pub fn segments(&self) -> &[CheckedSegment] {
+        &self.segments
+    }
+
+    /// For each filter of the scope, in order, how complete its candidates are.
+    pub fn covers(&self) -> &[Cover] {
+        &self.covers
+    }
+
+    /// What the index says of the fields that the filters name, of those for which it is shown.
+    pub fn fields(&self) -> &[FieldCounts] {
+        &self.fields
+    }
+
+    /// The lowest grade of all filters.
+    pub fn grade(&self) -> Grade {
+        self.covers.iter().map(|cover| cover.grade).min().unwrap_or(Grade::Committed)
+    }
+}

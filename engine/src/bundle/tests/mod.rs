@@ -1,0 +1,114 @@
+//! Bundles of random questions to random stores: what is checked is what the store would have answered.
+
+use super::*;
+use crate::answer::tests::{random_filter, random_store};
+use crate::filter::{Field, Filter, Matcher, Scratch, Subject, Test, Value};
+use crate::index::tests::Random;
+use crate::source::Fields;
+use crate::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
+use crate::{Seq, Snapshot};
+
+const ORIGIN: &str = "test.example/answers";
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(ORIGIN, [7; 32]).unwrap()
+}
+
+fn verifier() -> VerifierKey {
+    key().verifier().clone()
+}
+
+fn checkpoint(snapshot: &Snapshot, size: u64) -> Note {
+    let root = snapshot.root_at(size).unwrap();
+    Checkpoint::new(&ORIGIN.parse().unwrap(), size, root).sign(&key()).unwrap()
+}
+
+/// The seqs of the checked records that match.
+fn matching(checked: &Checked, filter: &Filter) -> Vec<Seq> {
+    let (matcher, mut scratch, mut fields) =
+        (Matcher::new(filter).unwrap(), Scratch::default(), Fields::default());
+    let mut found = Vec::new();
+    for Disclosed { seq, received_at, source, encoding, labels, body, profile } in checked.records() {
+        profile.extract(body, &mut fields).unwrap();
+        let subject = Subject { seq, received_at, source, encoding, labels, body, profile, fields: &fields };
+        if matcher.matches(&subject, &mut scratch).unwrap() {
+            found.push(seq);
+        }
+    }
+    found
+}
+
+fn through_bytes(evidence: &Evidence) -> Evidence {
+    let members = evidence.members();
+    let named: Vec<(&str, &[u8])> =
+        EVIDENCE_MEMBERS.into_iter().zip(members.iter().map(Vec::as_slice)).collect();
+    let archive = pack(&named).unwrap();
+    let read = unpack(&archive, &EVIDENCE_MEMBERS).unwrap();
+    let read = Evidence::from_members(read.try_into().unwrap()).unwrap();
+    assert_eq!(read.members(), members);
+    read
+}
+
+#[test]
+fn a_bundle_of_any_question_gives_what_the_store_would() {
+    let mut grades = [0; 2];
+    let (mut withheld, mut residual) = (0, 0);
+    for seed in 0..60 {
+        let mut random = Random(seed + 1);
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(dir.path(), &mut random);
+        let snapshot = store.snapshot().unwrap();
+        for _ in 0..6 {
+            let size = 1 + random.below(snapshot.tree_size());
+            let start = random.below(2) * random.below(size);
+            let seqs = start..start + random.below(size - start + 1);
+            let filters: Vec<Filter> =
+                (0..1 + random.below(3)).map(|_| random_filter(&mut random, 3, size)).collect();
+            let candidates = if random.below(2) == 0 { Candidates::All } else { Candidates::Matches };
+            let scope = Scope { seqs: seqs.clone(), filters: filters.clone(), candidates };
+            let evidence = snapshot.export(&scope, &checkpoint(&snapshot, size)).unwrap();
+            assert_eq!(evidence, snapshot.export(&scope, &checkpoint(&snapshot, size)).unwrap());
+            let checked = through_bytes(&evidence).check(&verifier()).unwrap();
+            for (filter, cover) in filters.iter().zip(checked.covers()) {
+                let hits = snapshot.search(filter).unwrap().within(seqs.clone());
+                let expected: Vec<Seq> = hits.map(|hit| hit.unwrap().seq).collect();
+                let context = String::from_utf8(filter.encode()).unwrap();
+                assert_eq!(matching(&checked, filter), expected, "seed {seed}: {context}");
+                assert!(cover.candidates >= expected.len() as u64);
+                assert!(cover.withheld == 0 || checked.scope().candidates == Candidates::Matches);
+                assert!(cover.withheld == 0 || !cover.residual.is_empty(), "seed {seed}: {context}");
+                withheld += cover.withheld;
+                residual += cover.residual.len();
+            }
+            grades[usize::from(checked.grade() == Grade::Disclosed)] += 1;
+        }
+    }
+    assert!(grades[0] > 50 && grades[1] > 20 && withheld > 100 && residual > 100, "{grades:?} {withheld}");
+}
+
+#[test]
+fn one_condition_of_several_is_shown_where_that_is_shorter() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = crate::Store::create(dir.path(), crate::Options::new(ORIGIN)).unwrap();
+    for n in 0..400 {
+        let event = format!(r#"{{"run_id":"run_{}","kind":"k{}","pad":"{:0>300}"}}"#, n % 200, n % 3, n);
+        store.append(event.as_bytes()).unwrap();
+    }
+    store.seal().unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let size = snapshot.tree_size();
+    let equals = |name: &str, value: &str| {
+        Filter::Field(Field::Name(name.into()), Test::Equals(vec![Value::Text(value.into())]))
+    };
+    let both = Filter::All(vec![equals("kind", "k1"), equals("run", "run_7")]);
+    let scope = Scope { seqs: 0..size, filters: vec![both], candidates: Candidates::All };
+    let checked = snapshot.export(&scope, &checkpoint(&snapshot, size)).unwrap().check(&verifier()).unwrap();
+    let cover = &checked.covers()[0];
+    // Two records are of the run; the other field's posting would cost more than reading one of them.
+    assert_eq!((cover.candidates, cover.grade), (2 + 1, Grade::Committed), "and the seal behind the segment");
+    assert_eq!(cover.residual.len(), 1);
+    assert_eq!(cover.residual[0].why, Why::NotShown);
+    let counts = checked.fields().iter().find(|counts| counts.field == "run").unwrap();
+    assert_eq!((counts.records, counts.unreadable), (size - 1, 0));
+    assert_eq!(counts.absent, 2, "the store's own records");
+}

@@ -1,0 +1,320 @@
+//! Making bundles: the records that a question is about, what is shown of the index, and one proof for all.
+
+mod choose;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use roaring::{RoaringBitmap, RoaringTreemap};
+
+use self::choose::Choosing;
+use super::{Record, Snapshot};
+use crate::bundle::index::{NamedTerm, push_segment};
+use crate::bundle::known::InSegment;
+use crate::bundle::records::RecordWriter;
+use crate::bundle::schema::Schema;
+use crate::bundle::shown::ShownIndex;
+use crate::bundle::{Candidates, Evidence, Scope};
+use crate::error::Fault;
+use crate::filter::Matcher;
+use crate::format::disclosure::key_of;
+use crate::format::entry::Entry;
+use crate::format::frame::LabelBuf;
+use crate::hash::{self, Hash, IndexKey, LogTree, SegmentSalt};
+use crate::log::tree::LogNodes;
+use crate::log::views::View;
+use crate::merkle::{self, NodeReader};
+use crate::segment::{Shown, Sidecar};
+use crate::source::{Profile, Term};
+use crate::trust::{Checkpoint, Note};
+use crate::{Error, Result, SegmentId, Seq};
+
+/// Records as near as this to each other are read in one go.
+const NEAR: Seq = 64;
+
+impl Snapshot {
+    /// The evidence for a scope, under a checkpoint that was signed before. Where the scope asks for matches alone, and
+    /// the index excludes all others, the bundle says that it has all candidates.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the checkpoint does not reach the scope's end; [`Error::RolledBack`] where it is not of
+    /// this log's history; [`Error::OverLimit`], [`Error::InvalidFilter`] as [`Scope::check`].
+    pub fn export(&self, scope: &Scope, checkpoint: &Note) -> Result<Evidence> {
+        scope.check()?;
+        let stated = self.own_checkpoint(checkpoint)?;
+        if scope.seqs.end > stated.size {
+            let name = format!(
+                "{} under the checkpoint of {} records; sign a newer one, or end before",
+                scope.seqs.end - 1,
+                stated.size
+            );
+            return Err(Error::NotFound { what: "record", name });
+        }
+        let mut gathering = Gathering::new(self, scope)?;
+        let views = self.views()?;
+        let sealed = views.iter().filter(|view| self.is_sealed_below(view, stated.size));
+        let mut tail = scope.seqs.start;
+        for view in sealed.filter(|view| view.first_seq < scope.seqs.end && scope.seqs.start < view.end_seq) {
+            gathering.add_segment(view)?;
+            tail = view.end_seq.max(tail);
+        }
+        gathering.wanted.insert_range(tail..scope.seqs.end.max(tail));
+        let Gathering { wanted, sources, index, left_out, .. } = gathering;
+        // What one filter leaves out may be there for another's sake.
+        let is_all = left_out.iter().all(|seq| wanted.contains(*seq));
+        let candidates = if is_all { Candidates::All } else { Candidates::Matches };
+        let records = self.records_at(wanted, sources)?;
+        let tail_start = self.head.active.0.min(stated.size);
+        let nodes = || self.inner.log.nodes(&self.head);
+        // The caches of the tree are not evidence: where they lead astray, the leaves decide.
+        for nodes in [nodes()?, nodes()?.without_caches()] {
+            let tail = nodes.run(0, tail_start, stated.size - tail_start)?;
+            let nodes = ExportNodes { nodes, tail_start, tail };
+            if let Some((records, proof)) = self.prove_all(&records, &nodes, &stated)? {
+                let scope = Scope { candidates, ..scope.clone() };
+                return Ok(Evidence { checkpoint: checkpoint.clone(), scope, records, index, proof });
+            }
+        }
+        let reason = format!("the checkpoint's root at size {} is not this log's", stated.size);
+        Err(Error::RolledBack { reason })
+    }
+
+    /// Whether the view is a sealed segment whose seal is among the log's first `size` records.
+    fn is_sealed_below(&self, view: &View, size: u64) -> bool {
+        view.segment != self.head.active && view.end_seq < size
+    }
+
+    /// The records at these seqs, and those that register the sources by which they are read.
+    fn records_at(&self, mut wanted: RoaringTreemap, mut sources: BTreeSet<Seq>) -> Result<Vec<Record>> {
+        let mut records = self.read(&wanted)?;
+        sources.extend(records.iter().map(|record| record.source));
+        let more: RoaringTreemap = sources.iter().filter(|source| wanted.insert(**source)).collect();
+        if !more.is_empty() {
+            records.extend(self.read(&more)?);
+            records.sort_unstable_by_key(|record| record.seq);
+        }
+        Ok(records)
+    }
+
+    fn read(&self, wanted: &RoaringTreemap) -> Result<Vec<Record>> {
+        let mut found = Vec::with_capacity(usize::try_from(wanted.len()).unwrap_or_default());
+        let mut left = wanted.iter().peekable();
+        while let Some(first) = left.next() {
+            let mut last = first;
+            while let Some(next) = left.next_if(|next| next - last <= NEAR) {
+                last = next;
+            }
+            if first == last {
+                found.push(self.record(first)?);
+                continue;
+            }
+            for record in self.records(first..=last) {
+                let record = record?;
+                if wanted.contains(record.seq) {
+                    found.push(record);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The member that holds the records, and the proof for all of them; nothing where they do not lead to the
+    /// checkpoint's root.
+    fn prove_all(
+        &self,
+        records: &[Record],
+        nodes: &ExportNodes<'_>,
+        stated: &Checkpoint,
+    ) -> Result<Option<(Vec<u8>, Vec<Hash>)>> {
+        let sources: BTreeSet<Seq> = records.iter().map(|record| record.source).collect();
+        let mut writer = RecordWriter::new(sources.into_iter().collect());
+        let (mut leaves, mut scratch): (Vec<(Seq, Hash)>, Vec<u8>) = (Vec::new(), Vec::new());
+        let mut salt: Option<(SegmentId, SegmentSalt)> = None;
+        for record in records {
+            let segment_salt = match salt {
+                Some((segment, salt)) if segment == record.segment => salt,
+                _ => self.inner.log.files.log(record.segment)?.header.salt,
+            };
+            salt = Some((record.segment, segment_salt));
+            let predecessor = match leaves.last() {
+                _ if record.seq == 0 => Hash::ZERO,
+                Some((last, leaf)) if last + 1 == record.seq => *leaf,
+                _ => {
+                    let leaf = nodes.node(0, record.seq - 1)?;
+                    leaves.push((record.seq - 1, leaf));
+                    leaf
+                }
+            };
+            let mut labels = LabelBuf::default();
+            for label in &record.labels {
+                labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
+            }
+            let record_salt = segment_salt.record(record.seq);
+            let entry = Entry {
+                encoding: record.encoding,
+                source: record.source,
+                seq: record.seq,
+                received_at: record.received_at,
+                body_len: u32::try_from(record.body.len()).unwrap_or(u32::MAX),
+                labels: labels.as_labels(),
+                predecessor,
+                body_hash: hash::body(&record_salt, &record.body),
+            };
+            leaves.push((record.seq, entry.leaf(&mut scratch)));
+            writer.push(&entry, &record_salt, &record.body);
+        }
+        let positions: Vec<u64> = leaves.iter().map(|(seq, _)| *seq).collect();
+        let proof = merkle::multi_proof::<LogTree, _>(nodes, &positions, stated.size)?;
+        let holds = merkle::verify_multi::<LogTree>(&leaves, stated.size, &proof, &stated.root);
+        Ok(holds.then(|| (writer.finish(), proof)))
+    }
+}
+
+/// The log's tree, with the leaves of the active segment at hand: they are read from its log, and only once.
+struct ExportNodes<'a> {
+    nodes: LogNodes<'a>,
+    tail_start: Seq,
+    tail: Vec<Hash>,
+}
+
+impl NodeReader for ExportNodes<'_> {
+    type Error = Error;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash> {
+        let from = (index << level).checked_sub(self.tail_start).and_then(|from| usize::try_from(from).ok());
+        let leaves = from.and_then(|from| self.tail.get(from..from.checked_add(1 << level)?));
+        match leaves {
+            Some(leaves) => Ok(merkle::root::<LogTree>(leaves)),
+            None => self.nodes.node(level, index),
+        }
+    }
+}
+
+/// What a bundle is to hold, as far as it was found.
+struct Gathering<'s> {
+    snapshot: &'s Snapshot,
+    scope: &'s Scope,
+    matchers: Vec<Matcher>,
+    /// The records that match, by filter, where these alone are asked for.
+    matches: Option<Vec<RoaringTreemap>>,
+    /// The records to be in the bundle.
+    wanted: RoaringTreemap,
+    /// The sources by which segments were indexed.
+    sources: BTreeSet<Seq>,
+    index: Vec<u8>,
+    /// The candidates that do not match, where those that do are all that is asked for.
+    left_out: Vec<Seq>,
+}
+
+impl<'s> Gathering<'s> {
+    fn new(snapshot: &'s Snapshot, scope: &'s Scope) -> Result<Self> {
+        let matches = match scope.candidates {
+            Candidates::All => None,
+            Candidates::Matches => Some(
+                scope
+                    .filters
+                    .iter()
+                    .map(|filter| {
+                        let hits = snapshot.search(filter)?.within(scope.seqs.clone());
+                        hits.map(|hit| Ok(hit?.seq)).collect()
+                    })
+                    .collect::<Result<Vec<RoaringTreemap>>>()?,
+            ),
+        };
+        Ok(Gathering {
+            snapshot,
+            scope,
+            matchers: scope.filters.iter().map(Matcher::new).collect::<Result<_>>()?,
+            matches,
+            // The log's first record says whose log it is.
+            wanted: RoaringTreemap::from([0]),
+            sources: BTreeSet::new(),
+            index: Vec::new(),
+            left_out: Vec::new(),
+        })
+    }
+
+    /// Takes what the segment of a view owes, and shows of its index what says so.
+    fn add_segment(&mut self, view: &View) -> Result<()> {
+        let (log, catalog) = (&self.snapshot.inner.log, &self.snapshot.catalog);
+        let mut profiles: BTreeMap<Seq, Option<Arc<Profile>>> = BTreeMap::new();
+        for (source, _) in &log.open_view(view, catalog)?.meta().sources {
+            let registered = match source {
+                0 => None,
+                source => Some(Arc::clone(&log.source(catalog, *source)?.profile)),
+            };
+            profiles.insert(*source, registered);
+        }
+        let of_release = Profile::store_records();
+        let sources: Vec<(Seq, &Profile)> = profiles
+            .iter()
+            .map(|(source, profile)| (*source, profile.as_deref().unwrap_or(of_release)))
+            .collect();
+        let schema = Schema::new(&sources);
+        let (shown, bytes) = log.read_view(view, catalog, |sidecar| {
+            let shown = self.choose(sidecar, &schema)?;
+            let bytes = disclose(sidecar, &shown)?;
+            Ok((shown, bytes))
+        })?;
+        self.index.extend_from_slice(&bytes);
+        self.sources.extend(profiles.keys());
+        for place in 0..self.matchers.len() {
+            self.take_candidates(place, view, &schema, &shown);
+        }
+        // Its seal.
+        self.wanted.insert(view.end_seq);
+        Ok(())
+    }
+
+    /// What of a segment's index is shown for all filters.
+    fn choose(&self, sidecar: &Sidecar, schema: &Schema) -> Result<ShownIndex, Fault> {
+        let mut shown = ShownIndex::default();
+        for (filter, matcher) in self.scope.filters.iter().zip(&self.matchers) {
+            let (first_seq, record_count) = (sidecar.first_seq(), sidecar.meta().record_count);
+            let within = InSegment { matcher, schema, first_seq, record_count };
+            let range = within.offsets(&self.scope.seqs);
+            let choosing = Choosing { within, sidecar, range };
+            shown.extend(choosing.choose(filter, matcher.root())?.shown);
+        }
+        choose::insert_counts(schema, sidecar, self.scope.fields_named(), &mut shown)?;
+        Ok(shown)
+    }
+
+    /// Takes the records of a segment that may match a filter, as whoever checks the bundle will find.
+    fn take_candidates(&mut self, place: usize, view: &View, schema: &Schema, shown: &ShownIndex) {
+        let (first_seq, matcher) = (view.first_seq, &self.matchers[place]);
+        let record_count = (view.end_seq - view.first_seq) as u32;
+        let within = InSegment { matcher, schema, first_seq, record_count };
+        let known = within.known(&self.scope.filters[place], matcher.root(), shown, &mut Vec::new());
+        let range = within.offsets(&self.scope.seqs);
+        for offset in known.may & range {
+            let seq = first_seq + u64::from(offset);
+            let is_wanted = match &self.matches {
+                Some(matches) => known.owed.contains(offset) || matches[place].contains(seq),
+                None => true,
+            };
+            if is_wanted {
+                self.wanted.insert(seq);
+            } else {
+                self.left_out.push(seq);
+            }
+        }
+    }
+}
+
+/// The bytes that show these parts of a segment's index.
+fn disclose(sidecar: &Sidecar, shown: &ShownIndex) -> Result<Vec<u8>, Fault> {
+    let mut named: BTreeMap<IndexKey, (NamedTerm, Option<RoaringBitmap>)> = BTreeMap::new();
+    let mut parts: Vec<Shown<'_>> = shown.vocabularies().map(|field| Shown::Vocabulary { field }).collect();
+    for (field, kind, term, posting) in shown.iter() {
+        parts.push(Shown::Term { field, term: Term { kind, bytes: term } });
+        let words = NamedTerm { field: field.to_owned(), kind, term: term.to_vec() };
+        named.insert(key_of(field, kind, term), (words, posting.cloned()));
+    }
+    let sources: Vec<Seq> = sidecar.meta().sources.iter().map(|(source, _)| *source).collect();
+    let vocabularies: Vec<String> = shown.vocabularies().cloned().collect();
+    let mut bytes = Vec::new();
+    let disclosure = sidecar.index_leaves()?.disclose(&parts);
+    push_segment(&mut bytes, &sources, &vocabularies, &disclosure, |leaf| named.get(&leaf.key()).cloned());
+    Ok(bytes)
+}
