@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod ast;
+pub mod bundle;
 pub mod controls;
 mod decimal;
 mod disclosed;

@@ -12,6 +12,8 @@ use indelible_engine::filter::Filter;
 use indelible_engine::source::Profile;
 use indelible_engine::{Options as StoreOptions, Snapshot, Store, Timestamp};
 
+pub(crate) use sample::QUESTIONS;
+
 use crate::{Answer, Disclosed, Options, Query, Result, Row, Value, Vocabulary};
 
 /// A store of these events; the directory lives as long as it does.

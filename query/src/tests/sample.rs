@@ -12,7 +12,7 @@ pub(super) fn sample() -> Sample {
 }
 
 /// Questions, and what the sample says to each.
-const QUESTIONS: &[&str] = &[
+pub(crate) const QUESTIONS: &[&str] = &[
     "timeline run run_8",
     "timeline run run_11",
     "decision = DENY | count by agent, rule | sort count desc",

@@ -1,0 +1,287 @@
+//! What a bundle establishes, in plain words and as data. Nothing in it is better than what was checked.
+
+use std::fmt;
+use std::ops::Range;
+
+use indelible_engine::bundle::{Checked, Cover, Grade, Residual, Why};
+use indelible_engine::trust::VerifierKey;
+use indelible_engine::{Seq, Timestamp};
+use serde::Serialize;
+
+use super::Settled;
+use super::describe::describe;
+use super::registered::Known;
+use crate::error::Result;
+
+/// What is true whatever is checked.
+const NEVER_APPENDED: &str = "nothing can prove what was never appended";
+
+/// What a bundle establishes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// `committed`, `audited` or `disclosed`: that of the search that establishes least.
+    pub grade: &'static str,
+    /// What the grade means.
+    pub meaning: &'static str,
+    /// Which log.
+    pub origin: String,
+    /// How many records the log had at the checkpoint.
+    pub tree_size: u64,
+    /// The root of its tree.
+    pub root: String,
+    /// The verifier key of whose signature the checkpoint was found to be.
+    pub key: String,
+    /// The query, as it was typed.
+    pub query: String,
+    /// The same, as it means the same at any time.
+    pub means: String,
+    /// What it counts back from.
+    pub now: String,
+    /// The first seq that was asked about, and the one behind the last.
+    pub seqs: Range<Seq>,
+    /// How many sealed segments there are in that range.
+    pub segments: u64,
+    /// How many records stand behind the last seal: all of them are here.
+    pub tail: u64,
+    /// How many records are here.
+    pub records: u64,
+    /// When the first and the last of these were received, by the store's clock.
+    pub received: Option<[String; 2]>,
+    /// How many rows the answer has.
+    pub rows: u64,
+    /// The first and the last time of the events among the rows.
+    pub times: Option<[String; 2]>,
+    /// What was asked of the log, one by one.
+    pub searches: Vec<Searched>,
+    /// What the records have of the fields that the query asks about.
+    pub fields: Vec<Field>,
+    /// What stayed unchecked.
+    pub unchecked: Vec<String>,
+}
+
+/// One thing that was asked of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Searched {
+    /// Conditions, as the language writes them.
+    pub filter: String,
+    /// `committed`, `audited` or `disclosed`.
+    pub grade: &'static str,
+    /// How many records may match, as far as the index says.
+    pub candidates: u64,
+    /// How many of these are not here.
+    pub withheld: u64,
+    /// Conditions that the shown index does not decide, and why.
+    pub residual: Vec<String>,
+}
+
+/// What the records have of one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Of how many records this is known.
+    pub records: u64,
+    /// How many have something there.
+    pub present: u64,
+    /// How many do not.
+    pub absent: u64,
+    /// How many have something there that could not be read.
+    pub unreadable: u64,
+}
+
+impl Verdict {
+    /// The verdict on a question whose answer was found anew from what was checked.
+    pub(super) fn of(settled: &Settled, checked: &Checked, key: &VerifierKey) -> Result<Verdict> {
+        let checkpoint = checked.checkpoint();
+        let seqs = checked.scope().seqs.clone();
+        let sealed_end = checked.segments().last().map_or(seqs.start, |segment| segment.end_seq);
+        let received = span(checked.records().map(|record| record.received_at));
+        let mut times = Vec::new();
+        for event in settled.rows.iter().filter_map(|row| row.event()) {
+            times.push(event.time()?);
+        }
+        let searches: Vec<Searched> = checked
+            .scope()
+            .filters
+            .iter()
+            .zip(checked.covers())
+            .map(|(filter, cover)| searched(&describe(filter), cover))
+            .collect();
+        let grade = checked.grade();
+        Ok(Verdict {
+            grade: name(grade),
+            meaning: meaning(grade),
+            origin: checkpoint.origin.clone(),
+            tree_size: checkpoint.size,
+            root: checkpoint.root.to_string(),
+            key: key.to_string(),
+            query: settled.question.text.clone(),
+            means: settled.means.clone(),
+            now: settled.question.now.to_string(),
+            segments: checked.segments().len() as u64,
+            tail: seqs.end.saturating_sub(sealed_end.max(seqs.start)),
+            seqs,
+            records: checked.len() as u64,
+            received,
+            rows: settled.rows.len() as u64,
+            times: span(times.into_iter()),
+            unchecked: unchecked(grade, settled.known.as_ref(), &searches),
+            searches,
+            fields: checked.fields().iter().map(field).collect(),
+        })
+    }
+}
+
+fn span(times: impl Iterator<Item = Timestamp>) -> Option<[String; 2]> {
+    let both = times.fold(None, |known: Option<(Timestamp, Timestamp)>, time| {
+        Some(known.map_or((time, time), |(first, last)| (first.min(time), last.max(time))))
+    });
+    both.map(|(first, last)| [first.to_string(), last.to_string()])
+}
+
+fn name(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Committed => "committed",
+        Grade::Audited => "audited",
+        Grade::Disclosed => "disclosed",
+    }
+}
+
+fn meaning(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Committed => {
+            "complete by the index that the log's operator committed to when each segment was sealed, before the question"
+        }
+        Grade::Audited => {
+            "complete by an index that an auditor rebuilt from the records and signed, before the question"
+        }
+        Grade::Disclosed => "complete: every record that was asked about is here, and was looked at",
+    }
+}
+
+fn searched(filter: &str, cover: &Cover) -> Searched {
+    Searched {
+        filter: filter.to_owned(),
+        grade: name(cover.grade),
+        candidates: cover.candidates,
+        withheld: cover.withheld,
+        residual: cover.residual.iter().map(residual).collect(),
+    }
+}
+
+fn residual(Residual { condition, why }: &Residual) -> String {
+    let why = match why {
+        Why::NotIndexed => "no index is kept of it",
+        Why::Private => "its field is private, and never committed to",
+        Why::NotShown => "its index is not shown, for another condition is narrower",
+        Why::NoTerms => "no terms are kept of ids and times",
+    };
+    format!("{} ({why})", describe(condition))
+}
+
+fn field(counts: &indelible_engine::bundle::FieldCounts) -> Field {
+    Field {
+        name: counts.field.clone(),
+        records: counts.records,
+        present: counts.records.saturating_sub(counts.absent),
+        absent: counts.absent,
+        unreadable: counts.unreadable,
+    }
+}
+
+fn unchecked(grade: Grade, known: Option<&Known>, searches: &[Searched]) -> Vec<String> {
+    let mut unchecked = Vec::new();
+    for search in searches.iter().filter(|search| search.withheld > 0) {
+        let conditions = search.residual.join("; ");
+        unchecked.push(format!(
+            "filtered by the operator, not checked: {} of {} candidates of `{}` are withheld, for {conditions}",
+            search.withheld, search.candidates, search.filter
+        ));
+    }
+    if grade == Grade::Committed {
+        unchecked.push(
+            "that the index names every record it should is the operator's word, given when each segment was sealed; \
+             `indelible verify` on the whole store rebuilds it from the records"
+                .to_owned(),
+        );
+    }
+    if let Some(Known { mapping: None, .. }) = known {
+        unchecked.push(
+            "what is evidence of a control is said by a mapping that the log did not register".to_owned(),
+        );
+    }
+    unchecked.push("times of receipt are the readings of the store's own clock".to_owned());
+    unchecked.push(NEVER_APPENDED.to_owned());
+    unchecked
+}
+
+/// In plain words, a line for each thing.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Verdict { grade, meaning, origin, tree_size, root, key, seqs, .. } = self;
+        let mut line = |name: &str, text: String| writeln!(f, "{name:10} {text}");
+        line("grade", format!("{grade}: {meaning}"))?;
+        line("log", format!("{origin}, {tree_size} records"))?;
+        line("root", root.clone())?;
+        line("signed by", key.clone())?;
+        line("query", one_line(&self.query))?;
+        if self.means != self.query {
+            line("means", self.means.clone())?;
+        }
+        line("as of", self.now.clone())?;
+        line("answer", plural(self.rows, "row", "rows") + &between(self.times.as_ref()))?;
+        let range = match seqs.end.checked_sub(1).filter(|last| *last >= seqs.start) {
+            Some(last) => format!("seqs {} to {last}", seqs.start),
+            None => "no seqs".to_owned(),
+        };
+        let segments = plural(self.segments, "sealed segment", "sealed segments");
+        line(
+            "looked at",
+            format!(
+                "{range}: {segments}, and {} behind the last seal",
+                plural(self.tail, "record", "records")
+            ),
+        )?;
+        line("here", plural(self.records, "record", "records") + &between(self.received.as_ref()))?;
+        for (number, search) in (1..).zip(&self.searches) {
+            let Searched { filter, grade, candidates, withheld, .. } = search;
+            let here = candidates - withheld.min(candidates);
+            line(&format!("search {number}"), filter.clone())?;
+            line(
+                "",
+                format!(
+                    "{grade}; {} may match, {here} of them here",
+                    plural(*candidates, "record", "records")
+                ),
+            )?;
+            for condition in &search.residual {
+                let by = if *withheld > 0 { "filtered by the operator" } else { "filtered by the verifier" };
+                line("", format!("{by}: {condition}"))?;
+            }
+        }
+        for Field { name, records, present, absent, unreadable } in &self.fields {
+            line(
+                "field",
+                format!(
+                    "{name}: of {records} records {present} have it, {absent} do not, {unreadable} unreadable"
+                ),
+            )?;
+        }
+        for (at, text) in self.unchecked.iter().enumerate() {
+            line(if at == 0 { "unchecked" } else { "" }, text.clone())?;
+        }
+        Ok(())
+    }
+}
+
+fn between(times: Option<&[String; 2]>) -> String {
+    times.map_or_else(String::new, |[first, last]| format!(", from {first} to {last}"))
+}
+
+pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
