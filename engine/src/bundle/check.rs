@@ -85,7 +85,6 @@ impl Evidence {
 #[derive(Debug)]
 struct OwnRecords {
     profiles: BTreeMap<Seq, KnownProfile>,
-    /// Ascending by their seqs.
     seals: Vec<KnownSeal>,
 }
 
@@ -133,7 +132,8 @@ impl OwnRecords {
     /// The seals of the segments that have records of `seqs`, which must leave no gap up to the last.
     fn tiling(&self, seqs: &Range<Seq>) -> Result<Vec<&KnownSeal>> {
         let meets = |seal: &&KnownSeal| seal.seqs.start < seqs.end && seqs.start < seal.seqs.end;
-        let seals: Vec<&KnownSeal> = self.seals.iter().filter(meets).collect();
+        let mut seals: Vec<&KnownSeal> = self.seals.iter().filter(meets).collect();
+        seals.sort_by_key(|seal| seal.seqs.start);
         let mut end = seqs.start;
         for (place, seal) in seals.iter().enumerate() {
             let start = seal.seqs.start;
@@ -224,7 +224,7 @@ impl<'s> Totals<'s> {
             steps: segment.steps.clone(),
         };
         let opened = disclosure.open(&seal.index_root).map_err(|error| seal.forged("index", error))?;
-        let mut shown = shown_index(seal, segment, &opened)?;
+        let mut shown = shown_index(seal, segment, &schema, &opened)?;
         let seqs = self.scope.seqs.start.max(seal.seqs.start)..self.scope.seqs.end.min(seal.seqs.end);
         let here: RoaringBitmap =
             records.within(&seqs).iter().map(|span| (span.seq - seal.seqs.start) as u32).collect();
@@ -330,7 +330,12 @@ fn schema_of(seal: &KnownSeal, segment: &ShownSegment<'_>, own: &OwnRecords) -> 
 }
 
 /// What is shown of a segment's index, its postings and vocabularies checked against the leaves.
-fn shown_index(seal: &KnownSeal, segment: &ShownSegment<'_>, opened: &Opened<'_>) -> Result<ShownIndex> {
+fn shown_index(
+    seal: &KnownSeal,
+    segment: &ShownSegment<'_>,
+    schema: &Schema,
+    opened: &Opened<'_>,
+) -> Result<ShownIndex> {
     let mut shown = ShownIndex::default();
     let mut unnamed = BTreeSet::new();
     for leaf in &segment.leaves {
@@ -342,6 +347,9 @@ fn shown_index(seal: &KnownSeal, segment: &ShownSegment<'_>, opened: &Opened<'_>
         }
     }
     for field in &segment.vocabularies {
+        if schema.field(field) != FieldIndex::Terms {
+            return Err(seal.forged("vocabulary", format_args!("the index has no terms of {field}")));
+        }
         let leaves = opened
             .vocabulary(field)
             .map_err(|_| seal.forged("vocabulary", format_args!("not all leaves of {field} are shown")))?;

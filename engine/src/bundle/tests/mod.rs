@@ -1,5 +1,7 @@
 //! Bundles of random questions to random stores: what is checked is what the store would have answered.
 
+mod tamper;
+
 use super::*;
 use crate::answer::tests::{random_filter, random_store};
 use crate::filter::{Field, Filter, Matcher, Scratch, Subject, Test, Value};

@@ -1,0 +1,496 @@
+//! Bundles that someone meddled with: by a stranger who has no key, and by the operator who signs whatever he likes.
+//! Each way of leaving something out is refused with its own words.
+
+use roaring::RoaringBitmap;
+
+use super::super::index::{NamedTerm, ShownSegment, push_segment};
+use super::super::read::Cursor;
+use super::super::records::RecordWriter;
+use super::*;
+use crate::filter::{Clock, Window};
+use crate::format::admin::Admin;
+use crate::format::disclosure::Disclosure;
+use crate::format::entry::Entry;
+use crate::format::frame::LabelBuf;
+use crate::format::index::{IndexLeaf, IndexRoot};
+use crate::hash::{self, Hash, LogTree, RecordSalt};
+use crate::merkle::{self, SearchStep};
+use crate::source::Profile;
+use crate::{Error, Masking, OnDuplicate, Options, Record, Result, Store};
+
+const PROFILE: &str = r#"
+name = "small"
+version = "1"
+[[field]]
+name = "ts"
+kind = "time"
+paths = ["ts"]
+[[field]]
+name = "run"
+paths = ["run"]
+[[field]]
+name = "note"
+paths = ["note"]
+private = true
+"#;
+
+/// Seqs 0 to 9 are one segment, 10 to 19 another, and the rest is not sealed.
+const SIZE: u64 = 24;
+
+fn store(dir: &std::path::Path) -> Store {
+    let store = Store::create(dir, Options::new(ORIGIN)).unwrap();
+    let source = store.source(&Profile::parse(PROFILE).unwrap()).unwrap();
+    for n in 2..SIZE {
+        // The seal is a record too.
+        if n == 10 || n == 20 {
+            store.seal().unwrap();
+            continue;
+        }
+        let ts =
+            if n % 7 == 0 { "\"noon\"".to_owned() } else { format!("\"2026-04-0{}T00:00:00Z\"", 1 + n % 3) };
+        let event = format!(r#"{{"run":"r{}","ts":{ts},"note":"n{n}"}}"#, n % 4);
+        let prepared = store.prepare(&source, event.into_bytes(), &Masking::default()).unwrap();
+        store.commit(vec![prepared], OnDuplicate::Keep).unwrap();
+    }
+    assert_eq!(store.snapshot().unwrap().tree_size(), SIZE);
+    store
+}
+
+fn run(value: &str) -> Filter {
+    let value = Value::Word(value.to_owned());
+    Filter::Field(Field::Name("run".to_owned()), Test::Equals(vec![value]))
+}
+
+fn scope(filter: Filter, candidates: Candidates) -> Scope {
+    Scope { seqs: 0..SIZE, filters: vec![filter], candidates }
+}
+
+/// A log as its operator has it, to be altered at will before he signs it.
+struct Operator {
+    records: Vec<Record>,
+    honest: Snapshot,
+    _dir: tempfile::TempDir,
+}
+
+impl Operator {
+    fn new() -> Operator {
+        let dir = tempfile::tempdir().unwrap();
+        let honest = store(dir.path()).snapshot().unwrap();
+        let records = honest.records(..).map(|record| record.unwrap()).collect();
+        Operator { records, honest, _dir: dir }
+    }
+
+    /// The bundle that an honest operator would make, and which records are in it.
+    fn export(&self, scope: &Scope) -> (Evidence, Vec<Seq>) {
+        let evidence = self.honest.export(scope, &checkpoint(&self.honest, SIZE)).unwrap();
+        let records = super::super::records::Records::decode(evidence.records.clone()).unwrap();
+        (evidence, records.spans.iter().map(|span| span.seq).collect())
+    }
+
+    /// A bundle of these records of the log as it is now, rightly proven and signed.
+    fn bundle(&self, seqs: &[Seq], index: Vec<u8>, scope: &Scope) -> Evidence {
+        let (mut leaves, mut scratch) = (Vec::new(), Vec::new());
+        let mut sources: Vec<Seq> = seqs.iter().map(|seq| self.records[*seq as usize].source).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let mut writer = RecordWriter::new(sources);
+        for record in &self.records {
+            let salt = RecordSalt([record.seq as u8; 32]);
+            let labels = LabelBuf::default();
+            let entry = Entry {
+                encoding: record.encoding,
+                source: record.source,
+                seq: record.seq,
+                received_at: record.received_at,
+                body_len: record.body.len() as u32,
+                labels: labels.as_labels(),
+                predecessor: leaves.last().copied().unwrap_or(Hash::ZERO),
+                body_hash: hash::body(&salt, &record.body),
+            };
+            leaves.push(entry.leaf(&mut scratch));
+            if seqs.contains(&record.seq) {
+                writer.push(&entry, &salt, &record.body);
+            }
+        }
+        let mut positions: Vec<u64> = seqs.iter().flat_map(|seq| [seq.saturating_sub(1), *seq]).collect();
+        positions.dedup();
+        positions.sort_unstable();
+        positions.dedup();
+        let tree = merkle::Leaves::<LogTree>::new(&leaves);
+        let size = leaves.len() as u64;
+        let proof = merkle::multi_proof::<LogTree, _>(&tree, &positions, size).unwrap();
+        let root = merkle::root::<LogTree>(&leaves);
+        let checkpoint = Checkpoint::new(&ORIGIN.parse().unwrap(), size, root).sign(&key()).unwrap();
+        Evidence { checkpoint, scope: scope.clone(), records: writer.finish(), index, proof }
+    }
+}
+
+/// What is shown of a segment, to be altered and written again.
+struct Altered {
+    sources: Vec<Seq>,
+    vocabularies: Vec<String>,
+    leaves: Vec<(IndexLeaf, Option<(NamedTerm, Option<RoaringBitmap>)>)>,
+    disclosure: Disclosure,
+}
+
+fn read_index(index: &[u8]) -> Vec<Altered> {
+    let mut cursor = Cursor::new("index", index);
+    let mut segments = Vec::new();
+    while !cursor.is_at_end() {
+        let shown = ShownSegment::decode(&mut cursor).unwrap();
+        let leaves = shown
+            .leaves
+            .iter()
+            .map(|leaf| {
+                let named = leaf.named.clone().map(|named| (named, leaf.posting().unwrap()));
+                (leaf.leaf, named)
+            })
+            .collect();
+        let statement = IndexRoot {
+            leaf_count: shown.leaf_count,
+            tree_root: shown.tree_root,
+            first_seq: 0,
+            record_count: 0,
+            rules: Hash::ZERO,
+        };
+        let disclosure = Disclosure { statement, leaves: Vec::new(), steps: shown.steps };
+        segments.push(Altered {
+            sources: shown.sources,
+            vocabularies: shown.vocabularies,
+            leaves,
+            disclosure,
+        });
+    }
+    segments
+}
+
+fn write_index(segments: Vec<Altered>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for Altered { sources, vocabularies, leaves, mut disclosure } in segments {
+        disclosure.leaves = leaves.iter().map(|(leaf, _)| *leaf).collect();
+        push_segment(&mut out, &sources, &vocabularies, &disclosure, |leaf| {
+            leaves.iter().find(|(other, _)| other == leaf).and_then(|(_, named)| named.clone())
+        });
+    }
+    out
+}
+
+/// Which check refuses it, and as what.
+fn refusal(evidence: Evidence) -> String {
+    match evidence.check(&verifier()) {
+        Err(Error::Incomplete { what, reason }) => format!("incomplete: {what}: {reason}"),
+        Err(Error::Forged { what, reason }) => format!("forged: {what}: {reason}"),
+        Err(Error::NotAuthenticated { .. }) => "not authenticated".to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn refused(evidence: Evidence, words: &str) {
+    let found = refusal(evidence);
+    assert!(found.starts_with(words), "{found}");
+}
+
+fn without(seqs: &[Seq], gone: impl Fn(Seq) -> bool) -> Vec<Seq> {
+    seqs.iter().copied().filter(|seq| !gone(*seq)).collect()
+}
+
+#[test]
+fn the_forger_can_make_an_honest_bundle_too() {
+    let operator = Operator::new();
+    let scope = scope(run("r1"), Candidates::All);
+    let (evidence, seqs) = operator.export(&scope);
+    let checked = operator.bundle(&seqs, evidence.index.clone(), &scope).check(&verifier()).unwrap();
+    assert_eq!(matching(&checked, &scope.filters[0]), [5, 9, 13, 17, 21]);
+    assert_eq!(write_index(read_index(&evidence.index)), evidence.index);
+    assert!(seqs.len() < SIZE as usize, "{seqs:?}");
+}
+
+#[test]
+fn a_withheld_event_is_missed() {
+    let operator = Operator::new();
+    for candidates in [Candidates::All, Candidates::Matches] {
+        let scope = scope(run("r1"), candidates);
+        let (evidence, seqs) = operator.export(&scope);
+        for gone in [5, 9, 13, 17] {
+            let bundle = operator.bundle(&without(&seqs, |seq| seq == gone), evidence.index.clone(), &scope);
+            refused(bundle, &format!("incomplete: event: by the index, record {gone} "));
+        }
+    }
+}
+
+#[test]
+fn a_withheld_segment_is_missed() {
+    let operator = Operator::new();
+    let scope = scope(run("r1"), Candidates::All);
+    let (evidence, seqs) = operator.export(&scope);
+    let second = || write_index(read_index(&evidence.index).into_iter().skip(1).collect());
+    let bundle = operator.bundle(&without(&seqs, |seq| (1..=10).contains(&seq)), second(), &scope);
+    refused(bundle, "incomplete: segment: no seal is here for the segment of seqs 0 to 9");
+    // Without the last seal, what it sealed counts as never sealed, of which everything must be here.
+    let first = write_index(read_index(&evidence.index).into_iter().take(1).collect());
+    let bundle = operator.bundle(&without(&seqs, |seq| seq == 20 || seq == 13), first, &scope);
+    refused(bundle, "incomplete: tail: record 11 ");
+    // What is shown of a segment that no seal speaks of is not passed over.
+    let bundle = operator.bundle(&without(&seqs, |seq| seq == 20), evidence.index.clone(), &scope);
+    assert!(matches!(bundle.check(&verifier()), Err(Error::Fault { .. })));
+}
+
+#[test]
+fn a_truncated_tail_is_missed() {
+    let operator = Operator::new();
+    let scope = scope(run("r1"), Candidates::All);
+    let (evidence, seqs) = operator.export(&scope);
+    for gone in 21..SIZE {
+        let bundle = operator.bundle(&without(&seqs, |seq| seq >= gone), evidence.index.clone(), &scope);
+        refused(bundle, &format!("incomplete: tail: record {gone} is not here"));
+        let bundle = operator.bundle(&without(&seqs, |seq| seq == gone), evidence.index.clone(), &scope);
+        refused(bundle, &format!("incomplete: tail: record {gone} is not here"));
+    }
+}
+
+#[test]
+fn a_posting_with_one_seq_removed_is_forged() {
+    let operator = Operator::new();
+    let scope = scope(run("r1"), Candidates::All);
+    let (evidence, seqs) = operator.export(&scope);
+    let less = |with_leaf: bool| {
+        let mut segments = read_index(&evidence.index);
+        let (leaf, named) = segments[0]
+            .leaves
+            .iter_mut()
+            .find(|(_, named)| named.as_ref().is_some_and(|(named, _)| named.term == b"r1"))
+            .unwrap();
+        let offsets = named.as_mut().unwrap().1.as_mut().unwrap();
+        assert_eq!(offsets.iter().collect::<Vec<_>>(), [5, 9]);
+        offsets.remove(9);
+        if with_leaf {
+            (leaf.count, leaf.seqs) = (1, hash::index_seqs(&5_u32.to_le_bytes()));
+        } else {
+            offsets.insert(8);
+        }
+        write_index(segments)
+    };
+    let seqs = without(&seqs, |seq| seq == 9);
+    refused(operator.bundle(&seqs, less(false), &scope), "forged: posting: the records shown for run = r1");
+    refused(
+        operator.bundle(&seqs, less(true), &scope),
+        "forged: index: segment 00000000000000000000: the leaves",
+    );
+}
+
+#[test]
+fn a_vocabulary_with_one_term_removed_is_forged() {
+    let operator = Operator::new();
+    let scope = scope(run("*1"), Candidates::All);
+    let (evidence, seqs) = operator.export(&scope);
+    let mut named = read_index(&evidence.index);
+    assert_eq!(named[0].vocabularies, ["run"]);
+    let of_run = |(_, named): &(IndexLeaf, Option<(NamedTerm, Option<RoaringBitmap>)>)| {
+        named.as_ref().is_some_and(|(named, _)| named.term == b"r1")
+    };
+    let place = named[0].leaves.iter().position(of_run).unwrap();
+    named[0].leaves[place].1 = None;
+    let seqs = without(&seqs, |seq| seq == 5 || seq == 9);
+    let bundle = operator.bundle(&seqs, write_index(named), &scope);
+    refused(
+        bundle,
+        "forged: vocabulary: segment 00000000000000000000: a term of run is shown without its words",
+    );
+    let mut skipped = read_index(&evidence.index);
+    let (leaf, _) = skipped[0].leaves.remove(place);
+    let mut leaves = skipped[0].disclosure.steps.iter_mut().filter(|step| **step == SearchStep::Leaf);
+    *leaves.nth(place).unwrap() = SearchStep::Skip(leaf.hash());
+    let bundle = operator.bundle(&seqs, write_index(skipped), &scope);
+    refused(bundle, "forged: vocabulary: segment 00000000000000000000: not all leaves of run are shown");
+    let mut removed = read_index(&evidence.index);
+    removed[0].leaves.remove(place);
+    refused(operator.bundle(&seqs, write_index(removed), &scope), "forged: index: ");
+}
+
+#[test]
+fn a_second_seal_for_a_range_is_forged() {
+    let scope = scope(run("r1"), Candidates::All);
+    for (at, first_seq, end_seq, words) in [
+        (
+            15,
+            0,
+            10,
+            "forged: seal: the seal at seq 15 speaks of seqs 0 to 10; a segment's seal stands at its end",
+        ),
+        (15, 0, 15, "forged: seal: two seals speak of seq 0"),
+        (15, 12, 15, "forged: seal: two seals speak of seq 12"),
+        (22, 18, 22, "forged: seal: two seals speak of seq 18"),
+    ] {
+        let mut operator = Operator::new();
+        let (evidence, mut seqs) = operator.export(&scope);
+        let Admin::Sealed(mut seal) = Admin::decode(&operator.records[20].body).unwrap() else { panic!() };
+        (seal.first_seq, seal.end_seq) = (first_seq, end_seq);
+        operator.records[at].body = Admin::Sealed(seal).encode();
+        operator.records[at].source = 0;
+        seqs.push(at as Seq);
+        seqs.sort_unstable();
+        seqs.dedup();
+        let found = refusal(operator.bundle(&seqs, evidence.index.clone(), &scope));
+        assert!(found.starts_with(words), "{found}");
+    }
+}
+
+#[test]
+fn a_proof_for_another_entry_is_forged() {
+    let mut operator = Operator::new();
+    let scope = scope(run("r1"), Candidates::All);
+    let (evidence, seqs) = operator.export(&scope);
+    let other = operator.export(&Scope { filters: vec![run("r2")], ..scope.clone() }).0;
+    refused(Evidence { proof: other.proof, ..evidence.clone() }, "forged: inclusion proof: ");
+    let proof = operator.bundle(&seqs, evidence.index.clone(), &scope).proof;
+    operator.records[5].body = operator.records[9].body.clone();
+    let altered = operator.bundle(&seqs, evidence.index.clone(), &scope);
+    let records = altered.records;
+    refused(Evidence { records, proof, ..evidence }, "forged: inclusion proof: ");
+}
+
+#[test]
+fn a_checkpoint_of_another_log_is_refused() {
+    let operator = Operator::new();
+    let scope = scope(run("r1"), Candidates::All);
+    let evidence = operator.export(&scope).0;
+    let root = operator.honest.root();
+    let other = SigningKey::from_seed(ORIGIN, [8; 32]).unwrap();
+    let by_other = Checkpoint::new(&ORIGIN.parse().unwrap(), SIZE, root).sign(&other).unwrap();
+    refused(Evidence { checkpoint: by_other, ..evidence.clone() }, "not authenticated");
+    let of_other = Checkpoint::new(&"other.example/log".parse().unwrap(), SIZE, root).sign(&key()).unwrap();
+    let words =
+        "forged: checkpoint: it is of other.example/log, and the log says that it is test.example/answers";
+    refused(Evidence { checkpoint: of_other, ..evidence.clone() }, words);
+    let root = operator.honest.root_at(SIZE - 1).unwrap();
+    let other_tree = Checkpoint::new(&ORIGIN.parse().unwrap(), SIZE, root).sign(&key()).unwrap();
+    refused(Evidence { checkpoint: other_tree, ..evidence.clone() }, "forged: inclusion proof: ");
+    // An older checkpoint of the same log does not reach the scope's end.
+    let older = checkpoint(&operator.honest, SIZE - 1);
+    refused(Evidence { checkpoint: older, ..evidence }, "forged: scope: ");
+    // Without the first record nothing says whose log it is.
+    let (evidence, seqs) = operator.export(&Scope { seqs: 21..SIZE, ..scope.clone() });
+    let bundle = operator.bundle(&without(&seqs, |seq| seq == 0), evidence.index, &evidence.scope);
+    refused(bundle, "incomplete: first record: ");
+}
+
+#[test]
+fn a_residual_condition_passed_off_as_proven_is_missed() {
+    let operator = Operator::new();
+    let path: Filter =
+        Filter::Field(Field::Path("note".parse().unwrap()), Test::Equals(vec![Value::Text("n13".into())]));
+    let private = Filter::Field(Field::Name("note".into()), Test::Equals(vec![Value::Text("n13".into())]));
+    for (condition, why) in [(path, Why::NotIndexed), (private, Why::Private)] {
+        let filter = Filter::All(vec![run("r1"), condition.clone()]);
+        let (evidence, _) = operator.export(&scope(filter.clone(), Candidates::Matches));
+        assert_eq!(evidence.scope.candidates, Candidates::Matches);
+        let checked = evidence.clone().check(&verifier()).unwrap();
+        let cover = &checked.covers()[0];
+        assert_eq!((cover.withheld, cover.grade), (3, Grade::Committed), "5, 9 and 17");
+        assert_eq!(cover.residual, [Residual { condition, why }]);
+        assert_eq!(matching(&checked, &filter), [13]);
+        let passed_off = Evidence { scope: scope(filter.clone(), Candidates::All), ..evidence };
+        refused(passed_off, "incomplete: candidate: the bundle says that it has all candidates");
+        let (whole, _) = operator.export(&scope(filter, Candidates::All));
+        assert_eq!(whole.check(&verifier()).unwrap().covers()[0].withheld, 0);
+    }
+}
+
+#[test]
+fn a_profile_must_be_here_and_be_the_one_that_the_seal_names() {
+    let mut operator = Operator::new();
+    let scope = scope(run("r1"), Candidates::All);
+    let (evidence, seqs) = operator.export(&scope);
+    let bundle = operator.bundle(&without(&seqs, |seq| seq == 1), evidence.index.clone(), &scope);
+    refused(bundle, "incomplete: source: the profile of seq 1");
+    // Under a profile without the field, no record would have a run.
+    let profile = PROFILE.replace("name = \"run\"", "name = \"walk\"");
+    operator.records[1].body = Admin::Source { name: "small".into(), profile }.encode();
+    let bundle = operator.bundle(&seqs, evidence.index.clone(), &scope);
+    refused(bundle, "forged: index rules: segment 00000000000000000000: its seal names other rules");
+}
+
+/// All that a verdict vouches for.
+fn vouched(checked: &Checked) -> String {
+    let records: Vec<_> = checked
+        .records()
+        .map(|Disclosed { seq, received_at, source, encoding, labels, body, profile }| {
+            (seq, received_at, source, encoding, labels.as_bytes().to_vec(), body.to_vec(), profile.digest())
+        })
+        .collect();
+    format!(
+        "{:?} {:?} {:?} {:?} {:?} {records:?}",
+        checked.checkpoint(),
+        checked.scope(),
+        checked.segments(),
+        checked.covers(),
+        checked.fields()
+    )
+}
+
+fn check_members(members: &[Vec<u8>; 5]) -> Result<Checked> {
+    let members: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
+    Evidence::from_members(members.try_into().unwrap())?.check(&verifier())
+}
+
+/// A bundle whose scope was altered is about another question, and says so; what it says must be true all the same.
+fn is_true(checked: &Checked, honest: &Snapshot) {
+    let scope = checked.scope();
+    for (filter, cover) in scope.filters.iter().zip(checked.covers()) {
+        let hits = honest.search(filter).unwrap().within(scope.seqs.clone());
+        let expected: Vec<Seq> = hits.map(|hit| hit.unwrap().seq).collect();
+        let found = matching(checked, filter);
+        if cover.withheld == 0 {
+            assert_eq!(found, expected, "{filter:?}");
+        }
+        assert!(expected.len() - found.len() <= cover.withheld as usize, "{filter:?}");
+    }
+}
+
+#[test]
+fn every_other_byte_is_refused_or_makes_no_difference() {
+    let operator = Operator::new();
+    let day = |day: u64| crate::Timestamp((1_775_001_600 + day as i64 * 86_400) * 1_000_000_000);
+    let window = Window { from: Some(day(1)), until: Some(day(2)) };
+    let filters = vec![
+        Filter::All(vec![run("r1"), Filter::Text("n1".into())]),
+        Filter::All(vec![run("*3"), Filter::Time(Clock::Event, window)]),
+    ];
+    let scope = Scope { seqs: 0..SIZE, filters, candidates: Candidates::Matches };
+    let (mut evidence, _) = operator.export(&scope);
+    evidence.checkpoint.add_signature(&SigningKey::from_seed("witness.example", [9; 32]).unwrap()).unwrap();
+    let mut members = evidence.members();
+    let expected = vouched(&check_members(&members).unwrap());
+    let (mut refused, mut same) = (0, 0);
+    for member in 0..members.len() {
+        for at in 0..members[member].len() {
+            let byte = members[member][at];
+            for other in [byte ^ 1, byte ^ 0x80, byte.wrapping_add(1), 0, 0xFF] {
+                if other == byte {
+                    continue;
+                }
+                members[member][at] = other;
+                match check_members(&members) {
+                    Err(_) => refused += 1,
+                    Ok(checked) => {
+                        same += 1;
+                        match EVIDENCE_MEMBERS[member] {
+                            // Nobody vouches for what a stranger signed.
+                            "checkpoint" => assert!(vouched(&checked) == expected, "at {at}"),
+                            "scope.json" => is_true(&checked, &operator.honest),
+                            other => panic!("{other} at {at}"),
+                        }
+                    }
+                }
+            }
+            members[member][at] = byte;
+        }
+        let mut longer = members.clone();
+        longer[member].push(0);
+        assert!(check_members(&longer).is_err());
+        longer[member].truncate(members[member].len() - 1);
+        assert!(check_members(&longer).is_err(), "{}", EVIDENCE_MEMBERS[member]);
+    }
+    assert!(refused > 10_000 && same > 100, "{refused} {same}");
+}
