@@ -127,7 +127,8 @@ fn of_error(error: &Error) -> Code {
         | Error::NotFound { .. }
         | Error::NotAStore { .. }
         | Error::AlreadyExists { .. }
-        | Error::OverLimit { .. } => Code::Usage,
+        | Error::OverLimit { .. }
+        | Error::Refused { .. } => Code::Usage,
         Error::Forged { .. } => Code::Forged,
         Error::Incomplete { .. } => Code::Incomplete,
         Error::NotAuthenticated { .. } => Code::NotAuthenticated,

@@ -249,6 +249,14 @@ pub enum Error {
         /// What was asked for.
         name: String,
     },
+    /// What was asked for goes against what the log's own records say.
+    #[error("{what} refused: {reason}")]
+    Refused {
+        /// What it was: `policy`, `hold`, `plan`, `approval`.
+        what: &'static str,
+        /// What stands against it, and where it helps, what to do.
+        reason: String,
+    },
     /// The caller asked to stop.
     #[error("stopped on request")]
     Cancelled,

@@ -27,7 +27,10 @@ mod log;
 
 pub mod answer;
 
+pub mod retention;
+
 pub mod bundle;
+
 pub mod verify;
 
 mod store;

@@ -71,3 +71,13 @@ pub const GROUPS_MAX: u64 = 1 << 18;
 pub const BUNDLE_LEN_MAX: u64 = u32::MAX as u64;
 /// Most filters that one bundle speaks of.
 pub const BUNDLE_FILTERS_MAX: usize = 64;
+/// Longest policy text in bytes.
+pub const POLICY_LEN_MAX: usize = 256 << 10;
+/// Most rules of one policy.
+pub const POLICY_RULES_MAX: usize = 1_000;
+/// Longest name, reason or other word of a hold or operator in bytes.
+pub const HOLD_WORD_LEN_MAX: usize = 4 << 10;
+/// Most operators of one log.
+pub const OPERATORS_MAX: usize = 100;
+/// Most ranges of records that one plan deletes.
+pub const PLAN_RANGES_MAX: usize = 1 << 17;

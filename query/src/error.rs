@@ -32,6 +32,12 @@ pub enum Error {
         /// What is wrong, and where.
         reason: String,
     },
+    /// A policy of retention makes no sense.
+    #[error("invalid retention policy: {reason}")]
+    Retention {
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// What the store says.
     #[error(transparent)]
     Store(#[from] indelible_engine::Error),

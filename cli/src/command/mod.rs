@@ -8,15 +8,18 @@ pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod hold;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod monitor;
+pub(crate) mod operators;
 pub(crate) mod prove;
 pub(crate) mod publish;
 pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod recover;
+pub(crate) mod retention;
 pub(crate) mod seal;
 pub(crate) mod show;
 pub(crate) mod sources;
@@ -51,6 +54,9 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::VerifyProof(args) => verify_proof::run(args),
         Command::Publish(args) => publish::run(store, args),
         Command::Monitor(args) => monitor::run(args),
+        Command::Retention(args) => retention::run(store, args),
+        Command::Hold(args) => hold::run(store, args),
+        Command::Operators(args) => operators::run(store, args),
         Command::Stats(args) => stats::run(store, args),
         Command::Doctor(args) => doctor::run(store, args),
         Command::Backup(args) => backup::run(store, args),

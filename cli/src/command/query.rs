@@ -210,7 +210,7 @@ fn stdin() -> Outcome<String> {
     Ok(text)
 }
 
-fn present() -> Timestamp {
+pub(crate) fn present() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
@@ -220,7 +220,7 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.trim_start_matches('$').to_owned(), value.to_owned()))
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     let whole = if text.len() == "2026-04-01".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
     indelible::source::rfc3339(whole.as_bytes())
         .ok_or_else(|| "write a time such as 2026-04-01 or 2026-04-01T12:00:00Z".to_owned())

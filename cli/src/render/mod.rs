@@ -8,6 +8,7 @@ mod csv;
 mod grid;
 mod json;
 mod pager;
+pub(crate) mod retention;
 mod story;
 mod table;
 #[cfg(test)]

@@ -65,6 +65,16 @@ pub struct Scratch {
     number: Vec<u8>,
 }
 
+impl Scratch {
+    /// Where the values are of the name that a node asks for.
+    pub(super) fn place(&self, node: &Node) -> Place {
+        match node {
+            Node::Name(name, _) => self.slots.get(*name).copied().unwrap_or(Place::Nowhere),
+            _ => Place::Nowhere,
+        }
+    }
+}
+
 /// Where the values of a name are, in the records of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -260,7 +270,7 @@ impl Matcher {
     }
 
     /// Readies the buffers for a record.
-    fn begin(&self, subject: &Subject<'_>, scratch: &mut Scratch) {
+    pub(super) fn begin(&self, subject: &Subject<'_>, scratch: &mut Scratch) {
         if scratch.source != Some(subject.source) || scratch.slots.len() != self.names.len() {
             scratch.source = Some(subject.source);
             scratch.slots = self.names.iter().map(|name| Place::of(subject.profile, name)).collect();
@@ -268,7 +278,8 @@ impl Matcher {
         scratch.is_found = false;
     }
 
-    fn holds(&self, node: &Node, subject: &Subject<'_>, scratch: &mut Scratch) -> Result<bool> {
+    /// Whether a part of the filter holds of the record that `scratch` was made ready for.
+    pub(super) fn holds(&self, node: &Node, subject: &Subject<'_>, scratch: &mut Scratch) -> Result<bool> {
         Ok(match node {
             Node::All(nodes) => {
                 for node in nodes {
@@ -393,6 +404,14 @@ impl Place {
             FieldKind::Text | FieldKind::Number | FieldKind::Control => Place::Slot(slot),
         }
     }
+}
+
+/// Whether there is something where the record's profile looks for an id, and it could not be read.
+pub(super) fn id_is_unreadable(subject: &Subject<'_>) -> bool {
+    let is_id = |slot: &Slot| {
+        subject.profile.fields().get(usize::from(*slot)).is_some_and(|field| field.kind == FieldKind::Id)
+    };
+    subject.fields.event_id().is_none() && subject.fields.unreadable().iter().any(is_id)
 }
 
 fn named_holds(place: Place, asked: &Asked, subject: &Subject<'_>) -> bool {

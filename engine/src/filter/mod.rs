@@ -16,6 +16,7 @@
 //! - Numbers compare as decimals, exactly. Texts compare by their bytes, once unescaped.
 //! - The time of a record is its event time; where that is missing or unreadable, the time of receipt stands in.
 
+mod decide;
 mod encode;
 mod glob;
 mod labels;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::Path;
 use crate::{Seq, Timestamp};
 
+pub use decide::Decision;
 pub use glob::Glob;
 pub use labels::{LabelRule, LabelRules};
 pub(crate) use labels::{MASKED_PREFIX, RULES_PREFIX};

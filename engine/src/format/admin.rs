@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::retention::{Approved, Hold, HoldRelease, OperatorSet, Plan, Policy};
 use crate::Seq;
 use crate::error::Fault;
 
@@ -74,6 +75,21 @@ pub enum Admin {
         /// How many whole records above the last known durable length were kept.
         kept_records: u64,
     },
+    /// How long evidence is kept, from here on.
+    #[serde(rename = "store.policy")]
+    Policy(Policy),
+    /// A legal hold.
+    #[serde(rename = "store.hold")]
+    Hold(Hold),
+    /// The end of a legal hold.
+    #[serde(rename = "store.hold_released")]
+    HoldReleased(Approved<HoldRelease>),
+    /// Who may approve what, from here on.
+    #[serde(rename = "store.operators")]
+    Operators(Approved<OperatorSet>),
+    /// A plan that has its approvals: what it names may be deleted.
+    #[serde(rename = "store.plan")]
+    Plan(Approved<Plan>),
     /// The wall clock went back, or ahead of the monotonic clock.
     #[serde(rename = "store.clock")]
     Clock {
@@ -139,9 +155,7 @@ pub struct Operators {
 impl Admin {
     /// The record's body.
     pub fn encode(&self) -> Vec<u8> {
-        // Through a Value, whose maps are sorted: the derived order puts the tag first.
-        let value = serde_json::to_value(self).unwrap_or_default();
-        value.to_string().into_bytes()
+        canonical(self)
     }
 
     /// Reads a body.
@@ -157,4 +171,10 @@ impl Admin {
         }
         Ok(admin)
     }
+}
+
+/// A value as canonical JSON.
+pub(crate) fn canonical(value: &(impl Serialize + ?Sized)) -> Vec<u8> {
+    // Through a Value, whose maps are sorted: the derived order puts the tag first.
+    serde_json::to_value(value).unwrap_or_default().to_string().into_bytes()
 }

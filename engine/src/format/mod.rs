@@ -14,6 +14,7 @@ pub mod frame;
 pub mod head;
 pub mod index;
 pub mod log_header;
+pub mod retention;
 pub mod sidecar;
 #[cfg(test)]
 mod tests;

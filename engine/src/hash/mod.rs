@@ -97,6 +97,7 @@ static INDEX_RULES: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible
 static EVENT_ID: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 event id"));
 static RECORD_SALT: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 record salt"));
 static PROFILE: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 profile"));
+static APPROVED_MATTER: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 approved matter"));
 static MASK_TOKEN: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 mask token"));
 
 fn context_key(context: &'static str) -> [u8; 32] {
@@ -241,6 +242,11 @@ pub fn index_rules(rules: &[u8]) -> Hash {
 /// The digest of a source profile's text.
 pub fn profile(text: &str) -> Hash {
     keyed(&PROFILE, text.as_bytes())
+}
+
+/// The digest of what operators approve, over its canonical JSON.
+pub fn approved_matter(matter: &[u8]) -> Hash {
+    keyed(&APPROVED_MATTER, matter)
 }
 
 /// A masked value's token under a store's masking key.

@@ -16,6 +16,7 @@ mod prepare;
 mod prove;
 mod publish;
 mod receipt;
+mod retention;
 mod rules;
 #[cfg(test)]
 mod rules_tests;

@@ -3,6 +3,7 @@
 //! C2SP signed-note and tlog-checkpoint to the letter, with Ed25519 alone (signature type 0x01) and strict
 //! verification. Pure: this room reads no file, no clock and no randomness; a seed or a key's text is handed in.
 
+mod approval;
 mod checkpoint;
 mod key;
 mod memory;
@@ -15,6 +16,7 @@ mod proof_tests;
 #[cfg(test)]
 mod tests;
 
+pub use approval::{approve, verify_approval};
 pub use checkpoint::Checkpoint;
 pub use key::{Signer, SigningKey, VerifierKey};
 pub use memory::SignerMemory;

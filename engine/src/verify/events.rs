@@ -200,7 +200,14 @@ impl Check<'_> {
                 self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
             }
             Admin::Rules { rules, .. } => self.put_in_force(at, seq, &rules),
-            Admin::Clock { .. } | Admin::Mapping(_) | Admin::Pack(_) => {}
+            Admin::Clock { .. }
+            | Admin::Mapping(_)
+            | Admin::Pack(_)
+            | Admin::Policy(_)
+            | Admin::Hold(_)
+            | Admin::HoldReleased(_)
+            | Admin::Operators(_)
+            | Admin::Plan(_) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 47] = [
     "init",
     "append",
     "record",
@@ -24,6 +24,25 @@ const COMMANDS: [&str; 28] = [
     "verify-proof",
     "publish",
     "monitor",
+    "retention",
+    "retention set",
+    "retention show",
+    "retention template",
+    "retention status",
+    "retention plan",
+    "retention approve",
+    "hold",
+    "hold place",
+    "hold list",
+    "hold show",
+    "hold release",
+    "operators",
+    "operators key",
+    "operators add",
+    "operators remove",
+    "operators threshold",
+    "operators apply",
+    "operators list",
     "stats",
     "doctor",
     "backup",

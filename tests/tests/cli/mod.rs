@@ -8,6 +8,7 @@ mod input;
 mod proofs;
 mod publishing;
 mod questions;
+mod retention;
 mod terminal;
 
 use std::io::Write;

@@ -1,0 +1,162 @@
+//! Plans and the state of retention, for people and for machines.
+
+use indelible::Timestamp;
+use indelible::format::retention::{Approved, HoldRelease, Plan, Reasoned, Tally, Terms};
+use indelible::retention::{RuleStatus, Status};
+use serde_json::{Value, json};
+
+use crate::approvals::AnyApproved;
+use crate::exit::Outcome;
+use crate::output::{self, Colour, Out, Table};
+
+/// Shows what is to be approved.
+pub(crate) fn matter(out: &mut Out, asked: &AnyApproved) -> Outcome<()> {
+    match asked {
+        AnyApproved::Plan(asked) => plan(out, asked),
+        AnyApproved::HoldRelease(asked) => {
+            let HoldRelease { by, hold, name, reason } = &asked.matter;
+            let [by, name, reason] = [by, name, reason].map(|word| output::escape(word.as_bytes()));
+            out.line(format_args!("releases   the hold {name} of record {hold}"))?;
+            out.line(format_args!("asked by   {by}: {reason}"))
+        }
+        AnyApproved::OperatorSet(asked) => {
+            out.line(format_args!("replaces   the operators of record {} by", asked.matter.replaces))?;
+            for key in &asked.matter.keys {
+                out.line(format_args!("           {}", output::escape(key.as_bytes())))?;
+            }
+            out.line(format_args!("of whom    {} approve what is deleted", asked.matter.threshold))
+        }
+    }
+}
+
+/// Shows a plan.
+pub(crate) fn plan(out: &mut Out, plan: &Approved<Plan>) -> Outcome<()> {
+    let (matter, statement) = (&plan.matter, &plan.statement);
+    out.line(format_args!("as of      {}", statement.as_of))?;
+    out.line(format_args!("good until {}", statement.expires))?;
+    out.line(format_args!(
+        "on         {} records, root {}",
+        output::count(statement.tree_size),
+        statement.root
+    ))?;
+    out.line(format_args!("digest     {}", statement.digest))?;
+    if !matter.reason.is_empty() {
+        out.line(format_args!("reason     {}", output::escape(matter.reason.as_bytes())))?;
+    }
+    let segments = output::counted(matter.segments.len() as u64, "segment", "segments");
+    out.line(format_args!("deletes    {} in {segments}", amount(matter.delete)))?;
+    reasons(out, "rule", &matter.rules)?;
+    if !matter.held.is_empty() {
+        out.line("keeps, although it is due")?;
+        reasons(out, "hold", &matter.held)?;
+    }
+    if matter.more {
+        output::warn("there is more than one plan may name: make another when this one is applied");
+    }
+    Ok(())
+}
+
+fn reasons(out: &mut Out, heading: &str, reasons: &[Reasoned]) -> Outcome<()> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&[heading, "record", "events", "bytes"]);
+    for Reasoned { name, seq, tally } in reasons {
+        table.row([name.clone(), seq.to_string(), output::count(tally.events), output::length(tally.bytes)]);
+    }
+    table.print(out)
+}
+
+fn amount(tally: Tally) -> String {
+    format!("{}, {}", output::counted(tally.events, "event", "events"), output::length(tally.bytes))
+}
+
+/// Shows how the log stands.
+pub(crate) fn status(out: &mut Out, status: &Status) -> Outcome<()> {
+    let headings =
+        ["rule", "keep", "tier", "events", "bytes", "oldest", "next due", "overdue", "held", "basis"];
+    let mut table = Table::new(&headings);
+    for rule in &status.rules {
+        table.row([
+            rule.name.clone(),
+            period(rule.terms.keep_s),
+            "hot".to_owned(),
+            output::count(rule.kept.events),
+            output::length(rule.kept.bytes),
+            time(rule.oldest),
+            time(rule.next_due),
+            output::count(rule.overdue.events),
+            output::count(rule.held.events),
+            rule.basis.clone(),
+        ]);
+    }
+    table.print(out)?;
+    for rule in &status.rules {
+        for (tier, seconds) in promises(rule) {
+            let holds = out.paint(Colour::Good, "holds");
+            let name = output::escape(rule.name.as_bytes());
+            out.line(format_args!("{name}: {tier} for {}: {holds}", period(Some(seconds))))?;
+        }
+    }
+    if status.policy.is_none() {
+        output::say("no policy is set: all is kept for ever");
+    }
+    Ok(())
+}
+
+/// What a rule promises of tiers. All that is kept is in the hot tier, so that each promise holds.
+fn promises(rule: &RuleStatus) -> impl Iterator<Item = (&'static str, u64)> {
+    let Terms { hot_s, warm_s, .. } = rule.terms;
+    hot_s.map(|seconds| ("hot", seconds)).into_iter().chain(warm_s.map(|seconds| ("hot or warm", seconds)))
+}
+
+/// How the log stands, for machines.
+pub(crate) fn status_json(status: &Status, as_of: Timestamp) -> Value {
+    let rules: Vec<Value> = status.rules.iter().map(rule_json).collect();
+    json!({ "as_of": as_of.to_string(), "policy": status.policy, "rules": rules })
+}
+
+fn rule_json(rule: &RuleStatus) -> Value {
+    let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    let promises: Vec<Value> = promises(rule)
+        .map(|(tier, seconds)| json!({ "tier": tier, "for_s": seconds, "holds": true }))
+        .collect();
+    json!({
+        "name": rule.name,
+        "policy": rule.policy,
+        "basis": rule.basis,
+        "keep_s": rule.terms.keep_s,
+        "tiers": { "hot": rule.kept },
+        "oldest": text(rule.oldest),
+        "next_due": text(rule.next_due),
+        "overdue": rule.overdue,
+        "held": rule.held,
+        "promises": promises,
+    })
+}
+
+/// A period in the unit that says it shortest.
+fn period(seconds: Option<u64>) -> String {
+    const UNITS: [(&str, u64); 4] = [("y", 365 * 86_400), ("d", 86_400), ("h", 3_600), ("m", 60)];
+    let Some(seconds) = seconds else { return "forever".to_owned() };
+    let unit = UNITS.iter().find(|(_, unit)| seconds > 0 && seconds.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{seconds}s"), |(name, unit)| format!("{}{name}", seconds / unit))
+}
+
+fn time(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "-".to_owned(), Timestamp::day_text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::period;
+
+    #[test]
+    fn periods_read_as_they_are_written() {
+        let table =
+            [(None, "forever"), (Some(365 * 86_400), "1y"), (Some(92 * 86_400), "92d"), (Some(61), "61s")];
+        for (seconds, text) in table {
+            assert_eq!(period(seconds), text);
+        }
+    }
+}

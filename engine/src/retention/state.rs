@@ -1,0 +1,106 @@
+//! What the store's own records come to: the policies, the operators, the holds, the plans. A fold over the records in
+//! the order of the log.
+
+use super::hold::PlacedHold;
+use crate::format::admin::Admin;
+use crate::format::retention::{Approved, Plan, Policy};
+use crate::log::{Catalog, Log};
+use crate::trust::VerifierKey;
+use crate::{Result, Seq, Timestamp};
+
+/// How many operators it takes, unless a log says otherwise.
+pub(crate) const THRESHOLD_DEFAULT: u32 = 2;
+
+/// What a log's own records say of retention, as of one size of the log.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// All policies ever in force, ascending, by the seqs of their records.
+    pub policies: Vec<(Seq, Policy)>,
+    /// The operators.
+    pub operators: OperatorsInForce,
+    /// All holds ever placed.
+    pub holds: Vec<PlacedHold>,
+    /// All plans that were begun, ascending, by the seqs of their records.
+    pub plans: Vec<(Seq, Approved<Plan>)>,
+}
+
+/// Who may approve what.
+#[derive(Debug, Clone)]
+pub struct OperatorsInForce {
+    /// The seq of the record that names them.
+    pub seq: Seq,
+    /// Their keys, ascending by their texts.
+    pub keys: Vec<VerifierKey>,
+    /// How many of them it takes to delete, and to release a hold.
+    pub threshold: u32,
+}
+
+impl OperatorsInForce {
+    /// Whether a key is an operator's, whatever name it goes by.
+    pub fn has(&self, key: &VerifierKey) -> bool {
+        self.keys.iter().any(|known| known.public_key() == key.public_key())
+    }
+
+    /// How many of them it takes to delete, and to release a hold: never none.
+    pub fn required_to_delete(&self) -> usize {
+        self.threshold.max(1) as usize
+    }
+
+    /// How many of them it takes to change the operators: no more than there are, so that the first is named freely.
+    pub fn required_to_change(&self) -> usize {
+        self.required_to_delete().min(self.keys.len())
+    }
+}
+
+impl State {
+    /// The state as of `catalog`.
+    pub(crate) fn read(log: &Log, catalog: &Catalog) -> Result<State> {
+        let operators = OperatorsInForce { seq: 0, keys: Vec::new(), threshold: THRESHOLD_DEFAULT };
+        let mut state = State { policies: Vec::new(), operators, holds: Vec::new(), plans: Vec::new() };
+        for place in &catalog.admin {
+            state.fold(place.seq, log.admin(place)?)?;
+        }
+        Ok(state)
+    }
+
+    fn fold(&mut self, seq: Seq, admin: Admin) -> Result<()> {
+        match admin {
+            Admin::Policy(policy) => self.policies.push((seq, policy)),
+            Admin::Operators(approved) => {
+                let keys: Result<Vec<VerifierKey>> =
+                    approved.matter.keys.iter().map(|key| key.parse()).collect();
+                let threshold = approved.matter.threshold;
+                self.operators = OperatorsInForce { seq, keys: keys?, threshold };
+            }
+            Admin::Hold(hold) => self.holds.push(PlacedHold { seq, hold, released_at: None }),
+            Admin::HoldReleased(approved) => {
+                for placed in self.holds.iter_mut().filter(|placed| placed.seq == approved.matter.hold) {
+                    placed.released_at = Some(seq);
+                }
+            }
+            Admin::Plan(plan) => self.plans.push((seq, plan)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Option<&(Seq, Policy)> {
+        self.policies.last()
+    }
+
+    /// The hold of that name that stands.
+    pub fn hold(&self, name: &str) -> Option<&PlacedHold> {
+        self.standing_holds().find(|placed| placed.hold.name == name)
+    }
+
+    /// The holds that stand.
+    pub fn standing_holds(&self) -> impl Iterator<Item = &PlacedHold> {
+        self.holds.iter().filter(|placed| placed.released_at.is_none())
+    }
+
+    /// The times that operators vouched for, by the seqs of their plans.
+    pub(crate) fn vouched(&self) -> impl Iterator<Item = (Seq, Timestamp)> {
+        self.plans.iter().map(|(seq, plan)| (*seq, plan.statement.as_of))
+    }
+}

@@ -1,0 +1,132 @@
+//! Policies, holds, operators and plans from the command line.
+
+use super::Site;
+
+const POLICY: &str = "default = \"1d\"\n[[rule]]\nname = \"kept\"\nmatch = \"kind = kept\"\nkeep = \"9y\"\n\
+                      hot = \"90d\"\nlocked = true\nbasis = \"the law\"\n";
+
+/// A store of four events, three of which the policy lets go after a day, sealed; and keys of two operators.
+fn site() -> Site {
+    let site = Site::with_store();
+    let events = ["kept", "gone", "gone", "asked"].map(|kind| format!("{{\"kind\":\"{kind}\"}}\n")).concat();
+    site.feed(&["append", "--no-checkpoint"], events.as_bytes()).ends(0);
+    site.run(&["seal"]).ends(0);
+    site.write("retention.toml", POLICY);
+    for name in ["alice", "bob"] {
+        let vkey = site.run(&["operators", "key", name, "-o", &format!("{name}.key")]).ends(0).out;
+        site.write(&format!("{name}.vkey"), vkey);
+    }
+    site
+}
+
+#[test]
+fn a_policy_is_set_shown_and_asked_how_it_stands() {
+    let site = site();
+    assert_eq!(site.run(&["retention", "show", "--json"]).ends(0).json()["seq"], serde_json::Value::Null);
+    site.run(&["retention", "set", "retention.toml"]).ends(0);
+    assert_eq!(site.run(&["retention", "show"]).ends(0).text(), POLICY);
+    let shown = site.run(&["retention", "show", "--json"]).ends(0).json();
+    assert_eq!(shown["policy"]["rules"][0]["terms"]["hot_s"], 90 * 86_400);
+    let status = site.run(&["retention", "status", "--as-of", "2200-01-01", "--json"]).ends(0).json();
+    let rules = status["rules"].as_array().unwrap();
+    let of = |name: &str| rules.iter().find(|rule| rule["name"] == name).unwrap();
+    assert_eq!(of("default")["overdue"]["events"], 3);
+    assert_eq!(of("kept")["overdue"]["events"], 1);
+    assert_eq!(of("kept")["promises"][0]["holds"], true);
+    let table = site.run(&["retention", "status"]).ends(0).text();
+    assert!(table.contains("kept: hot for 90d: holds"), "{table}");
+    site.write("shorter.toml", POLICY.replace("9y", "8y"));
+    let refused = site.run(&["retention", "set", "shorter.toml"]).ends(2);
+    assert!(refused.err.contains("locked"), "{}", refused.err);
+    site.write("bad.toml", "default = \"1d\"\n[[rule]]\nname = \"r\"\nmatch = \"kind = \"\nkeep = \"1y\"\n");
+    let refused = site.run(&["retention", "set", "bad.toml"]).ends(2);
+    assert!(refused.err.contains("rule 1 (r): `match` is no filter"), "{}", refused.err);
+    for template in ["soc2", "pci-dss", "hipaa", "eu-ai-act", "sec-17a-4"] {
+        site.write("template.toml", site.run(&["retention", "template", template]).ends(0).out);
+        let other = Site::with_store();
+        other.write("template.toml", std::fs::read(site.path("template.toml")).unwrap());
+        other.run(&["retention", "set", "template.toml"]).ends(0);
+    }
+    site.run(&["retention", "template", "gdpr"]).ends(2);
+    site.run(&["verify"]).ends(0);
+}
+
+#[test]
+fn holds_stand_until_operators_release_them() {
+    let site = site();
+    let place =
+        ["hold", "place", "case", "--where", "kind = asked", "--reason", "case 12", "--by", "counsel"];
+    let placed = site.run(&[&place[..], &["--json"]].concat()).ends(0).json();
+    assert_eq!(placed["events"], 1);
+    site.run(&place).ends(2);
+    site.feed(&["append", "--no-checkpoint"], b"{\"kind\":\"asked\"}\n{\"kind\":{}}\n").ends(0);
+    let shown = site.run(&["hold", "show", "case", "--json"]).ends(0).json();
+    assert_eq!(
+        (&shown["events"], &shown["events_since"]),
+        (&3.into(), &2.into()),
+        "what cannot be read is held"
+    );
+    assert!(site.run(&["hold", "show", "case"]).ends(0).text().contains("since      2 events"));
+    let release = ["hold", "release", "case", "--reason", "settled", "--by", "counsel"];
+    let with = |more: &[&str]| site.run(&[&release[..], more].concat());
+    assert!(with(&["--key", "alice.key"]).ends(12).err.contains("operators add"));
+    site.run(&["operators", "add", "alice.vkey"]).ends(0);
+    site.run(&["operators", "add", "bob.vkey"]).ends(12);
+    site.run(&["operators", "add", "bob.vkey", "--key", "alice.key"]).ends(0);
+    with(&["--key", "alice.key"]).ends(12);
+    with(&["--key", "alice.key", "-o", "release.json"]).ends(0);
+    let approve = ["retention", "approve", "release.json", "--key"];
+    let twice = site.run(&[&approve[..], &["alice.key"]].concat()).ends(2);
+    assert!(twice.err.contains("counts once"), "{}", twice.err);
+    site.run(&["hold", "release", "--approved", "release.json"]).ends(12);
+    let told = site.run(&[&approve[..], &["bob.key"]].concat()).ends(0).text();
+    assert!(told.contains("releases   the hold case") && told.contains("2 approvals"), "{told}");
+    let text = std::fs::read_to_string(site.path("release.json")).unwrap();
+    site.write("altered.json", text.replace("settled", "because"));
+    site.run(&["hold", "release", "--approved", "altered.json"]).ends(11);
+    site.run(&["hold", "release", "--approved", "release.json"]).ends(0);
+    site.run(&["hold", "release", "--approved", "release.json"]).ends(2);
+    assert_eq!(site.run(&["hold", "list", "--json"]).ends(0).text(), "");
+    assert!(site.run(&["hold", "list", "--all"]).ends(0).text().contains("case"));
+    site.run(&["verify"]).ends(0);
+}
+
+#[test]
+fn operators_change_by_the_word_of_those_before() {
+    let site = site();
+    let own = std::fs::read_dir(site.path("config/keys")).unwrap().next().unwrap().unwrap().path();
+    let own = std::fs::read_to_string(own).unwrap();
+    let log_key = site.run(&["operators", "add", "alice.vkey", "bob.vkey"]).ends(0);
+    assert!(log_key.err.contains("2 operators"), "{}", log_key.err);
+    site.write("own.key", own.lines().next().unwrap());
+    site.run(&["operators", "threshold", "1", "--key", "own.key"]).ends(12);
+    site.run(&["operators", "remove", "nobody", "--key", "alice.key", "--key", "bob.key"]).ends(2);
+    site.run(&["operators", "remove", "bob", "--key", "alice.key", "-o", "change.json"]).ends(0);
+    site.run(&["operators", "apply", "change.json"]).ends(12);
+    site.run(&["retention", "approve", "change.json", "--key", "bob.key"]).ends(0);
+    site.run(&["operators", "apply", "change.json"]).ends(0);
+    site.run(&["operators", "apply", "change.json"]).ends(2);
+    let listed = site.run(&["operators", "list", "--json"]).ends(0).json();
+    assert_eq!(listed["keys"].as_array().unwrap().len(), 1);
+    assert!(site.run(&["operators", "list"]).ends(0).text().contains("it takes 2 of them"));
+    site.run(&["operators", "key", "alice", "-o", "alice.key"]).ends(3);
+}
+
+#[test]
+fn a_plan_names_what_is_due_and_gathers_approvals() {
+    let site = site();
+    let none = site.run(&["retention", "plan"]).ends(2);
+    assert!(none.err.contains("retention set"), "{}", none.err);
+    site.run(&["retention", "set", "retention.toml"]).ends(0);
+    assert!(site.run(&["retention", "plan", "--dry-run"]).ends(0).text().contains("deletes    0 events"));
+    site.run(&["retention", "plan", "--as-of", "2200-01-01"]).ends(2);
+    let again = ["retention", "plan", "--as-of", "2026-01-01", "--json"];
+    assert_eq!(site.run(&again).ends(0).out, site.run(&again).ends(0).out);
+    site.run(&["retention", "plan", "-o", "plan.json"]).ends(0);
+    site.run(&["retention", "approve", "plan.json", "--key", "alice.key"]).ends(0);
+    let text = std::fs::read_to_string(site.path("plan.json")).unwrap();
+    site.write("plan.json", text.replace("\"reason\":\"\"", "\"reason\":\"x\""));
+    site.run(&["retention", "approve", "plan.json", "--key", "bob.key"]).ends(11);
+    site.write("plan.json", "{}");
+    site.run(&["retention", "approve", "plan.json", "--key", "bob.key"]).ends(2);
+}
