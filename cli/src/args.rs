@@ -91,6 +91,7 @@ pub(crate) enum Command {
     Control(command::control::Args),
     Explain(command::explain::Args),
     Tail(command::tail::Args),
+    Artifact(command::artifact::Args),
     Sources(command::sources::Args),
     Seal(command::seal::Args),
     Checkpoint(command::checkpoint::Args),

@@ -77,6 +77,11 @@ impl Out {
         written.and_then(|()| self.sink.write_all(b"\n")).map_err(broken)
     }
 
+    /// Writes bytes of others as they are. Not for a terminal.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Outcome<()> {
+        self.sink.write_all(bytes).map_err(broken)
+    }
+
     /// Writes a line of our own. Words of others in it must have gone through [`escape`], [`Out::paint`] or a
     /// [`Table`].
     pub(crate) fn line(&mut self, line: impl Display) -> Outcome<()> {

@@ -26,6 +26,7 @@ pub mod segment;
 mod log;
 
 pub mod answer;
+pub mod artifact;
 
 pub mod retention;
 

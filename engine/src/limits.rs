@@ -65,6 +65,8 @@ pub const PROOF_LEN_MAX: usize = 192 << 10;
 pub const RULE_LABELS_MAX: usize = 192;
 /// Longest text of a mapping, a pack of controls or a set of label rules, in bytes.
 pub const RULES_LEN_MAX: usize = 256 << 10;
+/// Longest artifact in bytes.
+pub const ARTIFACT_LEN_MAX: u64 = 64 << 30;
 /// Most groups that a count by fields may have, and most terms that are listed at once.
 pub const GROUPS_MAX: u64 = 1 << 18;
 /// Longest bundle in bytes: lengths in its archive are `u32`.

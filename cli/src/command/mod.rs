@@ -1,6 +1,7 @@
 //! The commands, one file each. Each has its options (`Args`) and one function (`run`).
 
 pub(crate) mod append;
+pub(crate) mod artifact;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Control(args) => control::run(store, args),
         Command::Explain(args) => explain::run(store, args),
         Command::Tail(args) => tail::run(store, args),
+        Command::Artifact(args) => artifact::run(store, args),
         Command::Sources(args) => sources::run(store, args),
         Command::Seal(args) => seal::run(store, args),
         Command::Checkpoint(args) => checkpoint::run(store, args),

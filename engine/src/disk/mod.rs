@@ -137,6 +137,28 @@ impl dyn File + '_ {
     }
 }
 
+/// Reads a file from its start to its end.
+#[derive(Debug)]
+pub struct FileReader {
+    file: Arc<dyn File>,
+    at: u64,
+}
+
+impl FileReader {
+    /// From its first byte on.
+    pub fn new(file: Arc<dyn File>) -> Self {
+        FileReader { file, at: 0 }
+    }
+}
+
+impl io::Read for FileReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
 impl dyn Disk + '_ {
     /// Whether there is something at `path` that can be opened for reading.
     pub fn exists(&self, path: &Path) -> io::Result<bool> {

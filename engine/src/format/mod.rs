@@ -4,6 +4,7 @@
 //! decoder accepts, it re-encodes to the same bytes; every length is bounded before it is used.
 
 pub mod admin;
+pub mod artifact;
 pub(crate) mod bitmap;
 pub(crate) mod bytes;
 pub mod codec;

@@ -47,6 +47,11 @@ impl Layout {
         self.root.join("catalog")
     }
 
+    /// Artifacts, below the first two digits of their names.
+    pub(crate) fn artifacts_dir(&self) -> PathBuf {
+        self.root.join("artifacts")
+    }
+
     pub(crate) fn log_dir(&self) -> PathBuf {
         self.root.join("log")
     }

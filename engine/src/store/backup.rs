@@ -1,8 +1,10 @@
 //! A consistent copy of a live store: the log up to a snapshot, with all that belongs to it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Store;
+use crate::artifact::Artifacts;
 use crate::disk::{Disk, File, Open};
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
 use crate::log::layout::Layout;
@@ -60,6 +62,8 @@ impl Store {
                 copy(&**disk, &layout.sidecar(segment.id), &target.sidecar(segment.id), None, &mut |_| ())?;
             }
         }
+        // After the snapshot: what its events point to is there by now.
+        self.copy_artifacts(&target)?;
         let sync_dirs = || {
             // That the copy is there at all is written in its parent.
             let parent =
@@ -73,6 +77,24 @@ impl Store {
         disk.rename(&beside, &first).map_err(Error::io("rename", &beside))?;
         sync_dirs()?;
         Ok(Backup { tree_size: snapshot.tree_size(), len })
+    }
+
+    /// Copies the files of all artifacts as they are.
+    fn copy_artifacts(&self, target: &Layout) -> Result<()> {
+        let log = &self.inner.log;
+        let (disk, from) = (&log.world.disk, self.artifacts_room());
+        let to = Artifacts::new(&**disk, target.artifacts_dir());
+        let mut dirs = BTreeSet::new();
+        for id in from.list()? {
+            let dir = to.dir_of(id);
+            disk.create_dir(&dir).map_err(Error::io("make directory", &dir))?;
+            copy(&**disk, &from.path(id), &to.path(id), None, &mut |_| ())?;
+            dirs.insert(dir);
+        }
+        if !dirs.is_empty() {
+            dirs.insert(target.artifacts_dir());
+        }
+        dirs.iter().try_for_each(|dir| disk.sync_dir(dir).map_err(Error::io("sync directory", dir)))
     }
 }
 

@@ -1,5 +1,8 @@
 //! The facade: what an embedding program and the command line see of a store.
 
+#[cfg(test)]
+mod artifact_tests;
+mod artifacts;
 mod ask;
 mod background;
 mod backup;

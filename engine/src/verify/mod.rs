@@ -8,8 +8,9 @@
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
 //! (`frames`), looks at each event and its labels (`events`, `labels`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
 //! `chain` joins the segments in order and compares seals; `notes` has the checkpoints; `hints` what is compared
-//! and never trusted.
+//! and never trusted; `artifacts` what events point to.
 
+mod artifacts;
 mod chain;
 mod directories;
 mod events;
@@ -146,6 +147,10 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     report.root = chain.root();
     report.origin.clone_from(&chain.origin);
     report.store_id = chain.store_id;
+    artifacts::check(disk, path, options.depth, &watch, &mut report);
+    if watch.cancelled() {
+        return Err(Error::Cancelled);
+    }
     report.covered.read_len = watch.done();
     check_notes(&chain, &kept, options, &mut report);
     hints::check(disk, path, &chain, &mut report);

@@ -223,6 +223,8 @@ pub struct Covered {
     pub record_count: u64,
     /// Records whose bodies, entries and events were checked.
     pub body_count: u64,
+    /// Artifacts whose content was checked, of a quick verification their heads.
+    pub artifact_count: u64,
     /// Bytes read.
     pub read_len: u64,
     /// Seals compared with what they seal.

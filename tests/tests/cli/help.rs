@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 47] = [
+const COMMANDS: [&str; 52] = [
     "init",
     "append",
     "record",
@@ -13,6 +13,11 @@ const COMMANDS: [&str; 47] = [
     "control",
     "explain",
     "tail",
+    "artifact",
+    "artifact put",
+    "artifact get",
+    "artifact list",
+    "artifact verify",
     "sources",
     "sources list",
     "sources show",

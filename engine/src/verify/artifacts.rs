@@ -1,0 +1,78 @@
+//! Artifacts: whether each is what its name says.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::report::{Finding, FindingClass, Remark, Report};
+use super::{Depth, Watch};
+use crate::Class;
+use crate::disk::{Disk, FileReader, Open};
+use crate::error::Fault;
+use crate::format::artifact::{ArtifactReader, fault_of};
+use crate::hash::Hash;
+
+/// How much is read at once, in bytes.
+const CHUNK_LEN: usize = 256 << 10;
+
+/// Checks every artifact: its head, and where all is to be looked at, its content.
+pub(super) fn check(disk: &Arc<dyn Disk>, root: &Path, depth: Depth, watch: &Watch<'_>, report: &mut Report) {
+    let Some(dirs) = names(disk, root, "artifacts", report) else { return };
+    for dir in dirs {
+        let file = format!("artifacts/{dir}");
+        let Some(names) = names(disk, root, &file, report) else { continue };
+        for name in names {
+            let file = format!("{file}/{name}");
+            let Some(hash) = Hash::from_hex(&name).filter(|_| dir.len() == 2 && name.starts_with(&dir))
+            else {
+                report.remarks.push(Remark::new(file, "is no artifact; it was not looked at"));
+                continue;
+            };
+            match read(disk, &root.join(&file), hash, depth, watch) {
+                Ok(()) => report.covered.artifact_count += 1,
+                Err(error) => report.push(match fault_of(error) {
+                    Ok(fault) => Finding::fault(file, 0, fault),
+                    Err(error) => Finding::unreadable(file, &error),
+                }),
+            }
+            if watch.cancelled() {
+                return;
+            }
+        }
+    }
+}
+
+/// What stands in a directory of the store; nothing where it is not there.
+fn names(disk: &Arc<dyn Disk>, root: &Path, dir: &str, report: &mut Report) -> Option<Vec<String>> {
+    match disk.list(&root.join(dir)) {
+        Ok(names) => Some(names),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            report.remarks.push(Remark::new(dir, "is no directory of artifacts; it was not looked at"));
+            None
+        }
+        Err(error) => {
+            report.push(Finding::new(FindingClass::Incomplete, dir, "reading", "its names", error));
+            None
+        }
+    }
+}
+
+fn read(disk: &Arc<dyn Disk>, path: &Path, hash: Hash, depth: Depth, watch: &Watch<'_>) -> io::Result<()> {
+    let file = disk.open(path, Open::Read)?;
+    let len = file.len()?;
+    let mut reader = ArtifactReader::new(FileReader::new(file))?;
+    if reader.head().hash != hash {
+        let fault = Fault::new(Class::Forged, 24, "artifact hash", hash, reader.head().hash);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, fault));
+    }
+    if depth == Depth::Quick {
+        return Ok(());
+    }
+    let mut chunk = vec![0; CHUNK_LEN];
+    while reader.read(&mut chunk)? > 0 {
+        watch.check()?;
+    }
+    watch.read(len);
+    Ok(())
+}
