@@ -51,6 +51,7 @@ fn sample(more: usize) -> Sample {
     store.append_batch((4..9).map(|n| event(more + n))).expect("it takes events");
     store.seal().expect("it seals");
     store.checkpoint(&signer).expect("it signs");
+    store.put_artifact(&mut &b"what the agent was told"[..]).expect("it keeps artifacts");
     store.append_batch((9..12).map(|n| event(more + n))).expect("it takes events");
     drop(store);
     // An unclean stop in the middle of a frame.
@@ -133,7 +134,7 @@ impl Sample {
 
 /// Whether a file is evidence: the rest are hints and caches.
 fn is_evidence(name: &str) -> bool {
-    name.starts_with("log/") || name.starts_with("checkpoint")
+    ["log/", "checkpoint", "artifacts/"].iter().any(|start| name.starts_with(start))
 }
 
 /// The weightiest class of what was found is one that tampering with the bytes of `name` may have.
@@ -190,7 +191,9 @@ fn an_untouched_store_is_clean_and_has_every_type_of_file() {
     let report = sample.verify(&sample.disk);
     assert!(report.is_clean(), "{:?}", report.findings);
     assert_eq!((report.root, report.tree_size), (Some(sample.root), sample.records.len() as u64));
-    for part in [".log", ".idx", "checkpoint", "checkpoints/", "lost/", "tree/", "head", "catalog"] {
+    for part in
+        [".log", ".idx", "checkpoint", "checkpoints/", "lost/", "artifacts/", "tree/", "head", "catalog"]
+    {
         let names = file_names(&sample.disk, "");
         let full = |name: &&String| name.contains(part) && !read(&sample.disk, name).is_empty();
         assert!(names.iter().any(|name| full(&name)), "{part} of {names:?}");
