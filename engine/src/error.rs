@@ -273,10 +273,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// An I/O error with what was tried and where: `map_err(Error::io("open", path))`.
+    /// An I/O error with what was tried and where: `map_err(Error::io("open", path))`. A fault that came through a
+    /// reader's `io::Error`, as that of a pack does, is that fault again.
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
-        move |source| Error::Io { action, path, source: Arc::new(source) }
+        move |source| match source.downcast::<Fault>() {
+            Ok(fault) => fault.in_file(&path),
+            Err(source) => Error::Io { action, path, source: Arc::new(source) },
+        }
     }
 
     /// The class of a fault, where this is one.

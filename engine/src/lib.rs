@@ -39,10 +39,11 @@ mod store;
 pub use error::{Class, Error, Fault, Result};
 pub use format::admin::Document;
 pub use id::{Origin, SegmentId, Seq, StoreId, Timestamp};
+pub use log::compact::Compacted;
 pub use log::seal::SealedSegment;
 pub use log::{Recovery, Sync};
 pub use store::{
     CheckpointSigner, FileSigner, Integrity, Masking, OnDuplicate, Options, Outcome, Prepared, ProvenRecord,
     Receipt, Record, Records, RegisteredDocument, RegisteredRules, Resource, SegmentInfo, Snapshot, Source,
-    Store, Totals,
+    Store, Tier, Totals,
 };

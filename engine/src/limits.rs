@@ -29,6 +29,13 @@ pub const SEGMENT_RECORDS_MAX: u32 = 1 << 24;
 pub const SEGMENT_LEN_DEFAULT: u64 = 64 << 20;
 /// A segment is sealed when its oldest record is this old, in seconds, unless told otherwise.
 pub const SEGMENT_AGE_DEFAULT_S: u64 = 24 * 3600;
+/// How much of a log one stripe of a pack stands for, in bytes, unless one frame is longer.
+pub const PACK_STRIPE_LEN: u64 = 8 << 20;
+/// Most records in one stripe of a pack: their places are `u16`.
+pub const PACK_STRIPE_RECORDS_MAX: u32 = 1 << 16;
+/// How long a block of a pack gets in bytes before it is compressed, unless one record is longer: whoever wants one
+/// record unpacks all of its block.
+pub const PACK_BLOCK_AIM_LEN: usize = 32 << 10;
 /// Longest origin in bytes.
 pub const ORIGIN_LEN_MAX: usize = 255;
 /// Longest profile text in bytes.

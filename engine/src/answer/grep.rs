@@ -22,7 +22,7 @@ pub(super) fn records(planner: &Planner<'_>, needle: &Finder<'_>, within: &Set) 
         return Ok(within.clone());
     }
     let mut found = Vec::new();
-    if within.len() < u64::from(stretch.count()) / FEW || !stretch.text.is_sealed() {
+    if within.len() < u64::from(stretch.count()) / FEW || !stretch.text.is_mapped() {
         for offset in within.clone().offsets(false) {
             planner.watch.check()?;
             if needle.find(stretch.hit(offset)?.body()).is_some() {

@@ -7,14 +7,15 @@ use hashbrown::HashMap;
 
 use super::fences::Fences;
 use super::hit::Hit;
-use super::text::{FrameAt, LogText};
+use super::text::LogText;
 use super::zones::Zones;
 use super::{AsOf, Trouble};
 use crate::disk::Mapped;
+use crate::log::files::Sealed;
 use crate::log::views::View;
-use crate::segment::{Field, FrameCursor, Located, Posting, Sidecar};
+use crate::segment::{Field, FrameCursor, Posting, Sidecar};
 use crate::source::{FieldKind, Profile, Term};
-use crate::{Error, Fault, Result, SegmentId, Seq, Timestamp};
+use crate::{Fault, Result, SegmentId, Seq, Timestamp};
 
 /// A sealed segment, or a part of the active one.
 #[derive(Debug)]
@@ -100,9 +101,10 @@ impl Stretch {
     ) -> Result<Stretch, Trouble> {
         let log = &*as_of.log;
         let text = if as_of.is_sealed(view) {
-            let path = log.layout.log(view.segment);
-            let bytes: Mapped = log.world.disk.map(&path).map_err(Error::io("map", &path))?;
-            LogText::sealed(bytes, sidecar.meta().frame_count)
+            match log.files.sealed(view.segment)? {
+                Sealed::Log(bytes) => LogText::sealed(bytes, sidecar.meta().frame_count),
+                Sealed::Pack(pack) => LogText::Packed(pack),
+            }
         } else {
             LogText::growing(log.files.log(view.segment)?)
         };
@@ -146,17 +148,11 @@ impl Stretch {
     /// Where the record at `offset` lies; its frame's checksum was found right.
     pub(super) fn place(&self, offset: u32, cursor: &mut FrameCursor) -> Result<Place, Trouble> {
         let beyond = || Fault::damaged(0, "record offset", self.count(), offset);
-        let Located { frame_index, frame, record_at, record_len } =
-            self.sidecar.locate_from(offset, cursor)?.ok_or_else(beyond)?;
-        let first_seq = self.sidecar.first_seq() + u64::from(frame.first_offset);
-        let (bytes, start) = self.text.frame(FrameAt { index: frame_index, first_seq, place: frame })?;
-        let start = start + (record_at - frame.position) as usize;
-        Ok(Place {
-            seq: self.sidecar.first_seq() + u64::from(offset),
-            received_at: frame.received_at,
-            at: start..start + record_len as usize,
-            frame: bytes,
-        })
+        let located = self.sidecar.locate_from(offset, cursor)?.ok_or_else(beyond)?;
+        let first_seq = self.sidecar.first_seq() + u64::from(located.frame.first_offset);
+        let (frame, at) = self.text.record(offset, first_seq, &located)?;
+        let seq = self.sidecar.first_seq() + u64::from(offset);
+        Ok(Place { seq, received_at: located.frame.received_at, at, frame })
     }
 
     /// The record at `offset`.

@@ -1,19 +1,23 @@
 //! The log under a sidecar: its frames, each checked against its checksum before the first use of a byte in it.
 //!
-//! The log of a sealed segment is mapped; that of the active one grows and is read into memory, a frame at a time.
+//! The log of a sealed segment is mapped; that of the active one grows and is read into memory, a frame at a time. A
+//! pack has no frames as they lie: its blocks are unpacked, each with its own checksum.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Trouble;
 use crate::Seq;
-use crate::disk::Mapped;
+use crate::disk::{File, Mapped};
 use crate::error::{Error, Fault};
 use crate::format::frame;
 use crate::format::sidecar::FramePlace;
 use crate::log::files::LogFile;
 use crate::log::lock;
+use crate::log::pack::Pack;
+use crate::segment::Located;
 
 /// How many frames of a growing log are kept in memory.
 const FRAMES_KEPT: usize = 8;
@@ -26,6 +30,7 @@ pub(super) enum LogText {
         /// A bit for each frame whose checksum was found right.
         checked: Vec<AtomicU64>,
     },
+    Packed(Arc<Pack>),
     Growing {
         log: Arc<LogFile>,
         /// The frames read last, by their positions.
@@ -53,6 +58,11 @@ impl LogText {
 
     /// Whether the log is a sealed segment's.
     pub(super) fn is_sealed(&self) -> bool {
+        !matches!(self, LogText::Growing { .. })
+    }
+
+    /// Whether the whole log lies in memory, to be searched as it lies.
+    pub(super) fn is_mapped(&self) -> bool {
         matches!(self, LogText::Sealed { .. })
     }
 
@@ -60,14 +70,40 @@ impl LogText {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             LogText::Sealed { bytes, .. } => bytes,
-            LogText::Growing { .. } => &[],
+            LogText::Packed(_) | LogText::Growing { .. } => &[],
         }
+    }
+
+    /// Where a record lies that a sidecar locates in a frame: in the mapped log, or in the bytes that it was read into.
+    pub(super) fn record(
+        &self,
+        offset: u32,
+        first_seq: Seq,
+        located: &Located,
+    ) -> Result<(Option<Mapped>, Range<usize>), Trouble> {
+        if let LogText::Packed(pack) = self {
+            let (bytes, at) = pack.record(offset)?;
+            return Ok((Some(bytes), at));
+        }
+        let Located { frame_index: index, frame: place, record_at, record_len } = *located;
+        let (bytes, start) = self.frame(FrameAt { index, first_seq, place })?;
+        let start = start + (record_at - place.position) as usize;
+        Ok((bytes, start..start + record_len as usize))
     }
 
     /// Where a frame begins: in the mapped log, or in the bytes that it was read into.
     pub(super) fn frame(&self, at: FrameAt) -> Result<(Option<Mapped>, usize), Trouble> {
         let len = frame::FRAME_HEADER_LEN + at.place.payload_len as usize;
         match self {
+            LogText::Packed(pack) => {
+                let mut bytes = vec![0; len];
+                let file: &dyn File = &**pack;
+                let read =
+                    file.read_up_to(&mut bytes, at.place.position).map_err(Error::io("read", pack.path()))?;
+                bytes.truncate(read);
+                at.check(&bytes)?;
+                Ok((Some(Mapped::heap(bytes)), 0))
+            }
             LogText::Sealed { bytes, checked, .. } => {
                 let start = usize::try_from(at.place.position).unwrap_or(usize::MAX);
                 let bit = 1 << (at.index % 64);

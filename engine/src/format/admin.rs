@@ -96,6 +96,9 @@ pub enum Admin {
         /// How far the wall clock stepped against what was expected, in nanoseconds.
         step_ns: i64,
     },
+    /// A segment was moved to another tier.
+    #[serde(rename = "store.tier")]
+    Tier(Tiered),
     /// The key whose checkpoints speak for this log.
     #[serde(rename = "store.key")]
     Key {
@@ -124,6 +127,22 @@ pub struct Document {
     pub text: String,
     /// The version, as its author counts.
     pub version: String,
+}
+
+/// Where a segment was moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tiered {
+    /// The seq after the segment's last record.
+    pub end_seq: Seq,
+    /// The segment's first seq.
+    pub first_seq: Seq,
+    /// Length of the log that was dropped, in bytes.
+    pub log_len: u64,
+    /// Length of the pack that stands for it, in bytes.
+    pub pack_len: u64,
+    /// The tier that holds it now: `warm`.
+    pub tier: String,
 }
 
 /// What a seal states.

@@ -15,6 +15,7 @@ pub mod frame;
 pub mod head;
 pub mod index;
 pub mod log_header;
+pub mod pack;
 pub mod retention;
 pub mod sidecar;
 #[cfg(test)]

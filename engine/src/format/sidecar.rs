@@ -48,7 +48,7 @@ pub enum Section {
     /// By offset, an `i64`: the event time, 0 where it is not known. Then a bit a record: known. Then a bit a
     /// record: unreadable. Both bitmaps are filled to whole `u64`s.
     EventTimes = 3,
-    /// By offset, 32 bytes: the record's leaf in the log's tree.
+    /// By offset, 32 bytes: the record's leaf in the log's tree. Of a segment in the warm tier the last one alone.
     Leaves = 4,
     /// The event ids' hash prefixes, `u64`, ascending; then, in the same order, the offsets, `u32`.
     EventIds = 5,
@@ -326,7 +326,15 @@ impl Meta {
         self.leaf_count == 0 && self.record_count > 0
     }
 
-    /// The length that each section must have by these counts; nothing where it is free.
+    /// Whether a section may be of this length by the counts.
+    pub fn fits(&self, section: Section, len: u64) -> bool {
+        let is_last_leaf =
+            section == Section::Leaves && len == 32 && !self.is_part() && self.record_count > 0;
+        is_last_leaf || self.section_len(section).is_none_or(|expected| expected == len)
+    }
+
+    /// The length that each section has by these counts; nothing where it is free. Of the leaves, the last may stand
+    /// for all: [`Meta::fits`].
     pub fn section_len(&self, section: Section) -> Option<u64> {
         let records = u64::from(self.record_count);
         match section {

@@ -1,13 +1,17 @@
-//! Open log files and sidecars, each opened once and kept in a bounded cache.
+//! Open log files, packs and sidecars, each opened once and kept in a bounded cache.
+//!
+//! Where a segment's log is not there, its pack stands for it: whoever reads frames need not know which it is.
 
 use std::collections::HashMap;
+use std::io;
 use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::layout::Layout;
 use super::lock;
-use crate::disk::{File, Open, World};
+use super::pack::{Pack, PackCache};
+use crate::disk::{File, Mapped, Open, World};
 use crate::format::Writable;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::segment::Sidecar;
@@ -23,6 +27,8 @@ pub(crate) struct LogFile {
     pub(crate) path: PathBuf,
     pub(crate) file: Arc<dyn File>,
     pub(crate) header: LogHeader,
+    /// What it is unpacked from, in the warm tier.
+    pub(crate) pack: Option<Arc<Pack>>,
     writable: Writable,
 }
 
@@ -37,7 +43,13 @@ impl LogFile {
             let fault = crate::Fault::forged(16, "log first seq", id.0, header.first_seq);
             return Err(fault.in_file(&path));
         }
-        Ok(LogFile { id, path, file, header, writable })
+        Ok(LogFile { id, path, file, header, pack: None, writable })
+    }
+
+    /// A log that is read out of its pack.
+    fn of_pack(id: SegmentId, pack: Arc<Pack>) -> Self {
+        let (path, header) = (pack.path().to_path_buf(), pack.directory().header.clone());
+        LogFile { id, path, file: pack.clone(), header, pack: Some(pack), writable: Writable::Yes }
     }
 
     /// # Errors
@@ -55,6 +67,18 @@ impl LogFile {
     }
 }
 
+/// A sealed segment's records, as they lie.
+#[derive(Debug)]
+pub(crate) enum Sealed {
+    Log(Mapped),
+    Pack(Arc<Pack>),
+}
+
+/// Whether there is no such file.
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
 /// The open files of one store.
 #[derive(Debug)]
 pub(crate) struct LogFiles {
@@ -62,23 +86,65 @@ pub(crate) struct LogFiles {
     layout: Layout,
     logs: Mutex<HashMap<SegmentId, Arc<LogFile>>>,
     sidecars: Mutex<HashMap<SegmentId, Arc<Sidecar>>>,
+    unpacked: Arc<PackCache>,
 }
 
 impl LogFiles {
     pub(crate) fn new(world: World, layout: Layout) -> Self {
-        LogFiles { world, layout, logs: Mutex::default(), sidecars: Mutex::default() }
+        LogFiles {
+            world,
+            layout,
+            logs: Mutex::default(),
+            sidecars: Mutex::default(),
+            unpacked: Arc::default(),
+        }
     }
 
-    /// A segment's log, for reading.
+    /// A segment's log, for reading: the file itself, or what its pack unpacks to.
     pub(crate) fn log(&self, id: SegmentId) -> Result<Arc<LogFile>> {
         if let Some(file) = lock(&self.logs).get(&id) {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(LogFile::open(&self.world, &self.layout, id, Open::Read)?);
+        let file = match LogFile::open(&self.world, &self.layout, id, Open::Read) {
+            Err(missing) if is_missing(&missing) => {
+                match Pack::open(&self.world, &self.layout, id, &self.unpacked) {
+                    Err(no_pack) if is_missing(&no_pack) => return Err(missing),
+                    pack => LogFile::of_pack(id, Arc::new(pack?)),
+                }
+            }
+            log => log?,
+        };
+        let file = Arc::new(file);
         let mut logs = lock(&self.logs);
         make_room(&mut logs);
         logs.insert(id, Arc::clone(&file));
         Ok(file)
+    }
+
+    /// A sealed segment's log, mapped; its pack, where that stands for it.
+    pub(crate) fn sealed(&self, id: SegmentId) -> Result<Sealed> {
+        let path = self.layout.log(id);
+        match self.world.disk.map(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // It may have been open since before it was packed.
+                let mut log = self.log(id)?;
+                if log.pack.is_none() {
+                    self.forget(id);
+                    log = self.log(id)?;
+                }
+                match &log.pack {
+                    Some(pack) => Ok(Sealed::Pack(Arc::clone(pack))),
+                    None => Err(Error::io("map", path)(error)),
+                }
+            }
+            mapped => mapped.map(Sealed::Log).map_err(Error::io("map", path)),
+        }
+    }
+
+    /// Closes what is open of a segment: its files are others now.
+    pub(crate) fn forget(&self, id: SegmentId) {
+        lock(&self.logs).remove(&id);
+        lock(&self.sidecars).remove(&id);
     }
 
     /// Puts a sidecar that was made anew in the place of what was open.

@@ -60,6 +60,16 @@ impl Layout {
         self.log_dir().join(segment.file_name("log"))
     }
 
+    /// Where the packs are: sealed segments in the warm tier.
+    pub(crate) fn packs_dir(&self) -> PathBuf {
+        self.root.join("packs")
+    }
+
+    /// A sealed segment's log, compressed.
+    pub(crate) fn pack(&self, segment: SegmentId) -> PathBuf {
+        self.packs_dir().join(segment.file_name("pack"))
+    }
+
     pub(crate) fn sidecar(&self, segment: SegmentId) -> PathBuf {
         self.log_dir().join(segment.file_name("idx"))
     }

@@ -10,6 +10,7 @@
 
 mod active;
 mod catalog;
+pub(crate) mod compact;
 mod derived;
 pub(crate) mod directories;
 pub(crate) mod files;
@@ -19,6 +20,7 @@ mod head_file;
 pub(crate) mod indexer;
 pub(crate) mod layout;
 mod locks;
+pub(crate) mod pack;
 mod parts;
 mod record;
 mod recover;

@@ -6,7 +6,7 @@
 //! falsely succeed now.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Recovery;
 use super::files::LogFile;
@@ -52,11 +52,23 @@ impl Recovered {
     }
 }
 
-/// The segments whose logs are in the store's directory, in order.
+/// The segments whose logs or packs are in the store's directory, in order.
 pub(super) fn segments(world: &World, layout: &Layout) -> Result<Vec<SegmentId>> {
-    let dir = layout.log_dir();
+    let mut segments = logs(world, layout)?;
+    segments.extend(named(world, layout.packs_dir(), "pack")?);
+    segments.sort_unstable();
+    segments.dedup();
+    Ok(segments)
+}
+
+/// The segments whose logs are there, in order: the active one is never a pack.
+fn logs(world: &World, layout: &Layout) -> Result<Vec<SegmentId>> {
+    named(world, layout.log_dir(), "log")
+}
+
+fn named(world: &World, dir: PathBuf, extension: &str) -> Result<Vec<SegmentId>> {
     match world.disk.list(&dir) {
-        Ok(names) => Ok(names.iter().filter_map(|name| SegmentId::from_file_name(name, "log")).collect()),
+        Ok(names) => Ok(names.iter().filter_map(|name| SegmentId::from_file_name(name, extension)).collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(Error::io("list", dir)(error)),
     }
@@ -69,7 +81,7 @@ pub(super) fn require_store(world: &World, layout: &Layout) -> Result<()> {
 }
 
 fn last_segment(world: &World, layout: &Layout) -> Result<SegmentId> {
-    segments(world, layout)?.last().copied().ok_or_else(|| Error::NotAStore {
+    logs(world, layout)?.last().copied().ok_or_else(|| Error::NotAStore {
         path: layout.root().to_path_buf(),
         reason: "it has no log; make a store with `init`".to_owned(),
     })
@@ -384,9 +396,9 @@ fn refuse_rolled_back(
 
 /// Removes files that were being made when the store stopped and that nothing refers to.
 fn remove_leftovers(world: &World, layout: &Layout) -> Result<()> {
-    // The directory of caches is made when there is something to put there.
-    let caches = layout.directories_dir();
-    let listed = world.disk.list(&caches).is_ok().then_some(caches);
+    // These are made when there is something to put there.
+    let made = [layout.directories_dir(), layout.packs_dir()];
+    let listed = made.into_iter().filter(|dir| world.disk.list(dir).is_ok());
     for dir in [layout.log_dir(), layout.root().to_path_buf()].into_iter().chain(listed) {
         for name in world.disk.list(&dir).map_err(Error::io("list", &dir))? {
             if name.ends_with(".new") {

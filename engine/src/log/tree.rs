@@ -133,12 +133,16 @@ impl Log {
             }
         }
         let log = self.files.log(id)?;
+        let at = self.files.sidecar(id).filter(|_| id != head.active).and_then(|sidecar| {
+            let located = sidecar.locate(sidecar.offset_of(seqs.start)?).ok()??;
+            Some(located.frame.position)
+        });
         let end = if id == head.active {
             head.written_len
         } else {
             log.file.len().map_err(Error::io("measure", &log.path))?
         };
-        let mut scan = FrameScan::new(&log.file, &log.path, LOG_HEADER_LEN as u64, end);
+        let mut scan = FrameScan::new(&log.file, &log.path, at.unwrap_or(LOG_HEADER_LEN as u64), end);
         while let Some((at, header, payload)) = scan.next()? {
             let frame_end = header.first_seq + u64::from(header.count);
             if frame_end <= seqs.start {

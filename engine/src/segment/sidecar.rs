@@ -88,7 +88,8 @@ impl Sidecar {
         let meta = Meta::decode(section).map_err(|fault| fault.shifted(place.offset))?;
         for section in Section::ALL {
             let len = footer.sections[section as usize].len;
-            if let Some(expected) = meta.section_len(section).filter(|expected| *expected != len) {
+            if !meta.fits(section, len) {
+                let expected = meta.section_len(section).unwrap_or_default();
                 return Err(Fault::damaged(
                     footer.sections[section as usize].offset,
                     section.name(),
@@ -212,17 +213,25 @@ impl Sidecar {
         Ok(self.section(Section::Frames)?.chunks_exact(FRAME_PLACE_LEN).map(FramePlace::decode))
     }
 
-    /// The leaf of the record at `offset` in the log's tree; nothing in a part, which has none.
+    /// The leaf of the record at `offset` in the log's tree; nothing where the sidecar has it not: a part has none, and
+    /// one in the warm tier the last alone.
     ///
     /// # Errors
     /// Damaged.
     pub fn leaf(&self, offset: u32) -> Result<Option<Hash>, Fault> {
-        let within = offset < self.meta.record_count && !self.meta.is_part();
         let leaves = self.section(Section::Leaves)?;
-        Ok(within.then(|| hash_at(leaves, offset as usize * 32)))
+        let before = self.meta.record_count.saturating_sub((leaves.len() / 32) as u32);
+        let within = offset < self.meta.record_count && !self.meta.is_part();
+        Ok(offset.checked_sub(before).filter(|_| within).map(|index| hash_at(leaves, index as usize * 32)))
     }
 
-    /// All leaves, 32 bytes each.
+    /// Whether it has the leaves of all its records.
+    pub fn has_leaves(&self) -> bool {
+        let len = self.footer.sections[Section::Leaves as usize].len;
+        len > 32 && !self.meta.is_part()
+    }
+
+    /// The leaves that it has, 32 bytes each.
     ///
     /// # Errors
     /// Damaged.

@@ -6,10 +6,12 @@ use std::path::Path;
 
 use super::locator::{Locator, Places};
 use super::posting;
+use super::sidecar::Sidecar;
 use crate::disk::File;
 use crate::format::WRITE_VERSION;
 use crate::format::sidecar::{
-    FIELD_ENTRY_LEN, FieldEntry, Footer, Meta, SECTION_COUNT, SectionEntry, bitmap_len, encode_header,
+    FIELD_ENTRY_LEN, FieldEntry, Footer, Meta, SECTION_COUNT, Section, SectionEntry, bitmap_len,
+    encode_header,
 };
 use crate::hash::Hash;
 use crate::index::{IndexBuilder, Slice, SliceField, TermId};
@@ -57,7 +59,7 @@ pub fn write_sidecar(
     builder: &mut IndexBuilder,
     facts: &SegmentFacts<'_>,
 ) -> Result<u64> {
-    encode_sidecar(builder, facts, &mut FileWriter { file, at: 0 }).map_err(Error::io("write", path))
+    encode_sidecar(builder, facts, &mut FileWriter::new(file)).map_err(Error::io("write", path))
 }
 
 /// Writes a sidecar's bytes to `out` and returns how many they are. The same records give the same bytes.
@@ -90,6 +92,21 @@ pub fn encode_sidecar(
         sources: slice.sources(),
     };
     encode(&slice, &meta, &places, facts.leaves, out)
+}
+
+/// Writes a sidecar's bytes with the last leaf alone, as the warm tier has them, and returns how many they are.
+///
+/// # Errors
+/// Whatever writing says; a [`Fault`](crate::Fault) in an `io::Error` where the sidecar is damaged.
+pub fn encode_without_leaves(sidecar: &Sidecar, out: &mut dyn Write) -> io::Result<u64> {
+    let mut out = Sections::new(out)?;
+    for section in Section::ALL {
+        let bytes = sidecar.section(section).map_err(io::Error::other)?;
+        let from = if section == Section::Leaves { bytes.len().saturating_sub(32) } else { 0 };
+        out.put(&bytes[from..])?;
+        out.end_section()?;
+    }
+    out.finish()
 }
 
 /// Writes the bytes of a part, a sidecar of the records at `offsets` of a growing index, which begin and end with
@@ -360,9 +377,16 @@ impl<'w> Sections<'w> {
 }
 
 /// Writes to a file from its start on.
-struct FileWriter<'a> {
+pub(crate) struct FileWriter<'a> {
     file: &'a dyn File,
     at: u64,
+}
+
+impl<'a> FileWriter<'a> {
+    /// Writes to `file`, which is empty.
+    pub(crate) fn new(file: &'a dyn File) -> Self {
+        FileWriter { file, at: 0 }
+    }
 }
 
 impl Write for FileWriter<'_> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::Store;
+use super::{Store, Tier};
 use crate::artifact::Artifacts;
 use crate::disk::{Disk, File, Open};
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
@@ -38,21 +38,32 @@ impl Store {
             });
         }
         let target = Layout::new(to);
-        for dir in [target.log_dir(), target.checkpoints_dir(), target.lost_dir()] {
+        for dir in [target.log_dir(), target.packs_dir(), target.checkpoints_dir(), target.lost_dir()] {
             disk.create_dir(&dir).map_err(Error::io("make directory", dir))?;
         }
         // Before the snapshot: it covers every checkpoint that was signed by then, and none may be ahead of the copy.
         copy_notes(&**disk, layout, &target)?;
         let snapshot = self.snapshot()?;
-        let total: u64 = snapshot.segments().map(|segment| segment.log_len).sum();
-        let mut len = 0;
+        let mut files = Vec::new();
         for segment in snapshot.segments() {
-            // Without the log of record 0 nothing is a store: the copy becomes one when all of it is there.
-            let (from, mut to) = (layout.log(segment.id), target.log(segment.id));
+            files.push(match snapshot.tier(segment.id)? {
+                Tier::Hot => (segment, layout.log(segment.id), target.log(segment.id), segment.log_len),
+                Tier::Warm { pack_len } => {
+                    (segment, layout.pack(segment.id), target.pack(segment.id), pack_len)
+                }
+            });
+        }
+        let total: u64 = files.iter().map(|(_, _, _, len)| len).sum();
+        let (mut len, mut first) = (0, None);
+        for (segment, from, mut to, file_len) in files {
+            // Without record 0 nothing is a store: the copy becomes one when all of it is there.
             if segment.id == FIRST {
-                to = beside(&target);
+                let mut beside = to.clone().into_os_string();
+                beside.push(".new");
+                first = Some((PathBuf::from(&beside), to));
+                to = beside.into();
             }
-            let copied = copy(&**disk, &from, &to, Some(segment.log_len), &mut |chunk| {
+            let copied = copy(&**disk, &from, &to, Some(file_len), &mut |chunk| {
                 len += chunk;
                 progress(len, total);
             })?;
@@ -68,13 +79,14 @@ impl Store {
             // That the copy is there at all is written in its parent.
             let parent =
                 to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let log_dir = target.log_dir();
-            let mut dirs = [&*log_dir, to, parent].into_iter();
+            let (log_dir, packs_dir) = (target.log_dir(), target.packs_dir());
+            let mut dirs = [&*log_dir, &*packs_dir, to, parent].into_iter();
             dirs.try_for_each(|dir| disk.sync_dir(dir).map_err(Error::io("sync directory", dir)))
         };
         sync_dirs()?;
-        let (beside, first) = (beside(&target), target.log(FIRST));
-        disk.rename(&beside, &first).map_err(Error::io("rename", &beside))?;
+        if let Some((beside, first)) = first {
+            disk.rename(&beside, &first).map_err(Error::io("rename", &beside))?;
+        }
         sync_dirs()?;
         Ok(Backup { tree_size: snapshot.tree_size(), len })
     }
@@ -100,11 +112,6 @@ impl Store {
 
 /// The segment of record 0.
 const FIRST: SegmentId = SegmentId(0);
-
-/// Where that segment's log is until all else is copied.
-fn beside(target: &Layout) -> PathBuf {
-    target.log(FIRST).with_extension("log.new")
-}
 
 /// Copies what a store has beside its log: hints, checkpoints, and what recovery kept.
 fn copy_notes(disk: &dyn Disk, layout: &Layout, target: &Layout) -> Result<()> {

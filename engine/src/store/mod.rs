@@ -26,6 +26,9 @@ mod rules_tests;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tiers;
+#[cfg(test)]
+mod tiers_tests;
 mod totals;
 
 use std::path::Path;
@@ -40,6 +43,7 @@ pub use publish::Resource;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
 pub use rules::{RegisteredDocument, RegisteredRules};
 pub use snapshot::{Records, SegmentInfo, Snapshot};
+pub use tiers::Tier;
 pub use totals::Totals;
 
 use background::Threads;

@@ -201,6 +201,7 @@ impl Check<'_> {
             }
             Admin::Rules { rules, .. } => self.put_in_force(at, seq, &rules),
             Admin::Clock { .. }
+            | Admin::Tier(_)
             | Admin::Mapping(_)
             | Admin::Pack(_)
             | Admin::Policy(_)

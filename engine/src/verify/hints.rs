@@ -14,8 +14,12 @@ use crate::{Error, Result, SegmentId};
 
 /// What stands in a store's directory.
 pub(super) struct Files {
-    /// The segments whose logs are there, ascending.
+    /// The segments whose logs or packs are there, ascending.
     pub(super) segments: Vec<SegmentId>,
+    /// Those of them that are packs alone.
+    pub(super) packed: BTreeSet<SegmentId>,
+    /// The last segment whose log is there: the active one.
+    logs_end: Option<SegmentId>,
     pub(super) sidecars: BTreeSet<SegmentId>,
     /// The names of index parts, by segment.
     pub(super) parts: BTreeMap<SegmentId, Vec<String>>,
@@ -85,6 +89,10 @@ pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
         }
     }
     segments.sort_unstable();
+    let packed = list_packs(disk, root, &segments, &mut remarks)?;
+    let logs_end = segments.last().copied();
+    segments.extend(packed.iter().copied());
+    segments.sort_unstable();
     for name in
         parts.iter().filter(|(id, _)| segments.binary_search(id).is_err()).flat_map(|(_, names)| names)
     {
@@ -97,7 +105,34 @@ pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
     {
         return Err(not_a_store("it has no log; make a store with `init`"));
     }
-    Ok(Files { segments, sidecars, parts, remarks })
+    Ok(Files { segments, packed, logs_end, sidecars, parts, remarks })
+}
+
+/// The segments of which there are packs and no logs. A pack beside its log is what a move that stopped left behind.
+fn list_packs(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    logs: &[SegmentId],
+    remarks: &mut Vec<Remark>,
+) -> Result<BTreeSet<SegmentId>> {
+    let dir = root.join("packs");
+    let names = match disk.list(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names.map_err(Error::io("list", dir))?,
+    };
+    let mut packed = BTreeSet::new();
+    for name in names {
+        let text = match SegmentId::from_file_name(&name, "pack") {
+            Some(id) if logs.binary_search(&id).is_err() => {
+                packed.insert(id);
+                continue;
+            }
+            Some(_) => "is of a segment whose log is still there; pack the segment again to finish the move",
+            None => "is no pack; it was not looked at",
+        };
+        remarks.push(Remark::new(format!("packs/{name}"), text));
+    }
+    Ok(packed)
 }
 
 /// The segment whose index part a file is by its name.
@@ -109,7 +144,7 @@ fn part_of(name: &str) -> Option<SegmentId> {
 impl Files {
     /// Sidecars of segments whose log is not there as a sealed one: only sealed segments ever get a sidecar.
     pub(super) fn orphans(&self) -> impl Iterator<Item = SegmentId> {
-        let active = self.segments.last().copied();
+        let active = self.logs_end;
         self.sidecars.iter().copied().filter(move |id| active.is_none_or(|active| *id >= active))
     }
 }

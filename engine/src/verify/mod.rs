@@ -19,6 +19,7 @@ mod frames;
 mod hints;
 mod labels;
 mod notes;
+mod packed;
 mod parts;
 mod pool;
 mod proof;
@@ -41,12 +42,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chain::{Chain, Sealable};
 use directories::Directories;
 use notes::Kept;
+use packed::Source;
 use pool::Pool;
 use segment::{Outcome, Task};
 use sources::Registry;
 use watch::Watch;
 
-use crate::disk::{Disk, Open};
+use crate::disk::Disk;
 use crate::hash::{LogTree, TreeHash};
 use crate::trust::{Checkpoint, Note, VerifierKey};
 use crate::{Error, Result, SegmentId};
@@ -112,16 +114,18 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     let files = hints::list(disk, path)?;
     let mut report = Report::new(files.remarks.clone());
     early.hand_over(&mut report);
-    let watch = Watch::new(options, total_len(disk, path, &files.segments));
+    let sources: Vec<Source> =
+        files.segments.iter().map(|id| Source::new(path, *id, files.packed.contains(id))).collect();
+    let watch = Watch::new(options, total_len(disk, &sources));
     let directories = Directories::open(disk, path, &mut report.remarks);
-    let mut outcomes = check_segments(disk, path, options, &files, &directories, &kept, &watch);
+    let mut outcomes = check_segments(disk, path, options, (&files, &sources), &directories, &kept, &watch);
     if watch.cancelled() {
         return Err(Error::Cancelled);
     }
     directories.settle(&files.segments, &mut outcomes, &mut report);
     let mut chain = Chain::new(options.depth == Depth::Full);
-    for (id, outcome) in files.segments.iter().zip(outcomes) {
-        join(&mut chain, *id, outcome, &mut report);
+    for ((id, source), outcome) in files.segments.iter().zip(&sources).zip(outcomes) {
+        join(&mut chain, *id, source, outcome, &mut report);
     }
     if files.segments.is_empty() {
         report.push(Finding::new(
@@ -164,13 +168,9 @@ fn expected(note: &Note) -> Result<Kept> {
 }
 
 /// How many bytes there are to read; a guess where a file cannot be opened, which its own check will tell.
-fn total_len(disk: &Arc<dyn Disk>, path: &Path, segments: &[SegmentId]) -> u64 {
-    let len = |id: &SegmentId| {
-        disk.open(&path.join("log").join(id.file_name("log")), Open::Read)
-            .and_then(|file| file.len())
-            .unwrap_or(0)
-    };
-    segments.iter().map(len).sum()
+fn total_len(disk: &Arc<dyn Disk>, sources: &[Source]) -> u64 {
+    let len = |source: &Source| source.open(disk).and_then(|file| file.len()).unwrap_or(0);
+    sources.iter().map(len).sum()
 }
 
 /// Checks all segments, several at a time, taken in order.
@@ -178,7 +178,7 @@ fn check_segments(
     disk: &Arc<dyn Disk>,
     path: &Path,
     options: &Options,
-    files: &hints::Files,
+    (files, sources): (&hints::Files, &[Source]),
     directories: &Directories,
     kept: &[Kept],
     watch: &Watch<'_>,
@@ -192,21 +192,21 @@ fn check_segments(
     let work = || {
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(id) = files.segments.get(place) else { return pool.help() };
-            let name = id.file_name("log");
-            let next_path =
-                files.segments.get(place + 1).map(|id| path.join("log").join(id.file_name("log")));
+            let (Some(id), Some(source)) = (files.segments.get(place), sources.get(place)) else {
+                return pool.help();
+            };
             let outcome = segment::check(&Task {
                 disk,
-                path: &path.join("log").join(&name),
-                file: format!("log/{name}"),
+                root: path,
+                source,
+                file: source.file.clone(),
                 id: *id,
                 place,
                 active: place + 1 == files.segments.len(),
                 has_sidecar: files.sidecars.contains(id),
                 in_directory: directories.place(*id),
                 part_names: files.parts.get(id).map_or(&[], Vec::as_slice),
-                next: next_path.as_deref(),
+                next: sources.get(place + 1),
                 depth: options.depth,
                 marks: &marks,
                 registry: &registry,
@@ -232,7 +232,7 @@ fn check_segments(
 }
 
 /// Adds a segment to the report and the chain.
-fn join(chain: &mut Chain, id: SegmentId, mut outcome: Outcome, report: &mut Report) {
+fn join(chain: &mut Chain, id: SegmentId, source: &Source, mut outcome: Outcome, report: &mut Report) {
     report.segments.push(SegmentVerdict {
         first_seq: id.0,
         end_seq: outcome.end_seq,
@@ -250,7 +250,7 @@ fn join(chain: &mut Chain, id: SegmentId, mut outcome: Outcome, report: &mut Rep
     findings.hand_over(report);
     report.remarks.append(&mut outcome.remarks);
     let this = Sealable {
-        file: format!("log/{}", id.file_name("log")),
+        file: source.file.clone(),
         seqs: id.0..outcome.end_seq,
         root: outcome.root,
         index_root: outcome.restated.map(|restated| restated.index_root),

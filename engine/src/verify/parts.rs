@@ -49,7 +49,7 @@ impl Check<'_> {
                 self.out.remarks.push(Remark::new(file, text));
                 continue;
             }
-            match seqs_of(&**self.task.disk, &self.task.path.with_file_name(name)) {
+            match seqs_of(&**self.task.disk, &self.task.root.join("log").join(name)) {
                 Some(seqs) => parts.push(Part { file, seqs }),
                 None => self.remark_on_part(file, "is damaged"),
             }
@@ -106,7 +106,7 @@ impl Check<'_> {
         let name = part.file.rsplit('/').next().unwrap_or_default();
         let task = sidecar::Task {
             disk: self.task.disk,
-            path: &self.task.path.with_file_name(name),
+            path: &self.task.root.join("log").join(name),
             file: &part.file,
             seqs: part.seqs,
             watch: self.task.watch,

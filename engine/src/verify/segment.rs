@@ -12,6 +12,7 @@ use super::directories::{PlaceInRun, Tally};
 use super::events::Blocks;
 use super::finished::{Finished, Restated};
 use super::frames::{FrameWalk, Step};
+use super::packed::Source;
 use super::parts::Parts;
 use super::pool::Pool;
 use super::range::{RangeMark, TreeRange};
@@ -20,7 +21,7 @@ use super::report::{Finding, FindingClass, Findings, Looked, Remark};
 use super::sidecar::{self, Facts};
 use super::sources::{Lookup, Registry};
 use super::{Depth, Watch};
-use crate::disk::{Disk, Open};
+use crate::disk::Disk;
 use crate::error::Fault;
 use crate::filter::Scratch;
 use crate::format::admin::{Admin, Seal};
@@ -37,7 +38,9 @@ use crate::{SegmentId, Seq, limits};
 /// What there is to check in one segment.
 pub(super) struct Task<'a> {
     pub(super) disk: &'a Arc<dyn Disk>,
-    pub(super) path: &'a Path,
+    /// The store's directory.
+    pub(super) root: &'a Path,
+    pub(super) source: &'a Source,
     /// The file's name as reports show it.
     pub(super) file: String,
     pub(super) id: SegmentId,
@@ -51,7 +54,7 @@ pub(super) struct Task<'a> {
     /// The names of its index parts.
     pub(super) part_names: &'a [String],
     /// The log of the segment after this one.
-    pub(super) next: Option<&'a Path>,
+    pub(super) next: Option<&'a Source>,
     pub(super) depth: Depth,
     /// Sizes at which the tree's root will be asked for, ascending.
     pub(super) marks: &'a [u64],
@@ -126,7 +129,11 @@ pub(super) fn check(task: &Task<'_>) -> Outcome {
         check.broken = true;
         if !task.watch.cancelled() {
             let next = check.expected;
-            check.find(Finding::unreadable(&task.file, &error).at(check.at).seqs(next..next + 1));
+            let finding = match error.downcast::<Fault>() {
+                Ok(fault) => Finding::fault(&task.file, 0, fault),
+                Err(error) => Finding::unreadable(&task.file, &error).at(check.at),
+            };
+            check.find(finding.seqs(next..next + 1));
         }
     }
     check.settle();
@@ -135,10 +142,10 @@ pub(super) fn check(task: &Task<'_>) -> Outcome {
 }
 
 /// The seal that a log begins with, if it can be read.
-fn peek_seal(disk: &Arc<dyn Disk>, path: &Path) -> io::Result<Option<Seal>> {
+fn peek_seal(disk: &Arc<dyn Disk>, source: &Source) -> io::Result<Option<Seal>> {
     // A seal is a few hundred bytes of JSON, in a frame of its own.
     let mut bytes = vec![0; LOG_HEADER_LEN + (8 << 10)];
-    let read = disk.open(path, Open::Read)?.read_up_to(&mut bytes, 0)?;
+    let read = source.open(disk)?.read_up_to(&mut bytes, 0)?;
     let payload =
         frame::decode(bytes[..read].get(LOG_HEADER_LEN..).unwrap_or_default()).map(|(_, payload)| payload);
     let record = payload.ok().and_then(|payload| FrameRecord::decode(payload).ok());
@@ -241,7 +248,7 @@ impl<'a> Check<'a> {
         if self.task.depth == Depth::Full {
             self.list_parts();
         }
-        let file = self.task.disk.open(self.task.path, Open::Read)?;
+        let file = self.task.source.open(self.task.disk)?;
         let mut head = vec![0; LOG_HEADER_LEN];
         let read = file.read_up_to(&mut head, 0)?;
         self.task.watch.read(read as u64);
@@ -558,7 +565,7 @@ impl<'a> Check<'a> {
             });
             let sidecar = sidecar::Task {
                 disk: task.disk,
-                path: &task.path.with_file_name(&name),
+                path: &task.root.join("log").join(&name),
                 file: &format!("log/{name}"),
                 seqs: task.id.0..expected,
                 watch: task.watch,
