@@ -17,7 +17,7 @@ use super::read::Cursor;
 use super::records::Records;
 use super::schema::{FieldIndex, Schema};
 use super::shown::ShownIndex;
-use super::{Candidates, Evidence, INDEX, Scope};
+use super::{Candidates, Evidence, INDEX, Scope, agree};
 use crate::filter::Matcher;
 use crate::format::admin::{Admin, Seal};
 use crate::format::disclosure::{Disclosure, Opened};
@@ -254,6 +254,16 @@ impl<'s> Totals<'s> {
                 );
                 return Err(Error::Incomplete { what: "candidate", reason });
             }
+        }
+        let here_all = records.within(&seal.seqs);
+        if let Some(span) = here_all.iter().find(|span| !segment.sources.contains(&span.source)) {
+            let words =
+                format!("record {} is of source {}, which its rules do not name", span.seq, span.source);
+            return Err(seal.forged("index rules", words));
+        }
+        let all = here_all.iter().filter_map(|span| records.disclosed(span, &own.profiles));
+        if let Some(words) = agree::disagreement(seal.seqs.start, &schema, &shown, all)? {
+            return Err(seal.forged("index", words));
         }
         self.count_fields(seal, segment, &schema, &opened);
         let (id, end_seq, index_root) = (SegmentId(seal.seqs.start), seal.seqs.end, seal.index_root);

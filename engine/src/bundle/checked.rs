@@ -139,6 +139,25 @@ pub struct FieldCounts {
     pub unreadable: u64,
 }
 
+impl Records {
+    /// The record at a place; nothing where its profile is not known.
+    pub(super) fn disclosed<'c>(
+        &'c self,
+        span: &Span,
+        profiles: &'c BTreeMap<Seq, KnownProfile>,
+    ) -> Option<Disclosed<'c>> {
+        Some(Disclosed {
+            seq: span.seq,
+            received_at: span.received_at,
+            source: span.source,
+            encoding: span.encoding,
+            labels: self.labels(span),
+            body: self.body(span),
+            profile: profiles.get(&span.source)?,
+        })
+    }
+}
+
 impl Checked {
     /// What the key signed: the log's origin, its size and its root.
     pub fn checkpoint(&self) -> &Checkpoint {
@@ -167,16 +186,7 @@ impl Checked {
 
     /// The record at a place in the order of the log, among those of the scope's seqs. It need not match any filter.
     pub fn record(&self, index: usize) -> Option<Disclosed<'_>> {
-        let span = self.within.get(index)?;
-        Some(Disclosed {
-            seq: span.seq,
-            received_at: span.received_at,
-            source: span.source,
-            encoding: span.encoding,
-            labels: self.records.labels(span),
-            body: self.records.body(span),
-            profile: self.profiles.get(&span.source)?,
-        })
+        self.records.disclosed(self.within.get(index)?, &self.profiles)
     }
 
     /// The records of the scope's seqs that are here, in the order of the log.

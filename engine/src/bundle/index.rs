@@ -250,8 +250,14 @@ fn push_leaf(out: &mut Vec<u8>, leaf: &IndexLeaf, named: Option<(NamedTerm, Opti
     };
     out.extend_from_slice(&leaf.count.to_le_bytes());
     out.extend_from_slice(&leaf.seqs.0);
+    if let Some(offsets) = posting {
+        push_runs(out, &offsets);
+    }
+}
+
+fn push_runs(out: &mut Vec<u8>, offsets: &RoaringBitmap) {
     let mut end = 0;
-    for run in posting.iter().flat_map(runs) {
+    for run in runs(offsets) {
         push_varint(out, run.start - end);
         push_varint(out, run.end - run.start - 1);
         end = run.end;
@@ -274,4 +280,70 @@ fn runs(offsets: &RoaringBitmap) -> impl Iterator<Item = std::ops::Range<u32>> {
         }
         Some(start..end)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn posting(offsets: &RoaringBitmap) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_runs(&mut out, offsets);
+        out
+    }
+
+    fn shown(bytes: &[u8], offsets: &RoaringBitmap) -> Result<Option<RoaringBitmap>> {
+        let flat: Vec<u8> = offsets.iter().flat_map(u32::to_le_bytes).collect();
+        let leaf = IndexLeaf {
+            field: Hash::ZERO,
+            term: Hash::ZERO,
+            count: offsets.len() as u32,
+            seqs: hash::index_seqs(&flat),
+        };
+        let mut cursor = Cursor::new(INDEX, bytes);
+        let posting = posting_bytes(&mut cursor, leaf.count)?;
+        if !cursor.is_at_end() {
+            return Err(cursor.fault("posting", "the end", "more"));
+        }
+        ShownLeaf { leaf, named: None, posting: Some(posting) }.posting()
+    }
+
+    #[test]
+    fn the_example_of_the_format_page_is_what_is_written_and_is_read() {
+        let page = include_str!("../../../docs/FORMAT-bundle.md");
+        let (_, after) = page.split_once("```hex posting\n").unwrap();
+        let bytes: Vec<u8> = after
+            .split_once("```")
+            .unwrap()
+            .0
+            .split_whitespace()
+            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+            .collect();
+        let offsets: RoaringBitmap = [0, 1, 2, 7].into_iter().chain(300..500).collect();
+        assert_eq!(posting(&offsets), bytes);
+        assert_eq!(shown(&bytes, &offsets).unwrap(), Some(offsets));
+    }
+
+    #[test]
+    fn every_set_of_offsets_has_one_spelling() {
+        for bits in 0_u32..1 << 10 {
+            let offsets: RoaringBitmap = (0..10).filter(|at| bits >> at & 1 == 1).collect();
+            let bytes = posting(&offsets);
+            assert_eq!(shown(&bytes, &offsets).unwrap().as_ref(), Some(&offsets));
+            for at in 0..bytes.len() {
+                for other in 0..=255 {
+                    let mut altered = bytes.clone();
+                    altered[at] = other;
+                    assert!(
+                        other == bytes[at] || shown(&altered, &offsets).is_err(),
+                        "{bytes:?} {altered:?}"
+                    );
+                }
+                assert!(shown(&bytes[..at], &offsets).is_err());
+            }
+        }
+        let far = [0xFF, 0xFF, 0xFF, 7, 0];
+        assert!(shown(&far, &RoaringBitmap::from([(1 << 24) - 1])).is_ok());
+        assert!(shown(&[0x80, 0x80, 0x80, 8, 0], &RoaringBitmap::from([1 << 24])).is_err());
+    }
 }

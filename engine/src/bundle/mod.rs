@@ -10,6 +10,7 @@
 //! It makes no bundle (`store` does, with the same [`Scope`]), reads no query language, and uses nothing of the writer:
 //! neither `index`, `segment`, `log` nor `answer`.
 
+mod agree;
 mod check;
 mod checked;
 mod container;

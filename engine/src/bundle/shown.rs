@@ -53,6 +53,18 @@ impl ShownIndex {
         self.terms.get(field)?.get(&(kind, term.to_vec()))?.as_ref()
     }
 
+    /// The fields of which something is known.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.terms.keys().map(String::as_str)
+    }
+
+    /// Whether all terms of the field are known, and this is none of them.
+    pub(crate) fn is_missing(&self, field: &str, kind: TermKind, term: &[u8]) -> bool {
+        let is_known =
+            || self.terms.get(field).is_some_and(|terms| terms.contains_key(&(kind, term.to_vec())));
+        self.whole.contains(field) && !is_known()
+    }
+
     /// All terms of a field with what is known of their records, reserved ones left out; nothing where they are not all
     /// known.
     pub(crate) fn vocabulary(

@@ -37,7 +37,8 @@ private = true
 /// Seqs 0 to 9 are one segment, 10 to 19 another, and the rest is not sealed.
 const SIZE: u64 = 24;
 
-fn store(dir: &std::path::Path) -> Store {
+/// A store in which record 9 says this.
+fn store(dir: &std::path::Path, record_9: &str) -> Store {
     let store = Store::create(dir, Options::new(ORIGIN)).unwrap();
     let source = store.source(&Profile::parse(PROFILE).unwrap()).unwrap();
     for n in 2..SIZE {
@@ -49,6 +50,7 @@ fn store(dir: &std::path::Path) -> Store {
         let ts =
             if n % 7 == 0 { "\"noon\"".to_owned() } else { format!("\"2026-04-0{}T00:00:00Z\"", 1 + n % 3) };
         let event = format!(r#"{{"run":"r{}","ts":{ts},"note":"n{n}"}}"#, n % 4);
+        let event = if n == 9 { record_9.to_owned() } else { event };
         let prepared = store.prepare(&source, event.into_bytes(), &Masking::default()).unwrap();
         store.commit(vec![prepared], OnDuplicate::Keep).unwrap();
     }
@@ -74,8 +76,12 @@ struct Operator {
 
 impl Operator {
     fn new() -> Operator {
+        Operator::saying(r#"{"run":"r1","ts":"2026-04-01T00:00:00Z","note":"n9"}"#)
+    }
+
+    fn saying(record_9: &str) -> Operator {
         let dir = tempfile::tempdir().unwrap();
-        let honest = store(dir.path()).snapshot().unwrap();
+        let honest = store(dir.path(), record_9).snapshot().unwrap();
         let records = honest.records(..).map(|record| record.unwrap()).collect();
         Operator { records, honest, _dir: dir }
     }
@@ -129,9 +135,12 @@ impl Operator {
 struct Altered {
     sources: Vec<Seq>,
     vocabularies: Vec<String>,
-    leaves: Vec<(IndexLeaf, Option<(NamedTerm, Option<RoaringBitmap>)>)>,
+    leaves: Vec<(IndexLeaf, Words)>,
     disclosure: Disclosure,
 }
+
+/// A leaf's words, and its posting where that is shown.
+type Words = Option<(NamedTerm, Option<RoaringBitmap>)>;
 
 fn read_index(index: &[u8]) -> Vec<Altered> {
     let mut cursor = Cursor::new("index", index);
@@ -286,9 +295,8 @@ fn a_vocabulary_with_one_term_removed_is_forged() {
     let (evidence, seqs) = operator.export(&scope);
     let mut named = read_index(&evidence.index);
     assert_eq!(named[0].vocabularies, ["run"]);
-    let of_run = |(_, named): &(IndexLeaf, Option<(NamedTerm, Option<RoaringBitmap>)>)| {
-        named.as_ref().is_some_and(|(named, _)| named.term == b"r1")
-    };
+    let of_run =
+        |(_, named): &(IndexLeaf, Words)| named.as_ref().is_some_and(|(named, _)| named.term == b"r1");
     let place = named[0].leaves.iter().position(of_run).unwrap();
     named[0].leaves[place].1 = None;
     let seqs = without(&seqs, |seq| seq == 5 || seq == 9);
@@ -409,6 +417,45 @@ fn a_profile_must_be_here_and_be_the_one_that_the_seal_names() {
     operator.records[1].body = Admin::Source { name: "small".into(), profile }.encode();
     let bundle = operator.bundle(&seqs, evidence.index.clone(), &scope);
     refused(bundle, "forged: index rules: segment 00000000000000000000: its seal names other rules");
+}
+
+#[test]
+fn an_index_that_lies_about_a_record_is_found_out_beside_the_record() {
+    let mut operator = Operator::new();
+    let liar = Operator::saying(r#"{"run":"r2","ts":"2026-04-01T00:00:00Z","note":"n9"}"#);
+    for filter in [run("r1"), run("*1"), run("r2")] {
+        let scope = scope(filter, Candidates::All);
+        let (evidence, seqs) = liar.export(&scope);
+        operator.records[10].body = liar.records[10].body.clone();
+        let mut with = seqs.clone();
+        with.push(9);
+        with.sort_unstable();
+        with.dedup();
+        let found = refusal(operator.bundle(&with, evidence.index.clone(), &scope));
+        assert!(found.starts_with("forged: index: segment 00000000000000000000: it "), "{found}");
+        assert!(found.contains("record 9 for run = "), "{found}");
+        if !seqs.contains(&9) {
+            // Alone, the index is what the operator committed to, and no more.
+            let checked = operator.bundle(&seqs, evidence.index, &scope).check(&verifier()).unwrap();
+            assert_eq!(checked.grade(), Grade::Committed);
+            assert!(!matching(&checked, &scope.filters[0]).contains(&9));
+        }
+    }
+    // A term that the index knows nothing of.
+    let mut operator = Operator::new();
+    let scope = scope(run("*1"), Candidates::All);
+    let (evidence, mut seqs) = operator.export(&scope);
+    operator.records[9].body = br#"{"run":"r77"}"#.to_vec();
+    seqs.sort_unstable();
+    let words =
+        "forged: index: segment 00000000000000000000: record 9 has run = r77, which is not in the vocabulary";
+    refused(operator.bundle(&seqs, evidence.index.clone(), &scope), words);
+    // A source that the segment has no records of.
+    operator.records[9].source = 0;
+    refused(
+        operator.bundle(&seqs, evidence.index, &scope),
+        "forged: index: segment 00000000000000000000: it ",
+    );
 }
 
 /// All that a verdict vouches for.
