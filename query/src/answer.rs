@@ -10,7 +10,7 @@ use indelible_engine::filter::{Field, Filter, Glob, Test};
 use indelible_engine::source::Path;
 use indelible_engine::{Seq, Snapshot, Timestamp};
 
-use crate::ast::{self, Operand};
+use crate::ast::{self, Head, Operand};
 use crate::controls::{Controls, NoControls};
 use crate::error::{Problem, Problems, Result};
 use crate::grammar;
@@ -36,8 +36,8 @@ pub struct Options<'o> {
     pub seqs: Range<Seq>,
     /// What all stages together may hold, in bytes.
     pub held_max: usize,
-    /// The catalogue of controls, and which events are evidence of each.
-    pub controls: &'o dyn Controls,
+    /// The catalogue of controls, and which events are evidence of each; without it, those of the log.
+    pub controls: Option<&'o dyn Controls>,
     /// Tells another thread how far the query is, and lets it be stopped.
     pub watch: Arc<Watch>,
 }
@@ -46,7 +46,7 @@ impl Options<'_> {
     /// The usual options at this time.
     pub fn at(now: Timestamp) -> Options<'static> {
         let (seqs, held_max) = (0..Seq::MAX, HELD_MAX_DEFAULT);
-        Options { now, all: false, seqs, held_max, controls: &NoControls, watch: Arc::default() }
+        Options { now, all: false, seqs, held_max, controls: None, watch: Arc::default() }
     }
 }
 
@@ -142,7 +142,13 @@ impl Query {
     /// # Errors
     /// [`Error::Query`](crate::Error::Query) where a parameter has no value; whatever reading the store says.
     pub fn run<G: Ground + Clone + 'static>(&self, ground: &G, options: &Options<'_>) -> Result<Answer> {
-        let (plan, warnings) = self.plan(options)?;
+        // They are read only for a query that asks about controls.
+        let of_log = match self.tree.head {
+            Head::Control(_) | Head::Controls(_) if options.controls.is_none() => Some(ground.controls()?),
+            _ => None,
+        };
+        let of_log = of_log.as_ref().map_or(&NoControls as &dyn Controls, |controls| controls);
+        let (plan, warnings) = self.plan(options.controls.unwrap_or(of_log), options)?;
         let ground = Arc::new(ground.clone());
         let context =
             Arc::new(Context::new(ground, &self.vocabulary, Arc::clone(&options.watch), options.held_max));
@@ -161,29 +167,31 @@ impl Query {
 
 impl Query {
     /// What is carried out, and what is odd about it.
-    fn plan(&self, options: &Options<'_>) -> Result<(Plan, Vec<String>)> {
+    fn plan(&self, controls: &dyn Controls, options: &Options<'_>) -> Result<(Plan, Vec<String>)> {
         let setting = Setting {
             vocabulary: &self.vocabulary,
-            controls: options.controls,
+            controls,
             now: options.now,
             all: options.all,
             parameters: Some(&self.parameters),
             is_check: false,
         };
         let (mut plan, warnings) = resolve(&self.text, &self.tree, &setting)?;
-        if let Base::Search(_, seqs) = &mut plan.base {
-            *seqs = seqs.start.max(options.seqs.start)..seqs.end.min(options.seqs.end);
-        }
+        let seqs = match &mut plan.base {
+            Base::Search(_, seqs) => seqs,
+            Base::Coverage(coverage) => &mut coverage.seqs,
+        };
+        *seqs = seqs.start.max(options.seqs.start)..seqs.end.min(options.seqs.end);
         Ok((plan, warnings))
     }
 
-    /// Every filter that the query puts to a log: its own, and that of each `preceded by` and its like. Whoever has all
+    /// Every filter that the query puts to a log with these controls: its own, and that of each `preceded by` and its like. Whoever has all
     /// records that these may match gets the same answer of them as of the log.
     ///
     /// # Errors
     /// As [`Query::run`].
-    pub fn filters(&self, options: &Options<'_>) -> Result<Vec<Filter>> {
-        Ok(self.plan(options)?.0.filters())
+    pub(crate) fn filters(&self, controls: &dyn Controls, options: &Options<'_>) -> Result<Vec<Filter>> {
+        Ok(self.plan(controls, options)?.0.filters())
     }
 
     /// The query as it means the same at any time, in its one spelling: what counts back from the present is a moment,
@@ -244,6 +252,13 @@ impl Answer {
     /// Warns of fields that say nothing, and of such as could not always be read.
     fn look_back(&self) -> Result<()> {
         let Base::Search(filter, seqs) = &self.plan.base else { return Ok(()) };
+        for (id, evidence) in &self.plan.evidence {
+            // One control that has rows has evidence.
+            let has_rows = self.is_events && !self.is_empty && self.plan.evidence.len() == 1;
+            if !has_rows && self.is_nowhere(evidence, seqs)? {
+                self.context.warn(format!("nothing in range is evidence of {id}"));
+            }
+        }
         for source in &self.plan.fields {
             match source {
                 Source::Name(name) => self.look_at_name(name, seqs)?,
@@ -271,15 +286,19 @@ impl Answer {
 
     fn look_at_path(&self, path: &Path, seqs: &Range<Seq>) -> Result<()> {
         let exists = Filter::Field(Field::Path(path.clone()), Test::Exists);
-        let Context { ground, watch, .. } = &*self.context;
-        let mut rows = ground.rows(&exists, seqs.clone(), Order::OldestFirst, watch)?;
-        if rows.next().transpose()?.is_none() {
+        if self.is_nowhere(&exists, seqs)? {
             let path = path.to_string();
             let meant = nearest(&path, self.context.vocabulary.names());
             let meant = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
             self.context.warn(format!("no event in range has anything at `{path}`{meant}"));
         }
         Ok(())
+    }
+
+    fn is_nowhere(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<bool> {
+        let Context { ground, watch, .. } = &*self.context;
+        let mut rows = ground.rows(filter, seqs.clone(), Order::OldestFirst, watch)?;
+        Ok(rows.next().transpose()?.is_none())
     }
 
     fn total(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<u64> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use indelible_engine::answer::{OwnedTerm, Search, Watch};
 use indelible_engine::filter::{Filter, Glob, Matcher, Scratch};
 use indelible_engine::format::frame::LabelBuf;
-use indelible_engine::source::{Profile, TermKind};
+use indelible_engine::source::{Profile, Term, TermKind};
 use indelible_engine::{Error as StoreError, Record, Seq};
 
 use crate::error::Result;
@@ -90,6 +90,12 @@ impl Ground for Disclosed {
         let mut terms = BTreeMap::new();
         for kept in self.records.iter() {
             let subject = kept.subject()?;
+            if field == "label" {
+                for label in subject.labels.iter().filter(|label| glob.matches(label.as_bytes())) {
+                    let term = Term { kind: TermKind::Text, bytes: label.as_bytes() };
+                    *terms.entry(OwnedTerm::from(term)).or_default() += 1;
+                }
+            }
             let slot = subject.profile.fields().iter().position(|rule| rule.name == field);
             for (at, term) in subject.fields.terms() {
                 let is_here = slot.is_some_and(|slot| slot == usize::from(at));

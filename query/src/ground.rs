@@ -13,6 +13,7 @@ use indelible_engine::filter::{Filter, Glob};
 use indelible_engine::source::Profile;
 use indelible_engine::{Seq, Snapshot};
 
+use crate::controls::MappedControls;
 use crate::error::Result;
 use crate::run::{Row, Rows};
 
@@ -41,6 +42,14 @@ pub trait Ground: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever reading the records says.
     fn each_profile(&self, visit: &mut dyn FnMut(&Profile)) -> Result<()>;
+
+    /// The controls that queries ask about, where they are given no others: those that ship.
+    ///
+    /// # Errors
+    /// Whatever reading the records says.
+    fn controls(&self) -> Result<MappedControls> {
+        MappedControls::shipped()
+    }
 }
 
 /// In which order records are wanted.
@@ -70,6 +79,10 @@ impl Ground for Snapshot {
     fn each_profile(&self, visit: &mut dyn FnMut(&Profile)) -> Result<()> {
         self.sources()?.iter().for_each(|source| visit(source.profile()));
         Ok(())
+    }
+
+    fn controls(&self) -> Result<MappedControls> {
+        MappedControls::of(self)
     }
 }
 

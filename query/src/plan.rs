@@ -1,7 +1,9 @@
 //! What is carried out: the search that gives the first rows, and the steps behind it. All names are looked up, all
 //! times computed; what the index can answer without rows is found here too.
 
-use indelible_engine::filter::{Comparison, Filter, TermTest};
+use std::collections::BTreeMap;
+
+use indelible_engine::filter::{Comparison, Field, Filter, TermTest, Test, Value};
 use indelible_engine::source::Path;
 use indelible_engine::{Seq, Timestamp};
 
@@ -19,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) shape: Shape,
     /// Names and paths that the query speaks of, to warn of those that no event has.
     pub(crate) fields: Vec<Source>,
+    /// The controls that are asked for, and what in range is evidence of each, to warn of those that have none.
+    pub(crate) evidence: Vec<(String, Filter)>,
 }
 
 impl Plan {
@@ -26,13 +30,12 @@ impl Plan {
     /// like. Each search asks one of these, or something narrower; so whoever has all records that these may match can
     /// carry out the plan.
     pub(crate) fn filters(&self) -> Vec<Filter> {
-        let mut filters = vec![match &self.base {
-            Base::Search(filter, seqs) if *seqs == (0..Seq::MAX) => filter.clone(),
-            Base::Search(filter, seqs) => Filter::Seqs(seqs.clone()).and(filter.clone()),
-            Base::Coverage(controls) => {
-                Filter::Any(controls.iter().map(|(_, filter)| filter.clone()).collect())
-            }
-        }];
+        let (filter, seqs) = match &self.base {
+            Base::Search(filter, seqs) => (filter.clone(), seqs),
+            Base::Coverage(coverage) => (coverage.filter(), &coverage.seqs),
+        };
+        let is_all = *seqs == (0..Seq::MAX);
+        let mut filters = vec![if is_all { filter } else { Filter::Seqs(seqs.clone()).and(filter) }];
         for step in &self.steps {
             if let StepKind::Beside(beside) = &step.kind
                 && !filters.contains(&beside.filter)
@@ -49,8 +52,36 @@ impl Plan {
 pub(crate) enum Base {
     /// The records that match, in the order of the log.
     Search(Filter, std::ops::Range<Seq>),
-    /// A row for each control, of the records that match.
-    Coverage(Vec<(Control, Filter)>),
+    /// A row for each control.
+    Coverage(Box<Coverage>),
+}
+
+/// What is evidence of which controls: each condition once, with the places of the controls that it speaks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Coverage {
+    /// The framework that is asked about, unless all are.
+    pub(crate) framework: Option<String>,
+    pub(crate) controls: Vec<Control>,
+    /// What the mapping says.
+    pub(crate) mapped: Vec<(Filter, Vec<usize>)>,
+    /// By id, as labels and events have it.
+    pub(crate) ids: BTreeMap<String, Vec<usize>>,
+    /// What holds for all records that count.
+    pub(crate) within: Filter,
+    pub(crate) seqs: std::ops::Range<Seq>,
+}
+
+impl Coverage {
+    /// All records that may be evidence of one of the controls, or have an id that the catalogue does not.
+    fn filter(&self) -> Filter {
+        let framework = self.framework.as_deref().unwrap_or("*");
+        let has_id = |name: &str| {
+            let any = Test::Equals(vec![Value::Word(format!("{framework}:*"))]);
+            Filter::Field(Field::Name(name.to_owned()), any)
+        };
+        let mapped = self.mapped.iter().map(|(filter, _)| filter.clone());
+        Filter::Any(mapped.chain(["label", "control"].map(has_id)).collect()).and(self.within.clone())
+    }
 }
 
 /// One step, and how the query writes it.

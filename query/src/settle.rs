@@ -90,6 +90,7 @@ impl Settler<'_> {
 mod tests {
     use indelible_engine::Timestamp;
 
+    use crate::controls::NoControls;
     use crate::tests::now;
     use crate::{Options, Query, Vocabulary};
 
@@ -120,7 +121,8 @@ mod tests {
             assert_eq!(settled, expected);
             let again = Query::parse(&settled, &vocabulary).unwrap();
             let later = Options::at(Timestamp(now().0 + 5_000_000_000));
-            assert_eq!(again.filters(&later).unwrap(), query.filters(&Options::at(now())).unwrap(), "{text}");
+            let filters = query.filters(&NoControls, &Options::at(now())).unwrap();
+            assert_eq!(again.filters(&NoControls, &later).unwrap(), filters, "{text}");
             assert_eq!(again.settled(later.now), settled);
         }
     }

@@ -129,9 +129,7 @@ impl Search {
     ) -> Result<Groups, Trouble> {
         let mut groups = Groups::default();
         let seqs = self.of_piece(piece)?;
-        let bounds = self.planner(stretch).plan(Set::Range(stretch.offsets(&seqs)))?;
-        let confirmed: Set = self.confirm(stretch, bounds.open)?.into_iter().collect();
-        let records = bounds.sure.or(confirmed);
+        let records = self.matching(stretch, Set::Range(stretch.offsets(&seqs)))?;
         groups.records = records.len();
         if records.is_empty() {
             return Ok(groups);
@@ -249,7 +247,7 @@ fn add_row(hit: &Hit, fields: &[&str], key: &mut Vec<GroupKey>, groups: &mut Gro
 }
 
 /// What a record has in the field `name`: its values, each once, or that there is none.
-fn keys(hit: &Hit, name: &str) -> Result<Vec<GroupKey>> {
+pub(super) fn keys(hit: &Hit, name: &str) -> Result<Vec<GroupKey>> {
     let term = |kind, bytes: &[u8]| GroupKey::Term(Term { kind, bytes }.into());
     let text = |text: &str| vec![term(TermKind::Text, text.as_bytes())];
     let number = |number: u64| vec![term(TermKind::Number, number.to_string().as_bytes())];

@@ -24,6 +24,7 @@ mod runs;
 mod search;
 mod set;
 mod stretch;
+mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
@@ -47,6 +48,7 @@ use memo::Memo;
 use runs::Runs;
 pub use search::{Search, Warning, Watch};
 use stretch::Stretch;
+pub use tally::Tally;
 pub use vocabulary::FieldSummary;
 pub(crate) use vocabulary::{field_summaries, terms};
 

@@ -216,6 +216,18 @@ impl Search {
         Planner { stretch, matcher: &self.matcher, watch: &self.watch, trace: None }
     }
 
+    /// A search of the same records, by another filter.
+    pub(super) fn of_same(&self, filter: &Filter) -> Result<Search> {
+        Ok(Search::new(Arc::clone(&self.as_of), filter)?.watched_by(Arc::clone(&self.watch)))
+    }
+
+    /// Those of `within` that match.
+    pub(super) fn matching(&mut self, stretch: &Arc<Stretch>, within: Set) -> Result<Set, Trouble> {
+        let bounds = self.planner(stretch).plan(within)?;
+        let confirmed: Set = self.confirm(stretch, bounds.open)?.into_iter().collect();
+        Ok(bounds.sure.or(confirmed))
+    }
+
     /// Those of `open` that match.
     pub(super) fn confirm(&mut self, stretch: &Arc<Stretch>, open: Set) -> Result<Vec<u32>, Trouble> {
         let mut found = Vec::new();

@@ -90,6 +90,17 @@ impl Set {
         }
     }
 
+    /// Whether both have some offset.
+    pub(super) fn meets(&self, other: &Set) -> bool {
+        match (self, other) {
+            (Set::List(list), set) | (set, Set::List(list)) => {
+                list.iter().any(|offset| set.contains(*offset))
+            }
+            (Set::Bitmap(a), Set::Bitmap(b)) => !a.is_disjoint(b),
+            (one, other) => !one.clone().and(other.clone()).is_empty(),
+        }
+    }
+
     pub(super) fn or(self, other: Set) -> Set {
         match (self, other) {
             (one, other) if other.is_empty() => one,

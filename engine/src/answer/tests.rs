@@ -382,6 +382,39 @@ fn answers_are_those_of_a_scan() {
 }
 
 #[test]
+fn tallies_say_what_each_question_alone_would() {
+    for seed in 0..8 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut random = Random(seed + 200);
+        let store = random_store(dir.path(), &mut random);
+        let snapshot = store.snapshot().unwrap();
+        let end = snapshot.tree_size();
+        let within = random_filter(&mut random, 1, end);
+        let parts: Vec<Filter> = (0..6).map(|_| random_filter(&mut random, 2, end)).collect();
+        let groups = [vec![], vec![0], vec![1, 2], vec![3, 4, 5, 0], vec![2, 2]];
+        let fields = ["run", "ts", "control", "label", "nothing"];
+        let tallies = snapshot.search(&within).unwrap().tally(&parts, &groups, &fields).unwrap();
+        for (tally, group) in tallies.iter().zip(&groups) {
+            let any = Filter::Any(group.iter().map(|part| parts[*part].clone()).collect());
+            let (mut records, mut times) = (0, BTreeSet::new());
+            let mut values = vec![BTreeSet::new(); fields.len()];
+            scan(&snapshot, &Filter::All(vec![within.clone(), any]), |_, subject| {
+                records += 1;
+                times.insert(subject.time());
+                for (values, name) in values.iter_mut().zip(fields) {
+                    let is_value =
+                        |key: &GroupKey| matches!(key, GroupKey::Term(term) if term.kind != TermKind::Null);
+                    values.extend(keys(subject, name).into_iter().filter(is_value));
+                }
+            });
+            let values = values.iter().map(|values| values.len() as u64).collect();
+            let (first, last) = (times.first().copied(), times.last().copied());
+            assert_eq!(*tally, Tally { records, first, last, values }, "seed {seed}, {group:?}");
+        }
+    }
+}
+
+#[test]
 fn several_windows_and_a_range_are_counted_together() {
     let at = |hour: i64| Timestamp((START_S as i64 + hour * 3_600) * 1_000_000_000);
     for hours in [[1, 2, 3, 4, 5, 6], [3, 1, 6, 2, 5, 4]] {

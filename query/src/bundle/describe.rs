@@ -103,6 +103,7 @@ fn timed(clock: Clock, Window { from, until }: Window) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controls::NoControls;
     use crate::{Options, Query, Vocabulary};
 
     #[test]
@@ -127,7 +128,7 @@ mod tests {
             ),
         ] {
             let query = Query::parse(text, &Vocabulary::default()).unwrap();
-            let filters = query.filters(&Options::at(crate::tests::now())).unwrap();
+            let filters = query.filters(&NoControls, &Options::at(crate::tests::now())).unwrap();
             let told = describe(&filters[0]);
             assert!(told.starts_with(expected), "{text}: {told}");
         }

@@ -60,6 +60,12 @@ pub(super) struct Asked {
     pub(super) filters: Vec<Filter>,
 }
 
+impl Asked {
+    fn controls(&self) -> &dyn Controls {
+        self.known.as_ref().map_or(&NoControls, |known| &known.controls)
+    }
+}
+
 impl Question {
     /// Reads the question by what a log registered, and by `texts` where controls are asked for and these are known.
     pub(super) fn read(&self, registered: &Registered, texts: Option<ControlTexts>) -> Result<Asked> {
@@ -80,17 +86,14 @@ impl Question {
         };
         let means = query.settled(self.now);
         let mut asked = Asked { query, known, means, filters: Vec::new() };
-        asked.filters = asked.query.filters(&self.options(&asked))?;
+        asked.filters = asked.query.filters(asked.controls(), &self.options(&asked))?;
         asked.filters.push(registering(asks));
         Ok(asked)
     }
 
     /// How the query is run.
     pub(super) fn options<'a>(&self, asked: &'a Asked) -> Options<'a> {
-        let controls: &dyn Controls = match &asked.known {
-            Some(known) => &known.controls,
-            None => &NoControls,
-        };
+        let controls = Some(asked.controls());
         // All that can be held was handed over already.
         Options { all: self.all, controls, held_max: usize::MAX, ..Options::at(self.now) }
     }

@@ -56,7 +56,7 @@ impl Log {
             registered.add(seq, &snapshot.record(seq).unwrap().body).unwrap();
         }
         let known = registered.controls().unwrap();
-        let options = Options { controls: &known.controls, ..Options::at(now()) };
+        let options = Options { controls: Some(&known.controls), ..Options::at(now()) };
         let query = Query::parse(text, &Vocabulary::of(&snapshot).unwrap()).unwrap();
         let mut answer = query.run(&snapshot, &options).unwrap();
         let columns = answer.columns().to_vec();

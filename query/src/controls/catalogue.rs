@@ -100,13 +100,18 @@ impl Catalogue {
         family
     }
 
-    /// The control whose id is most like a text that names none; of the framework that the text names, if it does.
+    /// The control whose id is most like a text that names none; of the framework that the text names, or almost does.
     pub fn nearest(&self, text: &str) -> Option<&Control> {
         let canonical = normalise_control(text, None);
         let (framework, wanted) = canonical.split_once(':').unwrap_or(("", &canonical));
-        let known = self.frameworks.iter().any(|known| known.name == framework);
+        let names = || self.frameworks.iter().map(|known| known.name.as_str());
+        let framework = match framework {
+            "" => None,
+            name => Some(names().find(|known| *known == name).or_else(|| nearest(name, names()))?),
+        };
         let candidates = || {
-            let controls = self.controls().filter(|control| !known || control.framework() == framework);
+            let is_of = |name: &str| framework.is_none_or(|wanted| wanted == name);
+            let controls = self.controls().filter(move |control| is_of(control.framework()));
             controls.map(|control| (control.number(), control))
         };
         // A slip is most often one of separators.

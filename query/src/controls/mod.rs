@@ -10,11 +10,15 @@ mod pack;
 #[cfg(test)]
 mod tests;
 
+use indelible_engine::Snapshot;
 use indelible_engine::filter::Filter;
 
 pub use catalogue::Catalogue;
 pub use mapping::{Mapping, Rule, Strength};
 pub use pack::Framework;
+
+use crate::error::Result;
+use crate::vocabulary::Vocabulary;
 
 /// A requirement of a framework.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +54,9 @@ pub trait Controls {
     /// The control that a text names, in its one spelling, and all that are a part of it; nothing where the catalogue
     /// has no such control.
     fn family(&self, text: &str) -> Vec<String>;
+
+    /// The control that was most likely meant by a text that names none.
+    fn nearest(&self, text: &str) -> Option<String>;
 }
 
 /// No catalogue and no mapping: controls are what labels and events themselves say.
@@ -68,6 +75,10 @@ impl Controls for NoControls {
     fn family(&self, _text: &str) -> Vec<String> {
         Vec::new()
     }
+
+    fn nearest(&self, _text: &str) -> Option<String> {
+        None
+    }
 }
 
 /// A catalogue, and a mapping of its controls. A later mapping changes no record: it is a filter.
@@ -77,6 +88,34 @@ pub struct MappedControls {
     pub catalogue: Catalogue,
     /// What is evidence of them.
     pub mapping: Mapping,
+}
+
+impl MappedControls {
+    /// Those that ship.
+    ///
+    /// # Errors
+    /// None: what ships is tested.
+    pub fn shipped() -> Result<MappedControls> {
+        Ok(MappedControls { catalogue: Catalogue::shipped()?, mapping: Mapping::shipped()? })
+    }
+
+    /// Those of a log: the packs that ship with those that were added to it, and the mapping that was added last,
+    /// else the one that ships.
+    ///
+    /// # Errors
+    /// [`Error::Controls`](crate::Error::Controls) where what was added cannot be used by this release; whatever
+    /// reading the log says.
+    pub fn of(snapshot: &Snapshot) -> Result<MappedControls> {
+        let mut catalogue = Catalogue::shipped()?;
+        for pack in snapshot.packs()? {
+            catalogue.add(Framework::parse(&pack.document.text)?);
+        }
+        let mapping = match snapshot.mapping()? {
+            Some(mapping) => Mapping::parse(&mapping.document.text, &catalogue, &Vocabulary::of(snapshot)?)?,
+            None => Mapping::shipped()?,
+        };
+        Ok(MappedControls { catalogue, mapping })
+    }
 }
 
 impl Controls for MappedControls {
@@ -90,5 +129,9 @@ impl Controls for MappedControls {
 
     fn family(&self, text: &str) -> Vec<String> {
         self.catalogue.family(text).into_iter().map(str::to_owned).collect()
+    }
+
+    fn nearest(&self, text: &str) -> Option<String> {
+        self.catalogue.nearest(text).map(|control| control.id.clone())
     }
 }

@@ -99,6 +99,8 @@ fn controls_are_known_in_the_spellings_that_people_use() {
     assert_eq!(near("SOC2:CC61"), Some("SOC2:CC6.1"));
     assert_eq!(near("NIST AI RMF: GOVRN 1.1"), Some("NIST-AI-RMF:GOVERN-1.1"));
     assert_eq!(near("cc6.11"), Some("SOC2:CC6.1"));
+    assert_eq!(near("SOC3:CC6.1"), Some("SOC2:CC6.1"));
+    assert_eq!(near("ACME:7"), None);
     assert_eq!(near("something else entirely"), None);
     assert_eq!(catalogue.framework("iso/iec 27001:2022").map(|known| known.name.as_str()), Some("ISO27001"));
     assert_eq!(catalogue.framework("ISO 9001"), None);

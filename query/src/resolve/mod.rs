@@ -1,9 +1,10 @@
 //! From the tree to the plan: names are looked up, times computed, values read as what they are compared with.
 //!
-//! One file for each part: `condition` makes filters, `quantity` reads what is compared, `names` looks up, `head` and
-//! `stage` put the plan together.
+//! One file for each part: `condition` makes filters, `quantity` reads what is compared, `names` looks up, `head`,
+//! `control` and `stage` put the plan together.
 
 mod condition;
+mod control;
 mod head;
 mod names;
 mod quantity;
@@ -45,6 +46,8 @@ pub(super) struct Resolver<'s> {
     fields: Vec<Source>,
     /// Whether a condition names records of the store's own.
     names_store: bool,
+    /// The controls that are asked for, and what is evidence of each.
+    evidence: Vec<(String, Filter)>,
 }
 
 /// The plan of a query, and what is odd about it.
@@ -63,6 +66,7 @@ pub(crate) fn resolve(
         warnings: Vec::new(),
         fields: Vec::new(),
         names_store: false,
+        evidence: Vec::new(),
     };
     let plan = resolver.plan(query);
     let Resolver { problems, warnings, .. } = resolver;
@@ -74,6 +78,11 @@ impl Resolver<'_> {
         let mut shape = Shape::events();
         if let Head::Control(_) = query.head {
             shape.column("via");
+        }
+        if let Head::Control(ids) = &query.head
+            && !self.setting.is_check
+        {
+            self.refuse_words(ids, &query.conditions);
         }
         let conditions = query.conditions.iter().map(|condition| self.condition(condition, &shape)).collect();
         let (filter, rest) = Predicate::all(conditions).split();
@@ -112,7 +121,8 @@ impl Resolver<'_> {
             let known = std::mem::replace(filter, Filter::everything());
             *filter = self.without_store(known);
         }
-        Plan { base, steps, shape, fields: std::mem::take(&mut self.fields) }
+        let (fields, evidence) = (std::mem::take(&mut self.fields), std::mem::take(&mut self.evidence));
+        Plan { base, steps, shape, fields, evidence }
     }
 
     /// The filter without records of the store's own, unless all are wanted.

@@ -45,8 +45,9 @@ pub(crate) fn explain(plan: &Plan, context: &Arc<Context>) -> Result<Vec<Row>> {
         say("read", how.to_owned(), Some(found.records_read), Some(found.bytes_read), None);
         say("match", "records that match".to_owned(), Some(found.matches), None, None);
     }
-    if let Base::Coverage(controls) = &plan.base {
-        say("controls", "searched for one by one".to_owned(), Some(controls.len() as u64), None, None);
+    if let Base::Coverage(coverage) = &plan.base {
+        let detail = format!("{} conditions of the mapping, each asked once", coverage.mapped.len());
+        say("controls", detail, Some(coverage.controls.len() as u64), None, None);
     }
     drain(super::rows(plan, context, true)?)?;
     let mut before = 0;

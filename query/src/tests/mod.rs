@@ -1,5 +1,6 @@
 //! Whole queries on small stores.
 
+mod controls;
 mod face;
 mod naive;
 mod page;
@@ -19,6 +20,7 @@ use crate::{Answer, Disclosed, Options, Query, Result, Row, Value, Vocabulary};
 /// A store of these events; the directory lives as long as it does.
 pub(crate) struct Sample {
     _dir: tempfile::TempDir,
+    pub(crate) store: Store,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -34,7 +36,7 @@ impl Sample {
             }
             store.append_batch(batch).expect("events");
         }
-        Sample { snapshot: store.snapshot().expect("a snapshot"), _dir: dir }
+        Sample { snapshot: store.snapshot().expect("a snapshot"), store, _dir: dir }
     }
 
     pub(crate) fn run(&self, text: &str) -> Result<Answer> {

@@ -3,6 +3,7 @@
 
 use super::naive::{self, Event};
 use super::{Sample, now};
+use crate::controls::NoControls;
 use crate::{Options, Query, Row, Value, Vocabulary};
 
 /// SplitMix64.
@@ -237,7 +238,8 @@ fn the_executor_says_what_the_language_means() {
             let of_disclosed: Vec<String> = answer.map(|row| show(&row.unwrap())).collect();
             assert_eq!(of_disclosed, found, "seed {seed}: {text}");
             // What the query's filters have no match for makes no difference.
-            let candidates = sample.disclosed_to(&query.filters(&Options::at(now())).unwrap());
+            let filters = query.filters(&NoControls, &Options::at(now())).unwrap();
+            let candidates = sample.disclosed_to(&filters);
             let answer = query.run(&candidates, &Options::at(now())).unwrap();
             let of_candidates: Vec<String> = answer.map(|row| show(&row.unwrap())).collect();
             assert_eq!(of_candidates, found, "seed {seed}: {text}");

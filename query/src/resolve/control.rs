@@ -1,0 +1,181 @@
+//! `control` and `controls`: what is evidence of which control, by labels, by the events' own words and by the mapping.
+
+use std::collections::BTreeMap;
+
+use indelible_engine::Seq;
+use indelible_engine::filter::{Field, Filter, Glob, Test, Value};
+
+use super::Resolver;
+use super::condition::control;
+use crate::ast::{Condition, Operand};
+use crate::controls::Control;
+use crate::error::Problem;
+use crate::plan::Coverage;
+use crate::span::{Span, Spanned};
+use crate::words::nearest;
+
+/// Most words that an id may have been written in.
+const WORDS_MAX: usize = 4;
+
+/// The conditions by which something is evidence.
+#[derive(Default)]
+struct Evidence {
+    /// What its labels or its own words may be.
+    values: Vec<Value>,
+    /// What the mapping says.
+    mapped: Vec<Filter>,
+}
+
+impl Evidence {
+    fn map(&mut self, filter: Option<Filter>) {
+        self.mapped.extend(filter.filter(|filter| !self.mapped.contains(filter)));
+    }
+
+    /// By which of its labels, its own words and the mapping something is evidence.
+    fn by(&self) -> Vec<(&'static str, Filter)> {
+        let is = |name| is_one_of(name, self.values.clone());
+        vec![("label", is("label")), ("event", is("control")), ("mapping", Filter::Any(self.mapped.clone()))]
+    }
+}
+
+fn is_one_of(name: &str, values: Vec<Value>) -> Filter {
+    Filter::Field(Field::Name(name.to_owned()), Test::Equals(values))
+}
+
+impl Resolver<'_> {
+    /// By which of its labels, its own words and the mapping an event is evidence of one of these controls.
+    pub(super) fn control(
+        &mut self,
+        ids: &[Spanned<Operand>],
+        filter: &Filter,
+    ) -> Vec<(&'static str, Filter)> {
+        let mut all = Evidence::default();
+        for id in ids {
+            let (name, evidence) = self.evidence(id);
+            let any = Filter::Any(evidence.by().into_iter().map(|(_, filter)| filter).collect());
+            self.evidence.push((name, self.without_store(any.and(filter.clone()))));
+            all.values.extend(evidence.values);
+            evidence.mapped.into_iter().for_each(|filter| all.map(Some(filter)));
+        }
+        all.by()
+    }
+
+    /// What is evidence of the control that is written here, and what it is called.
+    fn evidence(&mut self, id: &Spanned<Operand>) -> (String, Evidence) {
+        let controls = self.setting.controls;
+        let (text, is_word) = self.operand(id);
+        let canonical = control(&text);
+        let mut evidence = Evidence::default();
+        if is_word && Glob::is_glob(&canonical) {
+            let glob = Glob::new(&canonical);
+            let catalogue = controls.catalogue();
+            let matching = catalogue.iter().filter(|control| glob.matches(control.id.as_bytes()));
+            matching.for_each(|control| evidence.map(controls.filter(&control.id)));
+            evidence.values.push(Value::Word(canonical.clone()));
+            return (canonical, evidence);
+        }
+        // Evidence of a part is evidence of the whole.
+        let family = controls.family(&text);
+        match family.first() {
+            Some(whole) => evidence.map(controls.filter(whole)),
+            None => self.warn_of_control(&canonical),
+        }
+        let name = family.first().unwrap_or(&canonical).clone();
+        let is_other = !family.contains(&canonical);
+        let ids = family.into_iter().chain(is_other.then_some(canonical));
+        evidence.values.extend(ids.map(Value::Text));
+        (name, evidence)
+    }
+
+    /// An id that the catalogue does not have may be misspelt.
+    fn warn_of_control(&mut self, id: &str) {
+        let controls = self.setting.controls;
+        let catalogue = controls.catalogue();
+        if catalogue.is_empty() {
+            return;
+        }
+        let is_framework = catalogue.iter().any(|control| control.framework() == framework(id));
+        let meant = match controls.nearest(id) {
+            _ if is_framework && id == format!("{}:", framework(id)) => format!("; all of it is {id}*"),
+            Some(near) => format!("; did you mean {near}?"),
+            None => String::new(),
+        };
+        self.warnings.push(format!("the catalogue has no control {id}{meant}"));
+    }
+
+    /// An id in several words without quotes would be an unknown control, and words to search for behind it.
+    pub(super) fn refuse_words(&mut self, ids: &[Spanned<Operand>], conditions: &[Condition]) {
+        let Some(Spanned { node: Operand::Word(first), span }) = ids.last() else { return };
+        if Glob::is_glob(first) || !self.setting.controls.family(first).is_empty() {
+            return;
+        }
+        let flat = match conditions {
+            [Condition::All(conditions)] => conditions,
+            conditions => conditions,
+        };
+        let mut text = first.clone();
+        for condition in flat.iter().take(WORDS_MAX) {
+            let Condition::Text(Spanned { node: Operand::Text(word), span: of_word }) = condition else {
+                return;
+            };
+            text = format!("{text} {word}");
+            if let Some(id) = self.setting.controls.family(&text).first() {
+                let whole = Span { start: span.start, end: of_word.end };
+                let problem = Problem::new(whole, "a control's id in several words must stand in quotes");
+                self.problems.push(problem.help(format!("write {id} or \"{text}\"")));
+                return;
+            }
+        }
+    }
+
+    /// The controls of the catalogue, or of one framework, and which records are evidence of them.
+    pub(super) fn coverage(&mut self, of: Option<&Spanned<Operand>>, filter: Filter) -> Coverage {
+        let catalogue = self.setting.controls.catalogue();
+        let wanted = of.map(|of| self.framework(of, &catalogue));
+        let is_wanted =
+            |control: &Control| wanted.as_ref().is_none_or(|wanted| control.framework() == wanted);
+        let controls: Vec<Control> = catalogue.into_iter().filter(is_wanted).collect();
+        let mut mapped: Vec<(Filter, Vec<usize>)> = Vec::new();
+        let mut ids: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, control) in controls.iter().enumerate() {
+            for id in self.setting.controls.family(&control.id) {
+                ids.entry(id).or_default().push(place);
+            }
+            let filters = match self.setting.controls.filter(&control.id) {
+                Some(Filter::Any(filters)) => filters,
+                filter => filter.into_iter().collect(),
+            };
+            for filter in filters {
+                match mapped.iter_mut().find(|(known, _)| *known == filter) {
+                    Some((_, places)) => places.push(place),
+                    None => mapped.push((filter, vec![place])),
+                }
+            }
+        }
+        let within = filter.and(Filter::Not(Box::new(Filter::StoreRecord)));
+        Coverage { framework: wanted, controls, mapped, ids, within, seqs: 0..Seq::MAX }
+    }
+
+    /// The framework that is written here, in its one spelling.
+    fn framework(&mut self, of: &Spanned<Operand>, catalogue: &[Control]) -> String {
+        let (text, _) = self.operand(of);
+        let canonical = framework(&text);
+        let mut known: Vec<&str> = catalogue.iter().map(Control::framework).collect();
+        known.dedup();
+        if !known.contains(&canonical.as_str()) && !self.setting.is_check {
+            let problem = Problem::new(of.span, format!("there is no framework `{text}`"));
+            self.problems.push(match nearest(&canonical, known.iter().copied()) {
+                Some(word) => problem.help(format!("did you mean `{word}`?")),
+                None if known.is_empty() => problem.help("there is no catalogue of controls here"),
+                None => problem.help(format!("there are {}", known.join(", "))),
+            });
+        }
+        canonical
+    }
+}
+
+/// A framework's name in its one spelling: alone it is the first half of an id.
+fn framework(text: &str) -> String {
+    let canonical = control(&format!("{text}:1"));
+    canonical.split(':').next().unwrap_or_default().to_owned()
+}
