@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::authority::Authority;
 use super::labels::in_words;
 use super::range::{RangeMark, TreeRange};
 use super::report::{Finding, FindingClass, Report};
@@ -21,6 +22,8 @@ pub(super) struct Chain {
     pub(super) log_key: Option<String>,
     /// The label rules in force, as far as that can be told; the inner none where there are none.
     rules: Option<Option<Seq>>,
+    /// Who is entitled to what; none once a record is missing.
+    authority: Option<Authority>,
     /// What the segment before states of itself, until its seal is met.
     before: Option<Sealable>,
     /// Roots at the sizes that were asked for.
@@ -53,6 +56,7 @@ impl Chain {
             store_id: None,
             origin: None,
             log_key: None,
+            authority: None,
             rules: Some(None),
             before: None,
             roots: Vec::new(),
@@ -88,6 +92,7 @@ impl Chain {
         if let Some(created) = outcome.created.take() {
             self.created(&created, &this.file, report);
         }
+        self.authorise(outcome, &this, report);
         if let Some(key) = outcome.log_key.take() {
             self.log_key = Some(key);
         }
@@ -125,6 +130,37 @@ impl Chain {
         }
         // Where records are missing there may have been rules among them.
         self.rules = outcome.rules_after.or(self.rules).filter(|_| self.tree.is_some());
+    }
+
+    /// Checks what asks for authority, as far as no record is missing that may have given it.
+    fn authorise(&mut self, outcome: &mut Outcome, this: &Sealable, report: &mut Report) {
+        let administered = std::mem::take(&mut outcome.administered);
+        if this.seqs.start != self.end_seq || !outcome.whole {
+            self.authority = None;
+        }
+        let Some(authority) = &mut self.authority else {
+            if let Some(first) = administered.first() {
+                let found = "records before it that are missing";
+                let finding = Finding::new(
+                    FindingClass::Incomplete,
+                    &this.file,
+                    "authority",
+                    "the log that it stands on",
+                    found,
+                );
+                report.push(finding.at(first.at).seqs(first.seq..first.seq + 1));
+            }
+            return;
+        };
+        for record in &administered {
+            if let Some(finding) = authority.fold(record, &this.file) {
+                report.push(finding);
+                if let Some(verdict) = report.segments.get_mut(this.verdict) {
+                    verdict.finding_count += 1;
+                    verdict.class = verdict.class.max(Some(FindingClass::Forged));
+                }
+            }
+        }
     }
 
     /// Compares what a segment's header says of the log before it.
@@ -213,6 +249,7 @@ impl Chain {
                 Finding::forged(file, "origin", "a log's name", created.origin.escape_debug()).seqs(0..1),
             );
         }
+        self.authority = Some(Authority::new(&created.origin, &created.store_id, created.log_key.as_deref()));
         self.origin = Some(created.origin.clone());
         self.log_key.clone_from(&created.log_key);
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Depth;
+use super::authority::Administered;
 use super::pool::{Block, Extracted, Ticket};
 use super::reindex::Indexed;
 use super::report::{Finding, FindingClass};
@@ -200,15 +201,15 @@ impl Check<'_> {
                 self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
             }
             Admin::Rules { rules, .. } => self.put_in_force(at, seq, &rules),
-            Admin::Clock { .. }
-            | Admin::Tier(_)
-            | Admin::Mapping(_)
-            | Admin::Pack(_)
-            | Admin::Policy(_)
+            Admin::Clock { .. } | Admin::Tier(_) | Admin::Mapping(_) | Admin::Pack(_) => {}
+            admin @ (Admin::Policy(_)
             | Admin::Hold(_)
             | Admin::HoldReleased(_)
             | Admin::Operators(_)
-            | Admin::Plan(_) => {}
+            | Admin::Plan(_)) => {
+                let received_at = self.received_at;
+                self.out.administered.push(Administered { seq, at, received_at, admin });
+            }
         }
     }
 

@@ -7,10 +7,11 @@
 //!
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
 //! (`frames`), looks at each event and its labels (`events`, `labels`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
-//! `chain` joins the segments in order and compares seals; `notes` has the checkpoints; `hints` what is compared
-//! and never trusted; `artifacts` what events point to.
+//! `chain` joins the segments in order and compares seals; `authority` has who was entitled to what; `notes` has the
+//! checkpoints; `hints` what is compared and never trusted; `artifacts` what events point to.
 
 mod artifacts;
+mod authority;
 mod chain;
 mod directories;
 mod events;

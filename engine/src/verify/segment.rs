@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::authority::Administered;
 use super::directories::{PlaceInRun, Tally};
 use super::events::Blocks;
 use super::finished::{Finished, Restated};
@@ -33,7 +34,7 @@ use crate::format::{WRITE_VERSION, Writable};
 use crate::hash::{self, Hash, LogTree};
 use crate::merkle::Frontier;
 use crate::source::Fields;
-use crate::{SegmentId, Seq, limits};
+use crate::{SegmentId, Seq, Timestamp, limits};
 
 /// What there is to check in one segment.
 pub(super) struct Task<'a> {
@@ -88,6 +89,10 @@ pub(super) struct Outcome {
     pub(super) log_key: Option<String>,
     /// What recovery says it kept: file below `lost/`, length, seq.
     pub(super) lost: Vec<(String, u64, Seq)>,
+    /// Records that ask for authority, or give it.
+    pub(super) administered: Vec<Administered>,
+    /// No record is missing, and none could not be read.
+    pub(super) whole: bool,
     /// The end of the file is missing or bad, and that was told.
     pub(super) cut_short: bool,
     /// Bytes behind the last whole frame that are no frame and were never known durable.
@@ -169,6 +174,8 @@ pub(super) struct Check<'a> {
     pub(super) after_bad: bool,
     pub(super) last_leaf: Option<Hash>,
     pub(super) synced_len: u64,
+    /// The time of the frame that is looked at.
+    pub(super) received_at: Timestamp,
     pub(super) range: TreeRange,
     pub(super) own: Frontier<LogTree>,
     /// The index of a sealed segment, or of a part of the active one.
@@ -201,6 +208,7 @@ impl<'a> Check<'a> {
             after_bad: false,
             last_leaf: None,
             synced_len: 0,
+            received_at: Timestamp(0),
             range: TreeRange::new(first),
             own: Frontier::new(),
             index: (full && !task.active).then(|| Reindex::new(first)),
@@ -461,6 +469,7 @@ impl<'a> Check<'a> {
             fault = Some(Fault::damaged(8, "frame payload length", rest, payload.len()));
         }
         self.out.record_count += records.len() as u64;
+        self.received_at = header.received_at;
         for (seq, (place, record)) in (header.first_seq..).zip(&records) {
             let record_at = at + *place as u64;
             if record.source == 0 || self.task.depth == Depth::Full {
@@ -541,6 +550,7 @@ impl<'a> Check<'a> {
         } = self;
         task.registry.pass(task.place, expected, broken);
         out.end_seq = expected;
+        out.whole = !broken;
         if task.depth == Depth::Full {
             out.last_leaf = last_leaf.filter(|_| out.record_count > 0);
         }

@@ -19,7 +19,7 @@ use crate::verify::{Options, Report, verify};
 use crate::{SegmentId, Seq, StoreId, Timestamp};
 
 pub(super) const ORIGIN: &str = "test.example/log";
-const STORE_ID: StoreId = StoreId([7; 16]);
+pub(super) const STORE_ID: StoreId = StoreId([7; 16]);
 
 /// The store's files in the making.
 pub(super) struct Maker {

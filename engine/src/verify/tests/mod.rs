@@ -1,5 +1,6 @@
 //! Verification of small logs, good ones and ones that were changed in every way that has a name.
 
+mod authority;
 mod labels;
 mod maker;
 mod store;
