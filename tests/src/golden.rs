@@ -126,7 +126,7 @@ fn log(first_seq: u64) -> String {
 }
 
 /// Where the frames of a log begin.
-fn frames(log: &[u8]) -> Vec<usize> {
+pub fn frames(log: &[u8]) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut at = LOG_HEADER_LEN;
     while let Some(Ok((header, _))) = log.get(at..).map(frame::decode) {
@@ -136,16 +136,18 @@ fn frames(log: &[u8]) -> Vec<usize> {
     starts
 }
 
-/// Computes a frame's checksum anew over what stands there.
-fn reseal(log: &mut [u8], at: usize) {
+/// Computes a frame's checksum anew over what stands there, where that is a frame by its lengths.
+pub fn reseal(log: &mut [u8], at: usize) {
     if let Ok(header) = FrameHeader::decode(&log[at..]) {
         let end = at + header.frame_len() as usize;
-        header.seal(&mut log[at..end]);
+        if let Some(frame) = log.get_mut(at..end) {
+            header.seal(frame);
+        }
     }
 }
 
-/// Changes bytes of a log's header, and computes its checksum anew.
-fn change_header(log: &mut [u8], at: usize, byte: u8) {
+/// Changes a byte of a log's header, and computes its checksum anew.
+pub fn change_header(log: &mut [u8], at: usize, byte: u8) {
     log[at] = byte;
     let crc = crc32fast::hash(&log[..LOG_HEADER_LEN - 4]);
     log[LOG_HEADER_LEN - 4..LOG_HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
@@ -384,8 +386,16 @@ pub fn write(golden: &Golden, dir: &Path) -> std::io::Result<Report> {
 /// # Errors
 /// Where there is no store.
 pub fn verify_at(root: &Path) -> std::io::Result<Report> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     // Stores without a checkpoint are for integrity alone.
-    let key = root.join("checkpoint").exists().then(|| key().verifier().clone());
+    verify_with(root, root.join("checkpoint").exists())
+}
+
+/// Verifies the store in a directory, its checkpoints too where that is asked.
+///
+/// # Errors
+/// Where there is no store.
+pub fn verify_with(root: &Path, checkpoints: bool) -> std::io::Result<Report> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let key = checkpoints.then(|| key().verifier().clone());
     verify::verify(&disk, root, &verify::Options { key, ..options() }).map_err(std::io::Error::other)
 }

@@ -50,9 +50,13 @@ impl Check<'_> {
         let found = named(record.labels);
         let expected = match self.out.rules_after {
             Some(in_force) => in_force,
+            None if self.broken => found,
             None => *self.out.rules_before.get_or_insert(found),
         };
-        if found != expected {
+        if self.broken {
+            // Among the records that are missing there may have been other rules.
+            self.out.rules_after = Some(found);
+        } else if found != expected {
             let at = at + RECORD_HEADER_LEN as u64;
             self.forged(at, seq, "record labels", in_words(expected), in_words(found));
         }
@@ -75,6 +79,7 @@ impl Check<'_> {
             let rules = match self.rules(rules_seq) {
                 Lookup::Rules(rules) => rules,
                 Lookup::CannotTell => return self.cannot_tell(*at, *seq, rules_seq),
+                Lookup::Unknown if self.broken => return self.cannot_tell(*at, *seq, rules_seq),
                 Lookup::Known(_) | Lookup::Unknown => {
                     return self.wrong_labels(*at, *seq, "those of an earlier store.rules record", record);
                 }

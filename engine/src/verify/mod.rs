@@ -307,8 +307,13 @@ fn check_tree(
     }
     if *size > chain.end_seq() {
         let seqs = chain.end_seq()..*size;
-        // Where bytes are there that cannot be read, the log is not behind: it is damaged.
+        // Where bytes are there that cannot be read, the log is not behind: it is damaged. Where a whole segment cannot
+        // be read, a newer release's for one, there is no telling how far the log goes.
+        let unread = options.depth == Depth::Full && chain.root().is_none();
         let (class, found) = match chain.torn_len {
+            0 if unread => {
+                (FindingClass::Incomplete, format!("{} records that can be read", chain.end_seq()))
+            }
             0 => (FindingClass::RolledBack, format!("{} records", chain.end_seq())),
             torn => {
                 (FindingClass::Damaged, format!("{} records and {torn} bytes that are none", chain.end_seq()))

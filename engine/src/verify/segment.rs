@@ -406,7 +406,7 @@ impl<'a> Check<'a> {
         let after_bad = std::mem::take(&mut self.after_bad);
         if header.first_seq.saturating_sub(self.task.id.0) > u64::from(limits::SEGMENT_RECORDS_MAX) {
             let limit = self.task.id.0.saturating_add(limits::SEGMENT_RECORDS_MAX.into());
-            let finding = Finding::damaged(
+            let finding = Finding::forged(
                 &self.task.file,
                 "frame first seq",
                 format_args!("at most {limit}"),

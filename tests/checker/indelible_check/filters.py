@@ -1,0 +1,155 @@
+"""Filters, as label rules have them (FORMAT.md, section 5; QUERY.md says what a missing value means)."""
+
+import re
+from decimal import Context, Decimal
+from functools import lru_cache
+
+from .events import Number
+from .profile import BOOLEAN, EACH, NULL, NUMBER, TEXT, parse_path
+from .values import canonical_number, day_of, is_number, rfc3339
+from .verdict import forged
+
+EXACT = Context(prec=2000)
+
+
+class Values:
+    """What a record has at one place: its scalar values, whether anything is there, whether something is unreadable."""
+
+    def __init__(self, terms=(), is_there=False, is_unreadable=False, time=None):
+        self.terms = list(terms)
+        self.is_there = is_there or bool(self.terms) or is_unreadable
+        self.is_unreadable = is_unreadable
+        self.time = time
+
+
+class Subject:
+    """A record as a filter sees it."""
+
+    def __init__(self, source, encoding, profile, found, event, body):
+        self.source, self.encoding, self.profile = source, encoding, profile
+        self.found, self.event, self.body = found, event, body
+
+    def values(self, place):
+        if "path" in place:
+            found = []
+            _walk(self.event, parse_path(place["path"]), found)
+            terms = [term for value in found for term in _scalar_terms(value)]
+            return Values(terms, bool(found))
+        name = place["name"]
+        if name in ("source", "encoding"):
+            return Values([(NUMBER, str(getattr(self, name)).encode())])
+        if name == "day":
+            times = [field["name"] for field in self.profile.fields if field.get("kind") == "time"]
+            terms = [] if self.found.time is None else [(TEXT, day_of(self.found.time))]
+            return Values(terms, False, bool(times) and times[0] in self.found.unreadable)
+        if name not in self.profile.by_name:
+            return Values()
+        is_unreadable = name in self.found.unreadable
+        kind = self.profile.kind(name)
+        if kind == "time":
+            return Values([], self.found.time is not None, is_unreadable, self.found.time)
+        if kind == "id":
+            terms = [] if self.found.event_id is None else [(TEXT, self.found.event_id)]
+            return Values(terms, False, is_unreadable)
+        return Values(self.found.terms.get(name, ()), False, is_unreadable)
+
+
+def _walk(value, steps, found):
+    """Follows a path; an array stands for its elements where the path does not say which, and at its end."""
+    if isinstance(value, list) and not (steps and (steps[0] is EACH or isinstance(steps[0], int))):
+        if not steps:
+            found.append(value)
+        for element in value:
+            _walk(element, steps, found)
+    elif not steps:
+        found.append(value)
+    elif isinstance(value, list):
+        elements = value if steps[0] is EACH else value[steps[0]:steps[0] + 1]
+        for element in elements:
+            _walk(element, steps[1:], found)
+    elif isinstance(value, dict) and steps[0] in value:
+        _walk(value[steps[0]], steps[1:], found)
+
+
+def _scalar_terms(value):
+    if isinstance(value, Number):
+        number = canonical_number(value.encode())
+        return [] if number is None else [(NUMBER, number)]
+    if isinstance(value, str):
+        return [(TEXT, value.encode())]
+    if isinstance(value, bool):
+        return [(BOOLEAN, b"true" if value else b"false")]
+    return [(NULL, b"")] if value is None else []
+
+
+def matches(filter_, subject):
+    if filter_ == "store_record":
+        return subject.source == 0
+    (kind, value), = filter_.items()
+    if kind == "all":
+        return all(matches(one, subject) for one in value)
+    if kind == "any":
+        return any(matches(one, subject) for one in value)
+    if kind == "not":
+        return not matches(value, subject)
+    if kind == "field":
+        return _passes(value[1], subject.values(value[0]))
+    if kind == "text":
+        return _json_text(value) in subject.body
+    if kind == "ids":
+        return subject.found.event_id is not None and subject.found.event_id.decode() in value
+    raise forged(f"a label rule asks for {kind}")
+
+
+def _json_text(text):
+    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+    return "".join(escapes.get(c) or (c if c >= " " else f"\\u{ord(c):04x}") for c in text).encode()
+
+
+def _passes(test, values):
+    if test == "exists":
+        return values.is_there
+    if test == "unreadable":
+        return values.is_unreadable
+    (kind, wanted), = test.items()
+    if kind == "equals":
+        return any(_equal(one, term) for one in wanted for term in values.terms)
+    if kind == "differs":
+        return bool(values.terms) and not any(_equal(wanted, term) for term in values.terms)
+    if kind == "compare":
+        return _compares(*wanted, values)
+    if kind == "matches":
+        texts = (term for term_kind, term in values.terms if term_kind in (TEXT, NUMBER))
+        return any(re.search(wanted, text.decode()) for text in texts)
+    raise forged(f"a label rule tests {kind}")
+
+
+def _equal(value, term):
+    kind, text = term
+    if "text" in value:
+        return kind == TEXT and text.decode() == value["text"]
+    word = value["word"]
+    if kind == TEXT:
+        return glob(word).fullmatch(text.decode()) is not None
+    if kind == NUMBER:
+        return is_number(word.encode()) and canonical_number(word.encode()) == text
+    return word == {NULL: "null"}.get(kind, text.decode())
+
+
+@lru_cache(4096)
+def glob(word):
+    parts = {"*": ".*", "?": "."}
+    return re.compile("".join(parts.get(char) or re.escape(char) for char in word), re.DOTALL)
+
+
+def _compares(order, quantity, values):
+    if "number" in quantity:
+        wanted = EXACT.create_decimal(quantity["number"])
+        found = [EXACT.create_decimal(term.decode()) for kind, term in values.terms if kind == NUMBER]
+    else:
+        wanted = Decimal(quantity["time"])
+        times = [rfc3339(term) for kind, term in values.terms if kind == TEXT]
+        found = [Decimal(time) for time in [*times, values.time] if time is not None]
+    tests = {"less": lambda a: a < wanted, "less_or_equal": lambda a: a <= wanted,
+             "greater": lambda a: a > wanted, "greater_or_equal": lambda a: a >= wanted}
+    return any(map(tests[order], found))

@@ -1,0 +1,42 @@
+"""The store's own records (FORMAT.md, section 5): canonical JSON of known keys."""
+
+import json
+
+from .events import parse_json
+from .verdict import forged, need
+
+KEYS = {
+    "store.created": ("forked_from", "format", "log_key", "operators", "origin", "retention", "store_id"),
+    "store.sealed": ("end_seq", "first_seq", "index_root", "root", "rules"),
+    "store.source": ("name", "profile"),
+    "store.rules": ("name", "rules", "text", "version"),
+    "store.mapping": ("name", "text", "version"),
+    "store.pack": ("name", "text", "version"),
+    "store.recovered": ("cut_at", "cut_len", "file", "kept_records", "lost"),
+    "store.clock": ("step_ns",),
+    "store.tier": ("end_seq", "first_seq", "log_len", "pack_len", "tier"),
+    "store.key": ("log_key",),
+    "store.policy": ("default", "rules", "text"),
+    "store.hold": ("by", "conditions", "name", "reason", "ticket", "when"),
+    "store.hold_released": ("approvals", "matter", "statement"),
+    "store.operators": ("approvals", "matter", "statement"),
+}
+
+
+def canonical(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode(body):
+    """The record's keys and values."""
+    try:
+        parse_json(body)
+        value = json.loads(body)
+        if not isinstance(value, dict) or canonical(value) != body:
+            raise ValueError("not canonical JSON")
+    except ValueError as error:
+        raise forged(f"a record of the store's own: {error}") from None
+    kind = value.get("kind")
+    need(kind in KEYS, "unsupported", f"a record of the store's own of kind {kind}")
+    need(set(value) == {"kind", *KEYS[kind]}, "forged", f"{kind}: keys")
+    return value

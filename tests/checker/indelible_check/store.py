@@ -1,0 +1,246 @@
+"""A whole store, checked in the order of docs/CHECKING.md."""
+
+import os
+import re
+
+from . import hashes, own
+from .events import parse_event
+from .filters import Subject, matches
+from .index import Index
+from .layout import CLOSE, SEGMENT_RECORDS_MAX
+from .log import Log
+from .merkle import Frontier, leaf_hash, root_of
+from .note import Checkpoint, Key, Note
+from .profile import STORE_PROFILE, compile_profile
+from .verdict import Fault, Report, damaged, forged, need
+
+NAME = re.compile(r"[0-9]{20}")
+
+
+class Chain:
+    """What is known of the log so far: its tree, its sources, its rules, the active segment."""
+
+    def __init__(self):
+        self.frontier = Frontier()
+        self.roots = {0: Frontier().root()}  # tree size -> root, of the sizes that checkpoints name
+        self.wanted = set()
+        self.last_leaf = bytes(32)
+        self.synced_len = 0
+        self.is_torn = False
+        self.store_id = None
+        self.created = None
+        self.profiles = {0: compile_profile(STORE_PROFILE)}
+        self.rules = None  # (seq, rules)
+        self.segment = None
+
+    @property
+    def next_seq(self):
+        return self.frontier.size
+
+
+class Segment:
+    def __init__(self, first_seq, salt):
+        self.first_seq = first_seq
+        self.salt = salt
+        self.leaves = []
+        self.index = Index()
+
+
+class StoreCheck:
+    def __init__(self, root, key=None):
+        self.root = root
+        self.key = key
+        self.report = Report()
+        self.chain = Chain()
+
+    def run(self):
+        names = self.listing("log", ".log")
+        notes = self.read_notes()
+        self.chain.wanted = {checkpoint.size for _, checkpoint in notes}
+        sealed = None
+        is_whole = True
+        for place, name in enumerate(names):
+            try:
+                sealed = self.check_segment(name, place == len(names) - 1, sealed)
+                is_whole = is_whole and sealed is not None
+            except Fault as fault:
+                self.report.add(fault, f"log/{name}.log")
+                is_whole = False
+            if not is_whole:
+                break
+        if not names:
+            self.report.add(Fault("incomplete", "there is no log"), "log")
+        if self.listing("packs", ".pack"):
+            self.report.add(Fault("unsupported", "packs: unpack the warm segments first"), "packs")
+        if is_whole:
+            self.report.facts["tree_size"] = self.chain.next_seq
+            self.report.facts["root"] = self.chain.frontier.root().hex()
+        self.check_notes(notes, is_whole)
+        return self.report
+
+    def listing(self, folder, suffix):
+        path = os.path.join(self.root, folder)
+        names = os.listdir(path) if os.path.isdir(path) else []
+        return sorted(name.removesuffix(suffix) for name in names
+                      if name.endswith(suffix) and NAME.fullmatch(name.removesuffix(suffix)))
+
+    def read(self, *path):
+        with open(os.path.join(self.root, *path), "rb") as file:
+            return file.read()
+
+    # The logs.
+
+    def check_segment(self, name, is_active, sealed):
+        """Follows one log; gives the segment, or None where what comes behind it cannot be judged."""
+        log = Log(name, self.read("log", f"{name}.log"), is_active)
+        chain, header = self.chain, log.header
+        need(header.first_seq == int(name), "forged", "the log's name is not its first seq")
+        if header.first_seq != chain.next_seq:
+            raise self.gap(log)
+        need(chain.store_id in (None, header.store_id), "forged", "the log of another store")
+        chain.store_id = header.store_id
+        need(header.predecessor == chain.last_leaf, "forged", "the leaf before the segment")
+        need(header.frontier == chain.frontier.roots, "forged", "the header's frontier")
+        chain.segment = Segment(header.first_seq, header.salt)
+        chain.synced_len, chain.is_torn = 0, log.is_torn
+        self.sealed = sealed
+        for frame in log.frames:
+            self.check_frame(frame)
+        for fault in log.faults:
+            raise fault
+        # A crash while the store was made leaves a log without records; any other one begins with a seal.
+        need(chain.segment.leaves or header.first_seq == 0, "damaged", "a log without records")
+        return chain.segment
+
+    def gap(self, log):
+        """What it means that a log does not begin where the one before it ends: its seal says what is missing."""
+        before = self.chain.segment
+        try:
+            seal = own.decode(log.frames[0].records()[0].body)
+        except (Fault, IndexError):
+            seal = {}
+        if before and seal.get("first_seq") == before.first_seq:
+            return damaged(f"the segment before ends at {self.chain.next_seq}, and its seal says otherwise")
+        return Fault("incomplete", f"no segment begins at {self.chain.next_seq}")
+
+    def check_frame(self, frame):
+        chain = self.chain
+        need(frame.first_seq == chain.next_seq, "forged", f"a frame of {frame.first_seq}, not {chain.next_seq}")
+        need(frame.predecessor == chain.last_leaf, "forged", f"the leaf before record {frame.first_seq}")
+        need(chain.synced_len <= frame.synced_len <= frame.start, "damaged", "the frame's synced length")
+        chain.synced_len = frame.end if frame.kind == CLOSE else frame.synced_len
+        if frame.kind == CLOSE:
+            return
+        end_seq = frame.first_seq + frame.count
+        need(end_seq - chain.segment.first_seq <= SEGMENT_RECORDS_MAX, "damaged", "too many records in the segment")
+        for record in frame.records():
+            self.check_record(record, frame.received_at)
+
+    def check_record(self, record, received_at):
+        chain, segment, seq = self.chain, self.chain.segment, self.chain.next_seq
+        salt = hashes.record_salt(segment.salt, seq)
+        entry = record.entry(seq, received_at, chain.last_leaf, hashes.body_hash(salt, record.body))
+        leaf = leaf_hash(entry)
+        try:
+            self.check_content(record, seq)
+        except Fault as fault:
+            self.report.add(fault, f"record {seq}")
+        chain.frontier.push(leaf)
+        segment.leaves.append(leaf)
+        chain.last_leaf = leaf
+        if chain.next_seq in chain.wanted:
+            chain.roots[chain.next_seq] = chain.frontier.root()
+
+    def check_content(self, record, seq):
+        chain = self.chain
+        need(record.encoding == 0, "unsupported", f"record encoding {record.encoding}")
+        profile = chain.profiles.get(record.source)
+        need(profile, "forged", f"no source {record.source} was registered before")
+        event = parse_event(record.body)
+        found = profile.extract(event)
+        chain.segment.index.add(record.source, profile, record.encoding, record.labels, found)
+        if record.source:
+            kinds = found.terms.get("kind", ())
+            need(not any(term.startswith(b"store.") for _, term in kinds), "forged", "a user's event of a kind store.*")
+            self.check_labels(record, Subject(record.source, record.encoding, profile, found, event, record.body))
+            need(seq, "forged", "record 0 is not store.created")
+            need(seq != chain.segment.first_seq, "forged", "a segment that does not begin with a seal")
+            return
+        need(not record.labels, "forged", "labels on a record of the store's own")
+        self.check_own(own.decode(record.body), seq)
+
+    def check_labels(self, record, subject):
+        given = [label for label in record.labels if label.startswith(b"masked:")]
+        if self.chain.rules:
+            seq, rules = self.chain.rules
+            given.append(b"rules:%d" % seq)
+            for rule in rules:
+                if matches(rule["when"], subject):
+                    given += [label.encode() for label in rule["labels"] if label.encode() not in given]
+        need(list(record.labels) == given, "forged", "labels that the rules do not give")
+
+    def check_own(self, value, seq):
+        chain, kind = self.chain, value["kind"]
+        need((kind == "store.created") == (seq == 0), "forged", f"{kind} at {seq}")
+        begins = seq == chain.segment.first_seq and seq > 0
+        need((kind == "store.sealed") == begins, "forged", f"{kind} at {seq}")
+        if kind == "store.created":
+            need(value["store_id"] == chain.store_id.hex(), "forged", "the store id of store.created")
+            need(value["format"] == 0, "unsupported", f"format {value['format']}")
+            chain.created = value
+        elif kind == "store.sealed":
+            self.check_seal(value, seq)
+        elif kind == "store.source":
+            try:
+                chain.profiles[seq] = compile_profile(value["profile"])
+            except (ValueError, KeyError) as error:
+                raise forged(f"a profile that cannot be read: {error}") from None
+        elif kind == "store.rules":
+            chain.rules = (seq, value["rules"]) if value["rules"] else None
+
+    def check_seal(self, seal, seq):
+        sealed = self.sealed
+        need(sealed and (seal["first_seq"], seal["end_seq"]) == (sealed.first_seq, seq), "forged", "the seal's range")
+        need(seal["root"] == root_of(sealed.leaves).hex(), "forged", "the segment root")
+        need(seal["rules"] == sealed.index.rules().hex(), "forged", "the index rules")
+        need(seal["index_root"] == sealed.index.root(sealed.first_seq).hex(), "forged", "the index root")
+
+    # The checkpoints.
+
+    def read_notes(self):
+        """Every checkpoint that can be read, with the file that it stands in; who signed it is one question, what it
+        says another."""
+        files = [("checkpoints", name) for name in self.listing("checkpoints", "")]
+        if os.path.exists(os.path.join(self.root, "checkpoint")):
+            files.append(("checkpoint",))
+        notes = []
+        for path in files:
+            where = "/".join(path)
+            try:
+                note = Note.parse(self.read(*path))
+                checkpoint = Checkpoint.parse(note.text)
+                notes.append((where, checkpoint))
+                need(len(path) == 1 or int(path[1]) == checkpoint.size, "forged", "its name is not its size")
+                if self.key:
+                    note.verify(self.key)
+            except Fault as fault:
+                self.report.add(fault, where)
+        if self.key and not files:
+            self.report.add(Fault("not authenticated", "there is no checkpoint"))
+        return notes
+
+    def check_notes(self, notes, is_whole):
+        for where, checkpoint in notes:
+            if self.chain.created and checkpoint.origin != self.chain.created["origin"]:
+                self.report.add(forged("the checkpoint of another log"), where)
+            if checkpoint.size in self.chain.roots:
+                if self.chain.roots[checkpoint.size] != checkpoint.root:
+                    self.report.add(forged("the root of the tree"), where)
+                continue
+            # Torn bytes are no tail that nobody was told of where a checkpoint covers more records.
+            verdict = "incomplete" if not is_whole else "damaged" if self.chain.is_torn else "rolled back"
+            self.report.add(Fault(verdict, f"the log ends at {self.chain.next_seq}, before {checkpoint.size}"), where)
+
+
+def check_store(root, key=None):
+    return StoreCheck(root, Key.parse(key) if key else None).run()

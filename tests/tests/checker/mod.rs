@@ -1,0 +1,68 @@
+//! The second verifier, `tests/checker/check.py`, against ours: it was written from docs/FORMAT*.md and shares no line
+//! with the store. Both give the same verdict on every golden store, on stores of every shipped profile, and on
+//! thousands of stores in which something was changed.
+
+mod mutants;
+mod stores;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// The second verifier, answering one question after another.
+struct Checker {
+    child: Child,
+    questions: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What it says of one thing.
+#[derive(Debug)]
+struct Opinion {
+    verdict: String,
+    said: serde_json::Value,
+}
+
+impl Checker {
+    fn start() -> Checker {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("checker/check.py");
+        let mut child = Command::new("python3")
+            .arg("-B")
+            .arg(script)
+            .arg("batch")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("these tests need Python 3.11 or later as `python3`: it runs the second verifier");
+        let questions = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().expect("it is piped"));
+        Checker { child, questions, answers }
+    }
+
+    /// What it says of a store, a proof or a bundle.
+    fn ask(&mut self, what: &str, path: &Path, key: &str) -> Opinion {
+        let questions = self.questions.as_mut().expect("it is piped");
+        writeln!(questions, "{what}\t{}\t{key}", path.display()).expect("the second verifier runs");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the second verifier answers");
+        let said: serde_json::Value = serde_json::from_str(&line).expect("it answers with JSON");
+        let verdict = said["verdict"].as_str().expect("it gives a verdict").to_owned();
+        Opinion { verdict, said }
+    }
+}
+
+impl Drop for Checker {
+    fn drop(&mut self) {
+        self.questions = None;
+        let _ = self.child.wait();
+    }
+}
+
+/// Writes the files of a store below `root`.
+fn write_store<'f>(root: &Path, files: impl IntoIterator<Item = (&'f String, &'f Vec<u8>)>) {
+    for (name, bytes) in files {
+        let path: PathBuf = root.join(name);
+        std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder");
+        std::fs::write(path, bytes).expect("a file");
+    }
+}
