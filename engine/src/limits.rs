@@ -90,3 +90,11 @@ pub const HOLD_WORD_LEN_MAX: usize = 4 << 10;
 pub const OPERATORS_MAX: usize = 100;
 /// Most ranges of records that one plan deletes.
 pub const PLAN_RANGES_MAX: usize = 1 << 17;
+/// Most consistency proof lines of a request to a witness, by C2SP tlog-witness.
+pub const WITNESS_HASHES_MAX: usize = 63;
+/// Longest body of a request to a witness in bytes: its proof's lines and a checkpoint.
+pub const WITNESS_REQUEST_LEN_MAX: usize = 68 << 10;
+/// Longest trust policy file in bytes.
+pub const TRUST_POLICY_LEN_MAX: usize = 256 << 10;
+/// Most names, of witnesses and groups together, of a trust policy; and most logs.
+pub const TRUST_POLICY_NAMES_MAX: usize = 1 << 10;

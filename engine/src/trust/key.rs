@@ -47,7 +47,7 @@ impl VerifierKey {
         if key.is_weak() {
             return Err(invalid("verifier key", "its point is of small order: it is too weak to trust"));
         }
-        Ok(VerifierKey { name: name.to_owned(), id: key_id(name, &public), key })
+        Ok(VerifierKey { name: name.to_owned(), id: key_id(name, ED25519, &public), key })
     }
 
     /// The name that stands in the signature lines.
@@ -81,32 +81,16 @@ impl FromStr for VerifierKey {
     /// [`Error::InvalidTrust`] as [`VerifierKey::new`], and if the text is not in the one form that it can have,
     /// is of another signature type, or its id is not that of the name and the key.
     fn from_str(text: &str) -> Result<Self> {
-        let fail = |reason: &str| invalid("verifier key", reason);
-        let (name, id, encoded) = split_key(text)
-            .ok_or_else(|| fail("it is not of the form name+8 hex digits+base64, without line ends"))?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| fail("its last part is not base64"))?;
-        let public = match bytes.split_first() {
-            Some((&ED25519, public)) => public,
-            Some((kind, _)) => return Err(invalid("verifier key", other_type(*kind))),
-            None => return Err(fail("it holds no key")),
-        };
-        let public = public.try_into().map_err(|_| fail("an Ed25519 key has 32 bytes"))?;
+        let (name, id, public) = decode_vkey(text, ED25519)?;
         let key = VerifierKey::new(name, public)?;
-        if key.id != id {
-            return Err(invalid(
-                "verifier key",
-                format!("its id is {id:08x}, and that of this name and key is {:08x}", key.id),
-            ));
-        }
+        check_id(id, key.id)?;
         Ok(key)
     }
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = [ED25519; 33];
-        bytes[1..].copy_from_slice(self.public_key());
-        write!(f, "{}+{:08x}+{}", self.name, self.id, STANDARD.encode(bytes))
+        f.write_str(&encode_vkey(&self.name, self.id, ED25519, self.public_key()))
     }
 }
 
@@ -180,7 +164,7 @@ impl FromStr for SigningKey {
             Zeroizing::new(STANDARD.decode(encoded).map_err(|_| fail("its last part is not base64"))?);
         let seed = match bytes.split_first() {
             Some((&ED25519, seed)) => seed,
-            Some((kind, _)) => return Err(invalid("signing key", other_type(*kind))),
+            Some((kind, _)) => return Err(invalid("signing key", other_type(*kind, ED25519))),
             None => return Err(fail("it holds no key")),
         };
         let seed: &[u8; 32] = seed.try_into().map_err(|_| fail("an Ed25519 key has 32 bytes"))?;
@@ -232,22 +216,57 @@ fn split_key(text: &str) -> Option<(&str, u32, &str)> {
     Some((name, id, encoded))
 }
 
-fn key_id(name: &str, public: &[u8; 32]) -> u32 {
+/// The name, the id as it is written, and the public key of a vkey of signature type `kind`.
+pub(super) fn decode_vkey(text: &str, kind: u8) -> Result<(&str, u32, [u8; 32])> {
+    let fail = |reason: &str| invalid("verifier key", reason);
+    let (name, id, encoded) = split_key(text)
+        .ok_or_else(|| fail("it is not of the form name+8 hex digits+base64, without line ends"))?;
+    let bytes = STANDARD.decode(encoded).map_err(|_| fail("its last part is not base64"))?;
+    let public = match bytes.split_first() {
+        Some((found, public)) if *found == kind => public,
+        Some((found, _)) => return Err(invalid("verifier key", other_type(*found, kind))),
+        None => return Err(fail("it holds no key")),
+    };
+    let public = public.try_into().map_err(|_| fail("an Ed25519 key has 32 bytes"))?;
+    Ok((name, id, public))
+}
+
+pub(super) fn encode_vkey(name: &str, id: u32, kind: u8, public: &[u8; 32]) -> String {
+    let mut bytes = [kind; 33];
+    bytes[1..].copy_from_slice(public);
+    format!("{name}+{id:08x}+{}", STANDARD.encode(bytes))
+}
+
+/// That the id that a key's text has is the one of its name and key.
+pub(super) fn check_id(written: u32, id: u32) -> Result<()> {
+    if written != id {
+        let reason = format!("its id is {written:08x}, and that of this name and key is {id:08x}");
+        return Err(invalid("verifier key", reason));
+    }
+    Ok(())
+}
+
+pub(super) fn key_id(name: &str, kind: u8, public: &[u8; 32]) -> u32 {
     let mut hasher = Sha256::new();
     hasher.update(name);
-    hasher.update([b'\n', ED25519]);
+    hasher.update([b'\n', kind]);
     hasher.update(public);
     let [a, b, c, d, ..] = <[u8; 32]>::from(hasher.finalize());
     u32::from_be_bytes([a, b, c, d])
 }
 
-fn other_type(kind: u8) -> String {
-    let name = match kind {
+fn other_type(found: u8, wanted: u8) -> String {
+    let name = |kind| match kind {
+        0x01 => "Ed25519",
         0x02 => "ECDSA",
         0x04 => "Ed25519 witness cosignature",
         0x05 => "RFC 6962 tree head signature",
         0x06 => "ML-DSA-44 cosignature",
         _ => "unknown",
     };
-    format!("signature type 0x{kind:02x} ({name}) is not supported; use an Ed25519 key (type 0x01)")
+    let (found_name, wanted_name) = (name(found), name(wanted));
+    format!(
+        "signature type 0x{found:02x} ({found_name}) is not supported here; \
+         use a key of type 0x{wanted:02x} ({wanted_name})"
+    )
 }

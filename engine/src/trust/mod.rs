@@ -1,24 +1,35 @@
 //! Who said what: keys, signed notes, checkpoints, and the rule that keeps a signer from two histories.
 //!
-//! C2SP signed-note and tlog-checkpoint to the letter, with Ed25519 alone (signature type 0x01) and strict
-//! verification. Pure: this room reads no file, no clock and no randomness; a seed or a key's text is handed in.
+//! C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy and tlog-witness to the letter, with Ed25519
+//! alone (signature types 0x01 and, for witnesses, 0x04) and strict verification. Pure: this room reads no file, no
+//! clock and no randomness; a seed or a key's text is handed in.
 
 mod approval;
 mod checkpoint;
+mod cosignature;
 mod key;
 mod memory;
 mod note;
 #[cfg(test)]
 mod peers;
+mod policy;
+#[cfg(test)]
+mod policy_tests;
 mod proof;
 #[cfg(test)]
 mod proof_tests;
 #[cfg(test)]
 mod tests;
+mod witness;
+#[cfg(test)]
+mod witness_tests;
 
 pub use approval::{approve, verify_approval};
 pub use checkpoint::Checkpoint;
+pub use cosignature::{CosignerKey, cosign};
 pub use key::{Signer, SigningKey, VerifierKey};
 pub use memory::SignerMemory;
 pub use note::{Note, NoteSignature};
+pub use policy::{Policy, PolicyWitness};
 pub use proof::{ExtensionProof, LogProof};
+pub use witness::{Refusal, WitnessRule};

@@ -47,6 +47,23 @@ impl NoteSignature {
         &self.bytes
     }
 
+    pub(super) fn new(name: &str, key_id: u32, bytes: Vec<u8>) -> Self {
+        NoteSignature { name: name.to_owned(), key_id, bytes }
+    }
+
+    /// Reads signature lines that come without their text, as witnesses send them; authenticates nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTrust`] where there is no line, or one is not in the one form that it can have;
+    /// [`Error::OverLimit`] as [`Note::decode`].
+    pub fn decode_lines(bytes: &[u8]) -> Result<Vec<NoteSignature>> {
+        check_length(bytes.len())?;
+        let text = std::str::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8"))?;
+        let lines = text.strip_suffix('\n').ok_or_else(|| invalid("it has no whole signature line"))?;
+        check_count(lines.split('\n').count())?;
+        lines.split('\n').map(decode_line).collect()
+    }
+
     fn is_by(&self, key: &VerifierKey) -> bool {
         self.key_id == key.key_id() && self.name == key.name()
     }
@@ -81,13 +98,14 @@ impl Note {
                 reason: format!("the signer of {} returned a signature that is not its own", key.name()),
             });
         }
-        let mut signatures: Vec<_> =
-            self.signatures.iter().filter(|signature| !signature.is_by(key)).cloned().collect();
-        signatures.push(NoteSignature {
-            name: key.name().to_owned(),
-            key_id: key.key_id(),
-            bytes: bytes.to_vec(),
-        });
+        self.put(NoteSignature::new(key.name(), key.key_id(), bytes.to_vec()))
+    }
+
+    /// Adds a line whose signature was verified; it takes the place of an earlier one by the same key.
+    pub(super) fn put(&mut self, line: NoteSignature) -> Result<()> {
+        let others = |other: &&NoteSignature| (other.key_id, &other.name) != (line.key_id, &line.name);
+        let mut signatures: Vec<_> = self.signatures.iter().filter(others).cloned().collect();
+        signatures.push(line);
         let note = Note { text: self.text.clone(), signatures };
         check_length(note.to_string().len())?;
         check_count(note.signatures.len())?;
@@ -109,9 +127,7 @@ impl Note {
         // The last empty line divides: the text may have empty lines of its own.
         let divide = whole.rfind("\n\n").ok_or_else(|| invalid("no empty line before its signatures"))?;
         let (text, rest) = whole.split_at(divide + 1);
-        let lines = rest[1..].strip_suffix('\n').ok_or_else(|| invalid("it has no whole signature line"))?;
-        check_count(lines.split('\n').count())?;
-        let signatures = lines.split('\n').map(decode_line).collect::<Result<_>>()?;
+        let signatures = NoteSignature::decode_lines(&rest.as_bytes()[1..])?;
         Ok(Note { text: text.to_owned(), signatures })
     }
 
@@ -182,11 +198,15 @@ impl fmt::Display for Note {
     /// The note as it is kept and sent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for NoteSignature { name, key_id, bytes } in &self.signatures {
-            let whole = [&key_id.to_be_bytes(), bytes.as_slice()].concat();
-            writeln!(f, "{LINE_PREFIX}{name} {}", STANDARD.encode(whole))?;
-        }
-        Ok(())
+        self.signatures.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl fmt::Display for NoteSignature {
+    /// The line without its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = [&self.key_id.to_be_bytes(), self.bytes.as_slice()].concat();
+        write!(f, "{LINE_PREFIX}{} {}", self.name, STANDARD.encode(whole))
     }
 }
 
