@@ -267,7 +267,7 @@ impl<'s> Totals<'s> {
         }
         self.count_fields(seal, segment, &schema, &opened);
         let (id, end_seq, index_root) = (SegmentId(seal.seqs.start), seal.seqs.end, seal.index_root);
-        Ok(CheckedSegment { id, end_seq, index_root, disclosed: here.len() })
+        Ok(CheckedSegment { id, end_seq, index_root, disclosed: here.len(), is_audited: false })
     }
 
     /// Behind the last segment, all records must be here.

@@ -9,8 +9,8 @@ use crate::filter::Filter;
 use crate::format::frame::Labels;
 use crate::hash::Hash;
 use crate::source::Profile;
-use crate::trust::{Checkpoint, Note};
-use crate::{SegmentId, Seq, Timestamp};
+use crate::trust::{Checkpoint, IndexAudit, Note, VerifierKey};
+use crate::{Error, Result, SegmentId, Seq, Timestamp};
 
 /// How complete the candidates of a filter are known to be; each grade is more than the one before. Nothing proves what
 /// was never appended.
@@ -88,6 +88,8 @@ pub struct CheckedSegment {
     pub index_root: Hash,
     /// How many of its records that lie in the scope are here.
     pub disclosed: u64,
+    /// Whether an auditor has built its index anew: see [`Checked::audited_by`].
+    pub is_audited: bool,
 }
 
 /// How complete the records are that may match one filter of the scope.
@@ -213,6 +215,36 @@ impl Checked {
     /// What the index says of the fields that the filters name, of those for which it is shown.
     pub fn fields(&self) -> &[FieldCounts] {
         &self.fields
+    }
+
+    /// Takes into account that `key` signed an audit of the index of some segments. Where all segments that the scope
+    /// meets were audited, by this and by audits that were taken into account before, what is committed to is audited.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`] where `key` did not sign it; [`Error::InvalidTrust`] where it is no audit;
+    /// [`Error::Forged`] where it is of another log, or its auditor found another index than a seal here states.
+    pub fn audited_by(&mut self, note: &Note, key: &VerifierKey) -> Result<()> {
+        let audit = IndexAudit::open(note, key)?;
+        let forged = |reason: String| Err(Error::Forged { what: "index audit", reason });
+        if audit.origin != self.checkpoint.origin {
+            let words = format!("it is of {}, and the bundle of {}", audit.origin, self.checkpoint.origin);
+            return forged(words);
+        }
+        for segment in &mut self.segments {
+            let place = audit.segments.binary_search_by_key(&segment.id.0, |audited| audited.first_seq);
+            let Some(audited) = place.ok().and_then(|place| audit.segments.get(place)) else { continue };
+            if (audited.end_seq, audited.index_root) != (segment.end_seq, segment.index_root) {
+                return forged(format!(
+                    "its auditor found another index in segment {} than the seal here states",
+                    segment.id
+                ));
+            }
+            segment.is_audited = true;
+        }
+        if self.segments.iter().all(|segment| segment.is_audited) {
+            self.covers.iter_mut().for_each(|cover| cover.grade = cover.grade.max(Grade::Audited));
+        }
+        Ok(())
     }
 
     /// The lowest grade of all filters.

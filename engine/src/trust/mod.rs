@@ -5,6 +5,7 @@
 //! clock and no randomness; a seed or a key's text is handed in.
 
 mod approval;
+mod audit;
 mod checkpoint;
 mod cosignature;
 mod key;
@@ -25,6 +26,7 @@ mod witness;
 mod witness_tests;
 
 pub use approval::{approve, verify_approval};
+pub use audit::{AUDIT_SEGMENTS_MAX, AuditedSegment, IndexAudit};
 pub use checkpoint::Checkpoint;
 pub use cosignature::{CosignerKey, cosign};
 pub use key::{Signer, SigningKey, VerifierKey};

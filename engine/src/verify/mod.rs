@@ -11,6 +11,7 @@
 //! checkpoints; `hints` what is compared and never trusted; `artifacts` what events point to.
 
 mod artifacts;
+mod audit;
 mod authority;
 mod chain;
 mod directories;

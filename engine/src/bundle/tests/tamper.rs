@@ -71,7 +71,7 @@ fn scope(filter: Filter, candidates: Candidates) -> Scope {
 struct Operator {
     records: Vec<Record>,
     honest: Snapshot,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Operator {
@@ -83,7 +83,7 @@ impl Operator {
         let dir = tempfile::tempdir().unwrap();
         let honest = store(dir.path(), record_9).snapshot().unwrap();
         let records = honest.records(..).map(|record| record.unwrap()).collect();
-        Operator { records, honest, _dir: dir }
+        Operator { records, honest, dir }
     }
 
     /// The bundle that an honest operator would make, and which records are in it.
@@ -456,6 +456,52 @@ fn an_index_that_lies_about_a_record_is_found_out_beside_the_record() {
         operator.bundle(&seqs, evidence.index, &scope),
         "forged: index: segment 00000000000000000000: it ",
     );
+}
+
+#[test]
+fn an_audit_of_all_segments_raises_the_grade_and_one_of_another_index_is_refused() {
+    let operator = Operator::new();
+    let auditor = SigningKey::from_seed("auditor.example", [5; 32]).unwrap();
+    let world = crate::disk::World::real().unwrap();
+    let verified = |depth| {
+        let options = crate::verify::Options { depth, ..Default::default() };
+        crate::verify::verify(&world.disk, operator.dir.path(), &options).unwrap()
+    };
+    let audits = verified(crate::verify::Depth::Full).index_audits().unwrap();
+    assert_eq!(audits.len(), 1);
+    assert_eq!(audits[0].segments.len(), 2);
+    assert!(verified(crate::verify::Depth::Quick).index_audits().is_err());
+    let note = audits[0].sign(&auditor).unwrap();
+    let scope = scope(run("r1"), Candidates::All);
+    let checked = || operator.export(&scope).0.check(&verifier()).unwrap();
+    let mut audited = checked();
+    assert_eq!(audited.grade(), Grade::Committed);
+    audited.audited_by(&note, auditor.verifier()).unwrap();
+    assert_eq!(audited.grade(), Grade::Audited);
+    // Each half alone is not enough; both together are.
+    let halves: Vec<Note> = audits[0]
+        .segments
+        .iter()
+        .map(|segment| {
+            let half = crate::trust::IndexAudit { segments: vec![*segment], ..audits[0].clone() };
+            half.sign(&auditor).unwrap()
+        })
+        .collect();
+    let mut audited = checked();
+    audited.audited_by(&halves[1], auditor.verifier()).unwrap();
+    assert_eq!(audited.grade(), Grade::Committed);
+    audited.audited_by(&halves[0], auditor.verifier()).unwrap();
+    assert_eq!(audited.grade(), Grade::Audited);
+    let refuses = |alter: &dyn Fn(&mut crate::trust::IndexAudit), words: &str| {
+        let mut audit = audits[0].clone();
+        alter(&mut audit);
+        let error = checked().audited_by(&audit.sign(&auditor).unwrap(), auditor.verifier()).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    };
+    refuses(&|audit| audit.origin = "other.example/log".into(), "it is of other.example/log");
+    refuses(&|audit| audit.segments[1].index_root = Hash::ZERO, "found another index in segment");
+    refuses(&|audit| audit.segments[0].end_seq = 9, "found another index in segment");
+    assert!(checked().audited_by(&note, &verifier()).is_err(), "the log's own key is not the auditor's");
 }
 
 /// All that a verdict vouches for.
