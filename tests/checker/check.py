@@ -1,28 +1,32 @@
 #!/usr/bin/env python3
-"""Checks an Indelible store, without a line of Indelible.
+"""Checks what Indelible writes, without a line of Indelible.
 
-    check.py store DIR [--key VKEY]           the whole store
-    check.py batch                            lines `store<TAB>DIR<TAB>VKEY` from stdin, a line of JSON for each
+    check.py store DIR [--key VKEY]                           a whole store
+    check.py proof FILE.tlog-proof --key VKEY                 that an event is in a log; FILE.json and FILE.salt beside it
+    check.py consistency FILE --expect CHECKPOINT --key VKEY  that a log only grew
+    check.py batch                                            questions from stdin, answers as JSON, a line each
 
 The exit code is that of the verdict: 0 clean, 4 unsupported, 10 damaged, 11 forged, 12 not authenticated,
 13 rolled back, 14 incomplete; 2 where the question cannot be understood and 3 where a file cannot be read.
+A question of a batch is what to check, the path, the key and what is expected, with tabs between.
 """
 
 import argparse
 import json
 import sys
 
+from indelible_check.proof import check_growth_file, check_proof_file
 from indelible_check.store import check_store
 from indelible_check.verdict import EXIT_CODES
 
-CHECKS = {"store": check_store}
+CHECKS = {"store": check_store, "proof": check_proof_file, "consistency": check_growth_file}
 
 
 def run_batch():
     for line in sys.stdin:
-        what, path, key = line.rstrip("\n").split("\t")
+        what, path, key, expected = line.rstrip("\n").split("\t")
         try:
-            answer = CHECKS[what](path, key or None).as_json()
+            answer = CHECKS[what](path, key or None, expected or None).as_json()
         except Exception as error:  # One bad question must not end the others.
             answer = {"verdict": "none", "error": repr(error)}
         print(json.dumps(answer), flush=True)
@@ -33,6 +37,7 @@ def main():
     parser.add_argument("what", choices=[*CHECKS, "batch"])
     parser.add_argument("path", nargs="?")
     parser.add_argument("--key", help="the verifier key of the log: name+id+base64")
+    parser.add_argument("--expect", metavar="CHECKPOINT", help="the earlier checkpoint of a consistency proof")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     args = parser.parse_args()
     if args.what == "batch":
@@ -40,7 +45,7 @@ def main():
     if args.path is None:
         parser.error("say what to check")
     try:
-        report = CHECKS[args.what](args.path, args.key)
+        report = CHECKS[args.what](args.path, args.key, args.expect)
     except ValueError as error:
         parser.error(str(error))
     except OSError as error:

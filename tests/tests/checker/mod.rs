@@ -3,7 +3,10 @@
 //! thousands of stores in which something was changed.
 
 mod mutants;
+mod profiles;
+mod proofs;
 mod stores;
+mod vectors;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -41,8 +44,14 @@ impl Checker {
 
     /// What it says of a store, a proof or a bundle.
     fn ask(&mut self, what: &str, path: &Path, key: &str) -> Opinion {
+        self.ask_expecting(what, path, key, Path::new(""))
+    }
+
+    /// As [`Checker::ask`], with a checkpoint that is expected.
+    fn ask_expecting(&mut self, what: &str, path: &Path, key: &str, expected: &Path) -> Opinion {
         let questions = self.questions.as_mut().expect("it is piped");
-        writeln!(questions, "{what}\t{}\t{key}", path.display()).expect("the second verifier runs");
+        let (path, expected) = (path.display(), expected.display());
+        writeln!(questions, "{what}\t{path}\t{key}\t{expected}").expect("the second verifier runs");
         let mut line = String::new();
         self.answers.read_line(&mut line).expect("the second verifier answers");
         let said: serde_json::Value = serde_json::from_str(&line).expect("it answers with JSON");
