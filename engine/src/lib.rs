@@ -16,6 +16,8 @@ pub mod format;
 
 pub mod disk;
 
+mod witness;
+
 pub mod source;
 
 pub mod filter;
@@ -47,3 +49,4 @@ pub use store::{
     Receipt, Record, Records, RegisteredDocument, RegisteredRules, Resource, SegmentInfo, Snapshot, Source,
     Store, Tier, Totals,
 };
+pub use witness::Witness;

@@ -169,6 +169,23 @@ impl dyn Disk + '_ {
         }
     }
 
+    /// Makes a directory and the missing ones above it, and all their names durable.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn create_dir_durably(&self, path: &Path) -> io::Result<()> {
+        // One that is there already may be what a crash left of an earlier try: its name is made durable again.
+        let missing = |dir: &&Path| !dir.as_os_str().is_empty() && self.mode(dir).is_err();
+        let above: Vec<_> = path.ancestors().skip(1).take_while(missing).collect();
+        self.create_dir(path)?;
+        let named = above.iter().copied().chain([path]).filter_map(Path::parent);
+        let directory = |parent: &'_ Path| match parent.as_os_str().is_empty() {
+            true => Path::new(".").to_path_buf(),
+            false => parent.to_path_buf(),
+        };
+        named.map(directory).try_for_each(|parent| self.sync_dir(&parent))
+    }
+
     /// A whole file of at most `len_max` bytes, or nothing where there is none.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ impl FileSigner {
         let seed = Zeroizing::new(world.random::<32>()?);
         let key = SigningKey::from_seed(name, *seed)?;
         if let Some(dir) = path.parent() {
-            world.disk.create_dir(dir).map_err(Error::io("make directory", dir))?;
+            world.disk.create_dir_durably(dir).map_err(Error::io("make directory", dir))?;
         }
         let file = match world.disk.open(path, Open::CreateNew) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

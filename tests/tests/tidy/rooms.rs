@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Text, none, rust};
 
 /// The rooms, each after those that it may use. `docs/ARCHITECTURE.md` says what they are for.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "error",
     "limits",
     "id",
@@ -14,6 +14,7 @@ const ORDER: [&str; 19] = [
     "trust",
     "format",
     "disk",
+    "witness",
     "source",
     "filter",
     "index",
