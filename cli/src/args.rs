@@ -98,6 +98,8 @@ pub(crate) enum Command {
     Verify(command::verify::Args),
     Prove(command::prove::Args),
     VerifyProof(command::verify_proof::Args),
+    Export(command::export::Args),
+    VerifyBundle(command::verify_bundle::Args),
     Publish(command::publish::Args),
     Monitor(command::monitor::Args),
     Retention(command::retention::Args),

@@ -185,8 +185,8 @@ impl Query {
         Ok((plan, warnings))
     }
 
-    /// Every filter that the query puts to a log with these controls: its own, and that of each `preceded by` and its like. Whoever has all
-    /// records that these may match gets the same answer of them as of the log.
+    /// Every filter that the query puts to a log with these controls: its own, and that of each `preceded by` and its
+    /// like. Whoever has all records that these may match gets the same answer of them as of the log.
     ///
     /// # Errors
     /// As [`Query::run`].

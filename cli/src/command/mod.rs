@@ -9,6 +9,7 @@ pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod hold;
 pub(crate) mod init;
 pub(crate) mod log;
@@ -28,6 +29,7 @@ pub(crate) mod stats;
 pub(crate) mod tail;
 pub(crate) mod timeline;
 pub(crate) mod verify;
+pub(crate) mod verify_bundle;
 pub(crate) mod verify_proof;
 
 use crate::args::{Cli, Command};
@@ -54,6 +56,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Verify(args) => verify::run(store, args),
         Command::Prove(args) => prove::run(store, args),
         Command::VerifyProof(args) => verify_proof::run(args),
+        Command::Export(args) => export::run(store, args),
+        Command::VerifyBundle(args) => verify_bundle::run(args),
         Command::Publish(args) => publish::run(store, args),
         Command::Monitor(args) => monitor::run(args),
         Command::Retention(args) => retention::run(store, args),

@@ -15,7 +15,7 @@ pub(super) fn describe(filter: &Filter) -> String {
         Filter::Any(filters) if filters.is_empty() => "no record".to_owned(),
         Filter::All(filters) => joined(filters, " and "),
         Filter::Any(filters) => joined(filters, " or "),
-        Filter::Not(filter) if **filter == Filter::StoreRecord => "not the store's own".to_owned(),
+        Filter::Not(filter) if **filter == Filter::StoreRecord => "not the store's own records".to_owned(),
         Filter::Not(filter) => format!("not {}", grouped(filter)),
         Filter::Field(field, test) => tested(&named(field), test),
         Filter::Text(text) => format!("the text contains {}", Operand::Text(text.clone())),
@@ -26,7 +26,7 @@ pub(super) fn describe(filter: &Filter) -> String {
             let ids: Vec<Value> = ids.iter().map(|id| Value::Text(id.clone())).collect();
             one_of("id", &ids)
         }
-        Filter::StoreRecord => "the store's own".to_owned(),
+        Filter::StoreRecord => "the store's own records".to_owned(),
     }
 }
 
@@ -109,22 +109,25 @@ mod tests {
     #[test]
     fn filters_read_like_the_query() {
         for (text, expected) in [
-            ("", "not the store's own"),
-            ("kind = deploy* run = \"r 1\"", "kind = deploy* and run = \"r 1\" and not the store's own"),
+            ("", "not the store's own records"),
+            (
+                "kind = deploy* run = \"r 1\"",
+                "kind = deploy* and run = \"r 1\" and not the store's own records",
+            ),
             (
                 "(a.b > 5 or c in (1, \"2\")) and not exists(run)",
-                "(a.b > 5 or .c in (1, \"2\")) and not exists(run) and not the store's own",
+                "(a.b > 5 or .c in (1, \"2\")) and not exists(run) and not the store's own records",
             ),
             (
                 "between 2026-04-01 and 2026-04-02",
                 "time >= 2026-04-01T00:00:00Z and time < 2026-04-03T00:00:00Z",
             ),
-            ("received since 1h", "received >= 2026-04-09T23:00:00Z and not the store's own"),
-            ("event e1, e2", "id in (\"e1\", \"e2\") and not the store's own"),
+            ("received since 1h", "received >= 2026-04-09T23:00:00Z and not the store's own records"),
+            ("event e1, e2", "id in (\"e1\", \"e2\") and not the store's own records"),
             ("seq 3..9", "seq 3..9"),
             (
                 "kind ~ \"^a\" rollback",
-                "kind ~ \"^a\" and the text contains \"rollback\" and not the store's own",
+                "kind ~ \"^a\" and the text contains \"rollback\" and not the store's own records",
             ),
         ] {
             let query = Query::parse(text, &Vocabulary::default()).unwrap();

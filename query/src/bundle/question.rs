@@ -19,6 +19,8 @@ use crate::span::Span;
 const FORMAT: u16 = 0;
 /// The member's name.
 pub(super) const MEMBER: &str = "query.json";
+/// What an answer in a bundle may hold on its way, in bytes. It is the same for whoever makes and whoever checks one.
+const HELD_MAX: usize = 1 << 30;
 /// Longest such member in bytes: packs and mapping are in it.
 const LEN_MAX: usize = 16 << 20;
 
@@ -94,8 +96,7 @@ impl Question {
     /// How the query is run.
     pub(super) fn options<'a>(&self, asked: &'a Asked) -> Options<'a> {
         let controls = Some(asked.controls());
-        // All that can be held was handed over already.
-        Options { all: self.all, controls, held_max: usize::MAX, ..Options::at(self.now) }
+        Options { all: self.all, controls, held_max: HELD_MAX, ..Options::at(self.now) }
     }
 
     /// The member's bytes: JSON without spaces, keys in order.

@@ -13,6 +13,8 @@ use super::describe::describe;
 use super::registered::Known;
 use crate::error::Result;
 
+/// How many columns a line of the verdict has.
+const WIDTH: usize = 118;
 /// What is true whatever is checked.
 const NEVER_APPENDED: &str = "nothing can prove what was never appended";
 
@@ -155,7 +157,7 @@ fn meaning(grade: Grade) -> &'static str {
         Grade::Audited => {
             "complete by an index that an auditor rebuilt from the records and signed, before the question"
         }
-        Grade::Disclosed => "complete: every record that was asked about is here, and was looked at",
+        Grade::Disclosed => "every record that was asked about is here, and was looked at",
     }
 }
 
@@ -215,16 +217,16 @@ fn unchecked(grade: Grade, known: Option<&Known>, searches: &[Searched]) -> Vec<
     unchecked
 }
 
-/// In plain words, a line for each thing.
+/// In plain words, a paragraph for each thing.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Verdict { grade, meaning, origin, tree_size, root, key, seqs, .. } = self;
-        let mut line = |name: &str, text: String| writeln!(f, "{name:10} {text}");
+        let mut line = |name: &str, text: String| paragraph(f, name, &text);
         line("grade", format!("{grade}: {meaning}"))?;
-        line("log", format!("{origin}, {tree_size} records"))?;
+        line("log", format!("{origin}, {}", plural(*tree_size, "record", "records")))?;
         line("root", root.clone())?;
         line("signed by", key.clone())?;
-        line("query", one_line(&self.query))?;
+        line("query", self.query.clone())?;
         if self.means != self.query {
             line("means", self.means.clone())?;
         }
@@ -235,36 +237,21 @@ impl fmt::Display for Verdict {
             None => "no seqs".to_owned(),
         };
         let segments = plural(self.segments, "sealed segment", "sealed segments");
-        line(
-            "looked at",
-            format!(
-                "{range}: {segments}, and {} behind the last seal",
-                plural(self.tail, "record", "records")
-            ),
-        )?;
+        let tail = plural(self.tail, "record", "records");
+        line("looked at", format!("{range}: {segments}, and {tail} behind the last seal"))?;
         line("here", plural(self.records, "record", "records") + &between(self.received.as_ref()))?;
         for (number, search) in (1..).zip(&self.searches) {
-            let Searched { filter, grade, candidates, withheld, .. } = search;
-            let here = candidates - withheld.min(candidates);
+            let Searched { filter, candidates, withheld, .. } = search;
+            let (may, here) =
+                (plural(*candidates, "record", "records"), candidates.saturating_sub(*withheld));
             line(&format!("search {number}"), filter.clone())?;
-            line(
-                "",
-                format!(
-                    "{grade}; {} may match, {here} of them here",
-                    plural(*candidates, "record", "records")
-                ),
-            )?;
-            for condition in &search.residual {
-                let by = if *withheld > 0 { "filtered by the operator" } else { "filtered by the verifier" };
-                line("", format!("{by}: {condition}"))?;
-            }
+            line("", format!("{}: {may} may match, {here} of them here", search.grade))?;
         }
         for Field { name, records, present, absent, unreadable } in &self.fields {
+            let of = format!("{name}: of {records} records in sealed segments");
             line(
                 "field",
-                format!(
-                    "{name}: of {records} records {present} have it, {absent} do not, {unreadable} unreadable"
-                ),
+                format!("{of} {present} have it, {absent} do not, {unreadable} could not be read"),
             )?;
         }
         for (at, text) in self.unchecked.iter().enumerate() {
@@ -274,14 +261,26 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Writes what is said of a thing behind its name, in as many lines as it takes.
+fn paragraph(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
+    let mut width = WIDTH;
+    for (at, word) in text.split_whitespace().enumerate() {
+        let len = word.chars().count();
+        width += 1 + len;
+        if width > WIDTH {
+            let name = if at == 0 { name } else { "" };
+            write!(f, "{}{name:10}", if at == 0 { "" } else { "\n" })?;
+            width = 11 + len;
+        }
+        write!(f, " {word}")?;
+    }
+    f.write_str("\n")
+}
+
 fn between(times: Option<&[String; 2]>) -> String {
     times.map_or_else(String::new, |[first, last]| format!(", from {first} to {last}"))
 }
 
 pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 52] = [
+const COMMANDS: [&str; 54] = [
     "init",
     "append",
     "record",
@@ -27,6 +27,8 @@ const COMMANDS: [&str; 52] = [
     "verify",
     "prove",
     "verify-proof",
+    "export",
+    "verify-bundle",
     "publish",
     "monitor",
     "retention",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 mod artifacts;
+mod bundles;
 mod codes;
 mod commands;
 mod help;
