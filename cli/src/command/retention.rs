@@ -94,6 +94,12 @@ pub(crate) enum What {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
+    /// Say whether a plan is whole, of this log, in time, and approved by enough operators
+    #[command(after_help = "Example:\n  indelible retention check plan.json")]
+    Check {
+        /// The plan
+        file: PathBuf,
+    },
 }
 
 /// Does it.
@@ -135,6 +141,12 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             }
         }
         What::Approve { file, key } => approve(file, key, &mut out)?,
+        What::Check { file } => {
+            let approved = approvals::read(file)?;
+            shown::plan(&mut out, &approved)?;
+            open::to_read(store)?.check_plan(&approved)?;
+            out.line("good       whole, of this log, in time, and approved by enough operators")?;
+        }
     }
     out.finish()?;
     Ok(Code::Clean)

@@ -73,16 +73,15 @@ fn amount(tally: Tally) -> String {
 
 /// Shows how the log stands.
 pub(crate) fn status(out: &mut Out, status: &Status) -> Outcome<()> {
-    let headings =
-        ["rule", "keep", "tier", "events", "bytes", "oldest", "next due", "overdue", "held", "basis"];
+    let headings = ["rule", "keep", "hot", "warm", "bytes", "oldest", "next due", "overdue", "held", "basis"];
     let mut table = Table::new(&headings);
     for rule in &status.rules {
         table.row([
             rule.name.clone(),
             period(rule.terms.keep_s),
-            "hot".to_owned(),
-            output::count(rule.kept.events),
-            output::length(rule.kept.bytes),
+            output::count(rule.hot.events),
+            output::count(rule.warm.events),
+            output::length(rule.hot.bytes + rule.warm.bytes),
             time(rule.oldest),
             time(rule.next_due),
             output::count(rule.overdue.events),
@@ -92,10 +91,15 @@ pub(crate) fn status(out: &mut Out, status: &Status) -> Outcome<()> {
     }
     table.print(out)?;
     for rule in &status.rules {
-        for (tier, seconds) in promises(rule) {
-            let holds = out.paint(Colour::Good, "holds");
+        for promise in promises(rule) {
+            let Promise { tier, seconds, broken } = promise;
+            let verdict = if broken.events == 0 {
+                out.paint(Colour::Good, "holds")
+            } else {
+                out.paint(Colour::Bad, format_args!("does not hold for {}", amount(broken)))
+            };
             let name = output::escape(rule.name.as_bytes());
-            out.line(format_args!("{name}: {tier} for {}: {holds}", period(Some(seconds))))?;
+            out.line(format_args!("{name}: {tier} for {}: {verdict}", period(Some(seconds))))?;
         }
     }
     if status.policy.is_none() {
@@ -104,10 +108,19 @@ pub(crate) fn status(out: &mut Out, status: &Status) -> Outcome<()> {
     Ok(())
 }
 
-/// What a rule promises of tiers. All that is kept is in the hot tier, so that each promise holds.
-fn promises(rule: &RuleStatus) -> impl Iterator<Item = (&'static str, u64)> {
+/// What a rule promises of a tier, and what of it is not there.
+struct Promise {
+    tier: &'static str,
+    seconds: u64,
+    broken: Tally,
+}
+
+/// What a rule promises of tiers. All that is kept is in the hot or the warm one.
+fn promises(rule: &RuleStatus) -> impl Iterator<Item = Promise> {
     let Terms { hot_s, warm_s, .. } = rule.terms;
-    hot_s.map(|seconds| ("hot", seconds)).into_iter().chain(warm_s.map(|seconds| ("hot or warm", seconds)))
+    let hot = hot_s.map(|seconds| Promise { tier: "hot", seconds, broken: rule.not_hot });
+    let warm = warm_s.map(|seconds| Promise { tier: "hot or warm", seconds, broken: Tally::default() });
+    hot.into_iter().chain(warm)
 }
 
 /// How the log stands, for machines.
@@ -119,14 +132,16 @@ pub(crate) fn status_json(status: &Status, as_of: Timestamp) -> Value {
 fn rule_json(rule: &RuleStatus) -> Value {
     let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
     let promises: Vec<Value> = promises(rule)
-        .map(|(tier, seconds)| json!({ "tier": tier, "for_s": seconds, "holds": true }))
+        .map(|Promise { tier, seconds, broken }| {
+            json!({ "tier": tier, "for_s": seconds, "holds": broken.events == 0, "broken": broken })
+        })
         .collect();
     json!({
         "name": rule.name,
         "policy": rule.policy,
         "basis": rule.basis,
         "keep_s": rule.terms.keep_s,
-        "tiers": { "hot": rule.kept },
+        "tiers": { "hot": rule.hot, "warm": rule.warm },
         "oldest": text(rule.oldest),
         "next_due": text(rule.next_due),
         "overdue": rule.overdue,

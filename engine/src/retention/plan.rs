@@ -94,7 +94,7 @@ pub(crate) fn by_policy(
     let youngest =
         as_of.0.saturating_sub(i64::try_from(shortest_s).unwrap_or(i64::MAX).saturating_mul(1_000_000_000));
     walk(log, head, catalog, Ages::new(state.vouched()), |visited| {
-        let Visited { subject, stored_at, segment, sealed } = visited;
+        let Visited { subject, stored_at, segment, sealed, .. } = visited;
         if !sealed || stored_at.0 > youngest {
             return Ok(ControlFlow::Break(()));
         }
@@ -136,7 +136,7 @@ pub(crate) fn chosen(
     let mut draft = Draft { plan: Plan { reason: reason.to_owned(), ..Plan::default() }, ..Draft::default() };
     let mut rest = wanted.as_slice();
     walk(log, head, catalog, Ages::new(state.vouched()), |visited| {
-        let Visited { subject, stored_at, segment, sealed } = visited;
+        let Visited { subject, stored_at, segment, sealed, .. } = visited;
         let Some((&next, behind)) = rest.split_first() else { return Ok(ControlFlow::Break(())) };
         if next < subject.seq {
             return Ok(ControlFlow::Break(()));

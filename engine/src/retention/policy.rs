@@ -139,6 +139,19 @@ impl<'p> Policies<'p> {
     }
 }
 
+impl<'p> Policies<'p> {
+    /// The rules of the policy in force that apply to a record, or may: each promises its tiers.
+    pub(crate) fn applying(&mut self, subject: &Subject<'_>) -> impl Iterator<Item = &'p PolicyRule> {
+        let version = self.versions.last_mut();
+        version
+            .into_iter()
+            .flat_map(|version| version.policy.rules.iter().zip(&mut version.rules))
+            .filter_map(|(rule, (matcher, scratch))| {
+                (matcher.decide(subject, scratch) != Decision::No).then_some(rule)
+            })
+    }
+}
+
 impl<'p> Version<'p> {
     fn kept(&mut self, subject: &Subject<'_>) -> Kept<'p> {
         let mut longest: Option<Kept<'p>> = None;

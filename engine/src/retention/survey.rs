@@ -35,8 +35,12 @@ pub struct RuleStatus {
     pub basis: String,
     /// How long it keeps.
     pub terms: Terms,
-    /// All that it keeps.
-    pub kept: Tally,
+    /// What it keeps in the hot tier.
+    pub hot: Tally,
+    /// What it keeps in the warm tier.
+    pub warm: Tally,
+    /// What it wants in the hot tier still, be it kept by this rule or by one that keeps longer, and is not there.
+    pub not_hot: Tally,
     /// When the oldest of it was stored.
     pub oldest: Option<Timestamp>,
     /// When the next of it, or what is overdue, is due.
@@ -77,14 +81,24 @@ pub(crate) fn status(
         }
     }
     walk(log, head, catalog, Ages::new(state.vouched()), |visited| {
-        let Visited { subject, stored_at, .. } = visited;
+        let Visited { subject, stored_at, warm, .. } = visited;
+        let len = subject.body.len();
+        for promised in judge.policies.applying(subject).filter(|_| *warm) {
+            let in_force = (state.policy().map(|(seq, _)| *seq), promised.name.clone());
+            let hot_until = promised.terms.hot_s.map(|seconds| after(*stored_at, seconds));
+            if let Some(rule) = rules.get_mut(&in_force)
+                && hot_until.is_some_and(|until| until > as_of)
+            {
+                rule.not_hot.add(len);
+            }
+        }
         let kept = judge.kept(subject);
         let (policy, name) = kept.map_or((None, DEFAULT_NAME), |kept| (Some(kept.policy), kept.rule));
         let terms = kept.map(|kept| kept.terms).unwrap_or_default();
         let rule =
             rules.entry((policy, name.to_owned())).or_insert_with(|| empty(state, policy, name, terms));
-        let len = subject.body.len();
-        rule.kept.add(len);
+        let tier = if *warm { &mut rule.warm } else { &mut rule.hot };
+        tier.add(len);
         rule.oldest = Some(rule.oldest.map_or(*stored_at, |oldest| oldest.min(*stored_at)));
         let due = kept.and_then(|kept| kept.due(*stored_at));
         let is_due = due.is_some_and(|due| due <= as_of);
@@ -101,6 +115,11 @@ pub(crate) fn status(
     Ok(Status { policy: state.policy().map(|(seq, _)| *seq), rules: rules.into_values().collect() })
 }
 
+fn after(time: Timestamp, seconds: u64) -> Timestamp {
+    let ns = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+    Timestamp(time.0.saturating_add(ns))
+}
+
 fn empty(state: &State, policy: Option<Seq>, name: &str, terms: Terms) -> RuleStatus {
     let rules =
         state.policies.iter().filter(|(seq, _)| Some(*seq) == policy).flat_map(|(_, policy)| &policy.rules);
@@ -111,7 +130,9 @@ fn empty(state: &State, policy: Option<Seq>, name: &str, terms: Terms) -> RuleSt
         name: name.to_owned(),
         basis,
         terms,
-        kept: Tally::default(),
+        hot: Tally::default(),
+        warm: Tally::default(),
+        not_hot: Tally::default(),
         oldest: None,
         next_due: None,
         overdue: Tally::default(),

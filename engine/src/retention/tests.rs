@@ -129,13 +129,36 @@ fn what_is_due_is_planned_and_what_is_kept_or_held_is_not() {
     let status = snapshot.retention_status(site.now()).unwrap();
     let of = |name: &str| status.rules.iter().find(|rule| rule.name == name).unwrap().clone();
     assert_eq!(
-        (of("default").kept.events, of("default").overdue.events, of("default").held.events),
+        (of("default").hot.events, of("default").overdue.events, of("default").held.events),
         (3, 1, 1)
     );
-    assert_eq!(of("long").kept.events, 2, "what cannot be read is kept by the longest rule that may apply");
+    assert_eq!(of("long").hot.events, 2, "what cannot be read is kept by the longest rule that may apply");
     let state = snapshot.retention().unwrap();
     let reach = snapshot.hold_reach(state.hold("case").unwrap()).unwrap();
     assert_eq!((reach.held.events, reach.seqs), (2, Some((held, odd))));
+}
+
+#[test]
+fn a_promise_of_the_hot_tier_is_kept_or_told() {
+    let site = Site::new();
+    let hot = |days: u64| Terms { hot_s: Some(days * DAY_S), ..Terms::default() };
+    site.append(r#""a""#);
+    site.append(r#""b""#);
+    let sealed = site.store.seal().unwrap().unwrap().id;
+    site.append(r#""a""#);
+    let first =
+        policy(days(500), vec![rule("pci", &["a"], hot(90), false), rule("law", &["b"], hot(1), false)]);
+    site.pass(2);
+    site.store.compact(sealed, &mut |_, _| true).unwrap().unwrap();
+    site.store.set_policy(&first).unwrap();
+    let of = |name: &str| {
+        let status = site.store.snapshot().unwrap().retention_status(site.now()).unwrap();
+        status.rules.into_iter().find(|rule| rule.name == name).unwrap()
+    };
+    assert_eq!((of("pci").hot.events, of("pci").warm.events, of("pci").not_hot.events), (1, 1, 1));
+    assert_eq!((of("law").warm.events, of("law").not_hot.events), (1, 0), "its day is over");
+    site.pass(90);
+    assert_eq!(of("pci").not_hot.events, 0);
 }
 
 #[test]

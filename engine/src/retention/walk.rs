@@ -24,6 +24,8 @@ pub(crate) struct Visited<'a> {
     pub(crate) segment: SegmentId,
     /// Whether that segment is sealed.
     pub(crate) sealed: bool,
+    /// Whether it is in the warm tier.
+    pub(crate) warm: bool,
 }
 
 /// Visits all users' events as of `head`, in order, until `visit` breaks off. An event that cannot be read ends the walk
@@ -40,6 +42,7 @@ pub(crate) fn walk(
     let (mut fields, mut source) = (Fields::default(), None::<Arc<SourceVersion>>);
     for (segment, log_len, sealed) in segments {
         let file = log.files.log(segment)?;
+        let warm = file.pack.is_some();
         let mut scan = FrameScan::new(&file.file, &file.path, LOG_HEADER_LEN as u64, log_len);
         while let Some((at, header, payload)) = scan.next()? {
             let in_file = |fault: crate::Fault| fault.shifted(at).in_file(&file.path);
@@ -65,7 +68,7 @@ pub(crate) fn walk(
                     profile,
                     fields: &fields,
                 };
-                if visit(&Visited { subject, stored_at, segment, sealed })?.is_break() {
+                if visit(&Visited { subject, stored_at, segment, sealed, warm })?.is_break() {
                     return Ok(());
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 54] = [
+const COMMANDS: [&str; 55] = [
     "init",
     "append",
     "record",
@@ -38,6 +38,7 @@ const COMMANDS: [&str; 54] = [
     "retention status",
     "retention plan",
     "retention approve",
+    "retention check",
     "hold",
     "hold place",
     "hold list",

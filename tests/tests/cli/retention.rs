@@ -7,7 +7,12 @@ const POLICY: &str = "default = \"1d\"\n[[rule]]\nname = \"kept\"\nmatch = \"kin
 
 /// A store of four events, three of which the policy lets go after a day, sealed; and keys of two operators.
 fn site() -> Site {
-    let site = Site::with_store();
+    site_of("acme.example/test")
+}
+
+fn site_of(origin: &str) -> Site {
+    let site = Site::new();
+    site.run(&["init", "--origin", origin]).ends(0);
     let events = ["kept", "gone", "gone", "asked"].map(|kind| format!("{{\"kind\":\"{kind}\"}}\n")).concat();
     site.feed(&["append", "--no-checkpoint"], events.as_bytes()).ends(0);
     site.run(&["seal"]).ends(0);
@@ -124,7 +129,15 @@ fn a_plan_names_what_is_due_and_gathers_approvals() {
     assert_eq!(site.run(&again).ends(0).out, site.run(&again).ends(0).out);
     site.run(&["retention", "plan", "-o", "plan.json"]).ends(0);
     site.run(&["retention", "approve", "plan.json", "--key", "alice.key"]).ends(0);
+    site.run(&["operators", "add", "alice.vkey", "bob.vkey"]).ends(0);
+    assert!(site.run(&["retention", "check", "plan.json"]).ends(12).err.contains("2 of the 2"));
     let text = std::fs::read_to_string(site.path("plan.json")).unwrap();
+    site.run(&["retention", "approve", "plan.json", "--key", "bob.key"]).ends(0);
+    assert!(site.run(&["retention", "check", "plan.json"]).ends(0).text().contains("good       whole"));
+    let other = site_of("acme.example/other");
+    std::fs::copy(site.path("plan.json"), other.path("plan.json")).unwrap();
+    let foreign = other.run(&["retention", "check", "plan.json"]).ends(2);
+    assert!(foreign.err.contains("it is of the log acme.example/test"), "{}", foreign.err);
     site.write("plan.json", text.replace("\"reason\":\"\"", "\"reason\":\"x\""));
     site.run(&["retention", "approve", "plan.json", "--key", "bob.key"]).ends(11);
     site.write("plan.json", "{}");
