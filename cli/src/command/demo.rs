@@ -1,9 +1,12 @@
 //! `indelible demo`: the main job from end to end, on the sample evidence that ships with the program.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use indelible::bundle::Candidates;
 use indelible::disk::World;
+use indelible::query::bundle::{self, Question};
 use indelible::{CheckpointSigner, FileSigner, Masking, OnDuplicate, Options, Snapshot, Store, query};
 
 use crate::exit::{Failure, Outcome};
@@ -93,10 +96,23 @@ pub(crate) fn run(args: &Args) -> Outcome {
     title(&mut out, "6. Signed: nobody can rewrite this log from here on without being found out")?;
     let note = store.checkpoint(&signer)?;
     out.line(output::escape_lines(note.to_string().trim_end()))?;
+    let question = Question {
+        text: QUESTIONS[1].to_owned(),
+        parameters: BTreeMap::new(),
+        now: snapshot.received_at(),
+        all: false,
+    };
+    let (bytes, _) = bundle::export(&snapshot, &question, Candidates::All, &note, signer.verifier())?;
     store.close()?;
 
     title(&mut out, "7. Verified from the bytes alone, by code that shares nothing with the writer")?;
     let code = super::verify::of_demo(&mut out, &place, signer.verifier(), &note)?;
+
+    title(&mut out, "8. The second answer with its evidence, for an auditor who has the key and no store")?;
+    let file = dir.join("unapproved.zip");
+    super::export::write(&file, &bytes, false)?;
+    row(&mut out, "bundle", file.display())?;
+    super::verify_bundle::tell(&mut out, &bundle::verify(&bytes, signer.verifier())?)?;
 
     title(&mut out, "Try next")?;
     let shown = output::escape(place.display().to_string().as_bytes()).into_owned();
