@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Query(command::query::Args),
     Timeline(command::timeline::Args),
     Control(command::control::Args),
+    Controls(command::controls::Args),
     Explain(command::explain::Args),
     Tail(command::tail::Args),
     Artifact(command::artifact::Args),

@@ -24,10 +24,10 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
-    /// A pack of controls or a mapping cannot be used.
+    /// A pack of controls, a mapping or label rules cannot be used.
     #[error("invalid {what}: {reason}")]
     Controls {
-        /// `pack` or `mapping`.
+        /// `pack`, `mapping`, `label rules` or `file`.
         what: &'static str,
         /// What is wrong, and where.
         reason: String,

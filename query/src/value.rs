@@ -36,7 +36,7 @@ pub enum Value {
 
 impl Value {
     /// A whole number.
-    pub(crate) fn count(count: u64) -> Value {
+    pub fn count(count: u64) -> Value {
         Value::Decimal(count.into())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use indelible_engine::source::{FieldKind, Profile};
+use indelible_engine::source::{FieldKind, Profile, shipped};
 
 use crate::error::Result;
 use crate::ground::Ground;
@@ -35,6 +35,18 @@ impl Vocabulary {
     pub fn of(ground: &impl Ground) -> Result<Vocabulary> {
         let mut vocabulary = Vocabulary::default();
         ground.each_profile(&mut |profile| vocabulary.add(profile))?;
+        Ok(vocabulary)
+    }
+
+    /// These names, and those of all profiles that ship: for rules, which are written before there are events.
+    ///
+    /// # Errors
+    /// None: what ships is tested.
+    pub(crate) fn with_shipped(&self) -> Result<Vocabulary> {
+        let mut vocabulary = self.clone();
+        for profile in shipped() {
+            vocabulary.add(&Profile::parse(profile.text)?);
+        }
         Ok(vocabulary)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod control;
+pub(crate) mod controls;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Query(args) => query::run(store, args),
         Command::Timeline(args) => timeline::run(store, args),
         Command::Control(args) => control::run(store, args),
+        Command::Controls(args) => controls::run(store, args),
         Command::Explain(args) => explain::run(store, args),
         Command::Tail(args) => tail::run(store, args),
         Command::Artifact(args) => artifact::run(store, args),

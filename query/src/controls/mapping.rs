@@ -4,7 +4,6 @@
 use std::fmt;
 
 use indelible_engine::filter::{Filter, Matcher, Scratch, Subject};
-use indelible_engine::source::{Profile, shipped};
 use serde::Deserialize;
 
 use super::Catalogue;
@@ -103,10 +102,7 @@ impl Mapping {
     pub fn parse(text: &str, catalogue: &Catalogue, vocabulary: &Vocabulary) -> Result<Mapping> {
         let invalid = |reason: String| Error::Controls { what: "mapping", reason };
         let file: File = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
-        let mut vocabulary = vocabulary.clone();
-        for profile in shipped() {
-            vocabulary.add(&Profile::parse(profile.text)?);
-        }
+        let vocabulary = vocabulary.with_shipped()?;
         let mut rules = Vec::with_capacity(file.rule.len());
         for (index, entry) in file.rule.into_iter().enumerate() {
             let place = || format!("rule {} ({})", index + 1, entry.name);

@@ -2,9 +2,12 @@
 //! of it.
 //!
 //! `pack` reads the requirements of one framework, `catalogue` knows several and the spellings that people use,
-//! `mapping` has the rules that say what is evidence of what. All of it is data: what ships stands in `query/packs/`.
+//! `mapping` has the rules that say what is evidence of what, `labels` those by which events are labelled when they are
+//! appended; `file` adds one of these to a log. All of it is data: what ships stands in `query/packs/`.
 
 mod catalogue;
+mod file;
+mod labels;
 mod mapping;
 mod pack;
 #[cfg(test)]
@@ -14,6 +17,8 @@ use indelible_engine::Snapshot;
 use indelible_engine::filter::Filter;
 
 pub use catalogue::Catalogue;
+pub use file::{Change, ControlsFile};
+pub use labels::LabelFile;
 pub use mapping::{Mapping, Rule, Strength};
 pub use pack::Framework;
 

@@ -20,7 +20,8 @@ impl Row {
         Row { event: Some(event.into()), values: Vec::new() }
     }
 
-    pub(crate) fn of_values(values: Vec<Value>) -> Row {
+    /// A row of a table, of these values.
+    pub fn of_values(values: Vec<Value>) -> Row {
         Row { event: None, values }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 55] = [
+const COMMANDS: [&str; 61] = [
     "init",
     "append",
     "record",
@@ -11,6 +11,12 @@ const COMMANDS: [&str; 55] = [
     "query",
     "timeline",
     "control",
+    "controls",
+    "controls list",
+    "controls show",
+    "controls coverage",
+    "controls matrix",
+    "controls add",
     "explain",
     "tail",
     "artifact",

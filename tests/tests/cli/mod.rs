@@ -5,6 +5,7 @@ mod artifacts;
 mod bundles;
 mod codes;
 mod commands;
+mod controls;
 mod help;
 mod input;
 mod proofs;

@@ -47,7 +47,7 @@ pub(super) fn fixture() -> &'static Fixture {
 
 /// The truth has something to say: else comparing with it shows nothing.
 #[track_caller]
-fn telling<T>(truth: &BTreeSet<T>) -> &BTreeSet<T> {
+pub(super) fn telling<T>(truth: &BTreeSet<T>) -> &BTreeSet<T> {
     assert!(truth.len() > 1, "the scenario has too little of this");
     truth
 }

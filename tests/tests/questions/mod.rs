@@ -2,6 +2,7 @@
 //! real samples.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
+mod controls;
 mod generated;
 mod samples;
 mod shell;
