@@ -4,6 +4,7 @@
     check.py store DIR [--key VKEY]                           a whole store
     check.py proof FILE.tlog-proof --key VKEY                 that an event is in a log; FILE.json and FILE.salt beside it
     check.py consistency FILE --expect CHECKPOINT --key VKEY  that a log only grew
+    check.py bundle FILE.zip --key VKEY                       the evidence for an answer, and that nothing is missing
     check.py batch                                            questions from stdin, answers as JSON, a line each
 
 The exit code is that of the verdict: 0 clean, 4 unsupported, 10 damaged, 11 forged, 12 not authenticated,
@@ -15,11 +16,13 @@ import argparse
 import json
 import sys
 
+from indelible_check.bundle import check_bundle_file
 from indelible_check.proof import check_growth_file, check_proof_file
 from indelible_check.store import check_store
 from indelible_check.verdict import EXIT_CODES
 
-CHECKS = {"store": check_store, "proof": check_proof_file, "consistency": check_growth_file}
+CHECKS = {"store": check_store, "proof": check_proof_file, "consistency": check_growth_file,
+          "bundle": check_bundle_file}
 
 
 def run_batch():

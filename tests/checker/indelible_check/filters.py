@@ -82,6 +82,87 @@ def _scalar_terms(value):
     return [(NULL, b"")] if value is None else []
 
 
+def check_form(filter_):
+    """That a filter is in the form that section 5 gives it; else a ValueError, a TypeError or a KeyError."""
+    if filter_ == "store_record":
+        return
+    (kind, value), = filter_.items()
+    if kind in ("all", "any", "not"):
+        for one in [value] if kind == "not" else _list(value):
+            check_form(one)
+    elif kind == "field":
+        place, test = value
+        (what, name), = place.items()
+        _one_of(what, "name", "path")
+        if what == "path":
+            parse_path(name)
+        _text(name)
+        _check_test(test)
+    elif kind == "time":
+        clock, window = value
+        _one_of(clock, "event", "received")
+        _keys(window, "from", "until")
+        for bound in window.values():
+            _integer(bound or 0)
+    elif kind == "seqs":
+        _keys(value, "end", "start")
+        for bound in value.values():
+            _one_of(_integer(bound) >= 0, True)
+    elif kind == "ids":
+        for one in _list(value):
+            _text(one)
+    else:
+        _one_of(kind, "text")
+        _text(value)
+
+
+def _check_test(test):
+    if test in ("exists", "unreadable"):
+        return
+    (kind, wanted), = test.items()
+    if kind in ("equals", "differs"):
+        for value in [wanted] if kind == "differs" else _list(wanted):
+            (what, text), = value.items()
+            _one_of(what, "text", "word")
+            _text(text)
+    elif kind == "compare":
+        order, quantity = wanted
+        _one_of(order, "less", "less_or_equal", "greater", "greater_or_equal")
+        (what, value), = quantity.items()
+        _one_of(what, "number", "time")
+        _one_of(is_number(_text(value).encode()) if what == "number" else _integer(value) is not None, True)
+    else:
+        _one_of(kind, "matches")
+        re.compile(_text(wanted))
+
+
+def _one_of(value, *known):
+    if value not in known:
+        raise ValueError(f"{value} is not known")
+
+
+def _keys(value, *names):
+    _one_of(sorted(value), list(names))
+
+
+def _integer(value):
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("not an integer")
+    return value
+
+
+def _text(value):
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
+
+
+def _list(value):
+    if not isinstance(value, list):
+        raise ValueError("not a list")
+    return value
+
+
 def matches(filter_, subject):
     if filter_ == "store_record":
         return subject.source == 0

@@ -40,16 +40,17 @@ class Index:
         fields = {name: {} for name in self.field_names()}
         for offset, (source, encoding, labels, found) in enumerate(self.records):
             for name, postings in fields.items():
-                terms, is_present, is_unreadable = self._of(name, source, encoding, labels, found)
-                if is_present:
-                    postings.setdefault((RESERVED, PRESENT), []).append(offset)
-                if is_unreadable:
-                    postings.setdefault((RESERVED, UNREADABLE), []).append(offset)
-                if not is_present and not is_unreadable:
-                    postings.setdefault((RESERVED, ABSENT), []).append(offset)
-                for term in terms:
+                for term in self.terms_of(name, source, encoding, labels, found):
                     postings.setdefault(term, []).append(offset)
         return fields
+
+    def terms_of(self, name, source, encoding, labels, found):
+        """A record's terms of a field, reserved ones among them."""
+        terms, is_present, is_unreadable = self._of(name, source, encoding, labels, found)
+        reserved = [(RESERVED, PRESENT)] if is_present else []
+        if is_unreadable:
+            reserved.append((RESERVED, UNREADABLE))
+        return [*(reserved or [(RESERVED, ABSENT)]), *terms]
 
     def _of(self, name, source, encoding, labels, found):
         """A record's terms of a field, whether it is present, and whether it is unreadable."""

@@ -1,7 +1,8 @@
 //! The second verifier, `tests/checker/check.py`, against ours: it was written from docs/FORMAT*.md and shares no line
-//! with the store. Both give the same verdict on every golden store, on stores of every shipped profile, and on
+//! with the store. Both give the same verdict on every golden store, on stores of every shipped profile, on proofs and bundles, and on
 //! thousands of stores in which something was changed.
 
+mod bundles;
 mod mutants;
 mod profiles;
 mod proofs;
@@ -73,5 +74,22 @@ fn write_store<'f>(root: &Path, files: impl IntoIterator<Item = (&'f String, &'f
         let path: PathBuf = root.join(name);
         std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder");
         std::fs::write(path, bytes).expect("a file");
+    }
+}
+
+fn from_environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Numbers drawn so that a seed means the same everywhere (splitmix64).
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
     }
 }

@@ -8,30 +8,13 @@ use indelible_engine::format::log_header::LOG_HEADER_LEN;
 use indelible_engine::trust::Signer;
 use indelible_tests::golden;
 
-use super::{Checker, write_store};
+use super::{Checker, Draw, from_environment, write_store};
 
 /// How many stores of each base are tried where nothing is said.
 const MUTANTS: u64 = 100;
 const BASES: [&str; 4] = ["two-segments", "labelled", "many", "torn-tail"];
 
 type Files = BTreeMap<String, Vec<u8>>;
-
-fn from_environment(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-/// Numbers drawn so that a seed means the same everywhere (splitmix64).
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
-    }
-}
 
 /// Changes one thing in a store, and says what.
 fn mutate(files: &mut Files, draw: &mut Draw) -> String {

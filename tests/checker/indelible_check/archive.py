@@ -1,0 +1,185 @@
+"""A bundle's archive and the layout of its members (FORMAT-bundle.md, sections 1 to 5). What is accepted has no second
+spelling."""
+
+import json
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+
+from . import hashes
+from .filters import check_form
+from .index import leaf_of
+from .layout import Record, decode_labels
+from .merkle import leaf_hash
+from .own import canonical
+from .verdict import damaged, need
+
+EVIDENCE = ["checkpoint", "scope.json", "records.bin", "index.bin", "proof.bin"]
+FOR_PEOPLE = ["README.txt", "report.html", "query.json", "answer.jsonl"]
+LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+DATE = 0x21
+
+
+def pack(members):
+    """The one archive of these members."""
+    files, directory = b"", b""
+    for name, data in members:
+        common = struct.pack("<HHHHHIIIHH", 10, 0, 0, 0, DATE, zlib.crc32(data), len(data), len(data), len(name), 0)
+        directory += CENTRAL + struct.pack("<H", 10) + common + struct.pack("<HHHII", 0, 0, 0, 0, len(files))
+        directory += name.encode()
+        files += LOCAL + common + name.encode() + data
+    count = len(members)
+    return files + directory + END + struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), len(files), 0)
+
+
+def unpack(archive):
+    """The members, by name. Nothing is inflated, and no name is a path."""
+    members, at = [], 0
+    while archive[at:at + 4] == LOCAL and len(archive) >= at + 30:
+        length, _, name_length = struct.unpack_from("<IIH", archive, at + 18)
+        start = at + 30 + name_length
+        name = archive[at + 30:start].decode("ascii", "replace")
+        members.append((name, archive[start:start + length]))
+        at = start + length
+    need([name for name, _ in members] in (EVIDENCE, FOR_PEOPLE + EVIDENCE), "damaged", "the archive's members")
+    need(pack(members) == archive, "damaged", "the archive is not the one of its members")
+    return dict(members)
+
+
+class Cursor:
+    """Bytes that are read from their beginning to their end."""
+
+    def __init__(self, data, name):
+        self.data, self.name, self.at = data, name, 0
+
+    def take(self, length):
+        need(len(self.data) - self.at >= length, "damaged", f"{self.name} is cut off")
+        self.at += length
+        return self.data[self.at - length:self.at]
+
+    def number(self, size):
+        return int.from_bytes(self.take(size), "little")
+
+    def text(self, size):
+        try:
+            return self.take(self.number(size)).decode()
+        except UnicodeDecodeError:
+            raise damaged(f"{self.name}: a text is not UTF-8") from None
+
+    @property
+    def is_at_end(self):
+        return self.at == len(self.data)
+
+
+def read_scope(data):
+    try:
+        scope = json.loads(data)
+    except ValueError:
+        raise damaged("scope.json is not JSON") from None
+    keys = {"candidates", "end_seq", "filters", "first_seq", "format"}
+    need(isinstance(scope, dict) and canonical(scope) == data, "damaged", "scope.json is not canonical")
+    need(set(scope) == keys, "damaged", "the keys of scope.json")
+    need(scope["format"] == 1, "unsupported", f"bundle format {scope['format']}")
+    sound = scope["candidates"] in ("all", "matches") and isinstance(scope["filters"], list)
+    need(sound and 1 <= len(scope["filters"]) <= 64, "damaged", "the values of scope.json")
+    seqs = scope["first_seq"], scope["end_seq"]
+    need(all(type(seq) is int for seq in seqs) and 0 <= seqs[0] <= seqs[1], "damaged", "the seqs of scope.json")
+    try:
+        for filter_ in scope["filters"]:
+            check_form(filter_)
+    except (ValueError, TypeError, KeyError, AttributeError, re.error) as error:
+        raise damaged(f"a filter of scope.json: {error}") from None
+    return scope
+
+
+@dataclass
+class Shown:
+    """A record of the bundle."""
+
+    seq: int
+    received_at: int
+    record: Record
+    leaf: bytes
+
+
+def read_records(data):
+    """The records by seq, and the leaves that they make known."""
+    cursor = Cursor(data, "records.bin")
+    sources = [cursor.number(8) for _ in range(cursor.number(2))]
+    need(sources == sorted(set(sources)), "damaged", "the order of the sources in records.bin")
+    records, leaves, used, last = {}, {}, set(), None
+    while not cursor.is_at_end:
+        seq, place = cursor.number(6), cursor.number(2)
+        received_at = struct.unpack("<q", cursor.take(8))[0]
+        length, encoding, label_count = cursor.number(4), cursor.number(1), cursor.number(1)
+        salt = cursor.take(32)
+        need(last is None or seq > last.seq, "damaged", "the order of the records in records.bin")
+        need(place < len(sources), "damaged", "the source of a record in records.bin")
+        if seq == 0:
+            predecessor = bytes(32)
+        elif last and last.seq == seq - 1:
+            predecessor = last.leaf
+        else:
+            predecessor = leaves[seq - 1] = cursor.take(32)
+        labels, cursor.at = decode_labels(data, cursor.at, label_count)
+        record = Record(encoding, labels, sources[place], cursor.take(length))
+        entry = record.entry(seq, received_at, predecessor, hashes.body_hash(salt, record.body))
+        last = records[seq] = Shown(seq, received_at, record, leaf_hash(entry))
+        leaves[seq] = last.leaf
+        used.add(place)
+    need(len(used) == len(sources), "damaged", "a source of no record in records.bin")
+    return records, leaves
+
+
+@dataclass
+class Leaf:
+    """A leaf of an index that is shown: by its hashes alone, or named, with its posting or without."""
+
+    data: bytes
+    name: str | None = None
+    term: tuple | None = None
+    posting: frozenset | None = None
+    is_false: bool = False  # The posting is not the one that the leaf states.
+
+
+def read_leb(cursor):
+    value = shift = 0
+    while True:
+        byte = cursor.number(1)
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            need(byte or shift == 7, "damaged", "a number in more bytes than it takes")
+            return value
+        need(shift < 35, "damaged", "a number that is too long")
+
+
+def read_posting(cursor, count):
+    offsets, end = [], 0
+    while len(offsets) < count:
+        gap, length = read_leb(cursor), read_leb(cursor) + 1
+        need(not offsets or gap > 0, "damaged", "a run of a posting that is not as long as it can be")
+        start, end = end + gap, end + gap + length
+        need(end <= 1 << 24 and len(offsets) + length <= count, "damaged", "a posting's offsets")
+        offsets += range(start, end)
+    return tuple(offsets)
+
+
+def read_leaf(cursor):
+    form = cursor.number(1)
+    need(form <= 2, "damaged", "the form of a leaf")
+    if form == 0:
+        key, name, term = cursor.take(64), None, None
+    else:
+        name, kind = cursor.text(1), cursor.number(1)
+        need(kind <= 4, "damaged", "the type of a term")
+        term = kind, cursor.take(cursor.number(2))
+        key = hashes.index_field(name) + hashes.index_term(*term)
+    count = cursor.take(4)
+    leaf = Leaf(key + count + cursor.take(32) + bytes(28), name, term)
+    if form == 2:
+        offsets = read_posting(cursor, int.from_bytes(count, "little"))
+        leaf.posting = frozenset(offsets)
+        leaf.is_false = leaf_of(name, *term, offsets) != leaf.data
+    return leaf

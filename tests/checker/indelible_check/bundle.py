@@ -1,0 +1,161 @@
+"""An evidence bundle, checked in the order of FORMAT-bundle.md, section 6."""
+
+from . import own
+from .archive import FOR_PEOPLE, Cursor, read_records, read_scope, unpack
+from .events import parse_event
+from .index import OWN_FIELDS, Index
+from .merkle import _split, node_hash
+from .note import Checkpoint, Key, Note
+from .owed import Segment
+from .profile import STORE_PROFILE, compile_profile
+from .shown import ShownIndex
+from .verdict import Fault, Report, need
+
+
+def root_of_proof(start, end, leaves, hashes):
+    """The root over the leaves from `start` to `end`, of which some are known; the others' roots come from the proof."""
+    if not any(start <= seq < end for seq in leaves):
+        return next(hashes, None)
+    if end - start == 1:
+        return leaves[start]
+    middle = start + _split(end - start)
+    inside = {seq: leaf for seq, leaf in leaves.items() if start <= seq < end}
+    left = root_of_proof(start, middle, inside, hashes)
+    right = root_of_proof(middle, end, inside, hashes)
+    return None if left is None or right is None else node_hash(left, right)
+
+
+class BundleCheck:
+    def __init__(self, members, key):
+        self.members = members
+        self.key = key
+        self.profiles = {0: compile_profile(STORE_PROFILE)}
+        self.seals = []
+        self.withheld = 0
+
+    def run(self):
+        note = Note.parse(self.members["checkpoint"])
+        self.scope = read_scope(self.members["scope.json"])
+        need(len(self.members["proof.bin"]) % 32 == 0, "damaged", "proof.bin is no row of hashes")
+        note.verify(self.key)
+        self.checkpoint = Checkpoint.parse(note.text)
+        need(self.scope["end_seq"] <= self.checkpoint.size, "forged", "scope")
+        self.records, leaves = read_records(self.members["records.bin"])
+        self.check_inclusion(leaves)
+        self.check_own()
+        tiling = self.tiling()
+        cursor = Cursor(self.members["index.bin"], "index.bin")
+        end = self.scope["first_seq"]
+        for seal in tiling:
+            self.check_segment(seal, ShownIndex(cursor))
+            end = max(end, seal["end_seq"])
+        need(cursor.is_at_end, "damaged", "bytes behind the last segment in index.bin")
+        for seq in range(end, self.scope["end_seq"]):
+            need(seq in self.records, "incomplete", "tail")
+        inside = [one for seq, one in self.records.items() if self.is_in_scope(seq)]
+        need(all(one.record.source in self.profiles for one in inside), "incomplete", "source")
+        is_disclosed = len(inside) == self.scope["end_seq"] - self.scope["first_seq"]
+        return {"origin": self.checkpoint.origin, "tree_size": self.checkpoint.size,
+                "grade": "disclosed" if is_disclosed else "committed", "withheld": self.withheld,
+                "records": len(inside), "not_checked": [name for name in FOR_PEOPLE if name in self.members]}
+
+    def is_in_scope(self, seq):
+        return self.scope["first_seq"] <= seq < self.scope["end_seq"]
+
+    def check_inclusion(self, leaves):
+        data = self.members["proof.bin"]
+        hashes = iter([data[at:at + 32] for at in range(0, len(data), 32)])
+        size = self.checkpoint.size
+        fits = size > 0 and all(seq < size for seq in leaves)
+        root = root_of_proof(0, size, leaves, hashes) if fits else None
+        need(root == self.checkpoint.root and next(hashes, None) is None, "forged", "inclusion proof")
+
+    def check_own(self):
+        need(0 in self.records, "incomplete", "first record")
+        for seq, shown in self.records.items():
+            need(shown.record.encoding == 0, "unsupported", f"record encoding {shown.record.encoding}")
+            if shown.record.source:
+                continue
+            value = own.decode(shown.record.body)
+            if value["kind"] == "store.sealed":
+                need(value["end_seq"] == seq and value["first_seq"] < seq, "forged", "seal")
+                self.seals.append(value)
+            elif value["kind"] == "store.source":
+                self.profiles[seq] = compile_profile(value["profile"])
+            if seq == 0:
+                is_first = value["kind"] == "store.created" and value["origin"] == self.checkpoint.origin
+                need(is_first, "forged", "checkpoint")
+
+    def tiling(self):
+        first, end = self.scope["first_seq"], self.scope["end_seq"]
+        meeting = [seal for seal in self.seals if seal["first_seq"] < end and seal["end_seq"] > first]
+        meeting.sort(key=lambda seal: (seal["first_seq"], seal["end_seq"]))
+        at = first
+        for place, seal in enumerate(meeting):
+            need(seal["first_seq"] <= at, "incomplete", "segment")
+            need(place == 0 or seal["first_seq"] == at, "forged", "seal")
+            at = seal["end_seq"]
+        return meeting
+
+    def check_segment(self, seal, shown):
+        need(all(one in self.profiles for one in shown.sources), "incomplete", "source")
+        profiles = [self.profiles[one] for one in shown.sources]
+        shown.check(seal, self.profiles)
+        for name in shown.vocabularies:
+            kinds = {profile.kind(name) for profile in profiles if name in profile.by_name}
+            need((kinds or name in OWN_FIELDS) and not kinds & {"id", "time"}, "forged", "vocabulary")
+        self.check_agreement(seal, shown)
+        segment = Segment(shown, profiles, seal)
+        for filter_ in self.scope["filters"]:
+            _, owed, may = segment.sets(filter_)
+            need(self.missing(owed, seal) == 0, "incomplete", "event")
+            missing = self.missing(may, seal)
+            need(missing == 0 or self.scope["candidates"] == "matches", "incomplete", "candidate")
+            self.withheld += missing
+
+    def missing(self, offsets, seal):
+        seqs = (seal["first_seq"] + offset for offset in offsets)
+        return sum(1 for seq in seqs if self.is_in_scope(seq) and seq not in self.records)
+
+    def check_agreement(self, seal, shown):
+        """That what is shown says of each record here just what its profile finds in it (step 6)."""
+        index = Index()
+        index.profiles = {one: self.profiles[one] for one in shown.sources}
+        names = {leaf.name for leaf in shown.leaves if leaf.name is not None}
+        hidden = {field["name"] for profile in index.profiles.values() for field in profile.fields
+                  if field.get("kind") in ("id", "time")}
+        for seq in range(seal["first_seq"], seal["end_seq"]):
+            if seq not in self.records:
+                continue
+            record = self.records[seq].record
+            need(record.source in index.profiles, "forged", "index")
+            found = self.profiles[record.source].extract(parse_event(record.body))
+            for name in names - hidden:
+                terms = index.terms_of(name, record.source, record.encoding, record.labels, found)
+                self.check_terms(shown, name, terms, seq - seal["first_seq"])
+
+    @staticmethod
+    def check_terms(shown, name, terms, offset):
+        for leaf in shown.leaves:
+            if leaf.name == name and leaf.posting is not None:
+                need((offset in leaf.posting) == (leaf.term in terms), "forged", "index")
+        vocabulary = shown.vocabulary(name)
+        for term in terms:
+            posting = shown.posting(name, *term)
+            need(posting is None or offset in posting, "forged", "index")
+            need(vocabulary is None or term[0] == 0 or term in vocabulary, "forged", "index")
+
+
+def check_bundle_file(path, key, _expected=None):
+    """A bundle's evidence. What it says to people is not made anew: that takes the query language."""
+    if key is None:
+        raise ValueError("a bundle is worth what its key is: give one")
+    key = Key.parse(key)
+    with open(path, "rb") as file:
+        archive = file.read()
+    report = Report()
+    try:
+        report.facts = BundleCheck(unpack(archive), key).run()
+    except Fault as fault:
+        report.add(fault)
+    return report
