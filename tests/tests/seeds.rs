@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use indelible_engine::bundle::{Candidates, EVIDENCE_MEMBERS, Scope, pack};
+use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
 use indelible_engine::format::admin::{Admin, Document, Operators, Seal, StoredRule};
 use indelible_engine::format::entry::Entry;
 use indelible_engine::format::frame::{
@@ -18,8 +20,9 @@ use indelible_engine::hash::{Hash, SegmentSalt};
 use indelible_engine::index::{IndexBuilder, IndexedRecord};
 use indelible_engine::segment::{Locator, SegmentFacts, encode_sidecar};
 use indelible_engine::source::{Fields, Profile, shipped};
-use indelible_engine::trust::{Checkpoint, SigningKey};
-use indelible_engine::{Origin, SegmentId, StoreId, Timestamp};
+use indelible_engine::trust::{Checkpoint, Note, SigningKey};
+use indelible_engine::{Options, Origin, SegmentId, Store, StoreId, Timestamp};
+use indelible_tests::golden;
 
 const EVENTS: [&str; 6] = [
     r#"{"kind":"tool","id":"e-1","time":"2026-05-01T12:00:00Z","run":"r-1","cost":1.50}"#,
@@ -48,6 +51,9 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     add("note/seed-note", note);
     add("note/seed-checkpoint", checkpoint);
     add("note/seed-key", key);
+    for (name, bytes) in bundles() {
+        add(&format!("bundle/seed-{name}"), bytes);
+    }
     add("sidecar/seed-empty", sidecar(&[]));
     add("sidecar/seed-six-events", sidecar(&EVENTS));
     for (index, event) in EVENTS.iter().enumerate() {
@@ -214,6 +220,37 @@ fn note() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let text = checkpoint.encode().expect("a checkpoint");
     let key = indelible_engine::trust::Signer::verifier(&key).to_string();
     (note.into_bytes(), text.into_bytes(), key.into_bytes())
+}
+
+/// Bundles of questions to a golden store: one that shows a posting, one that shows vocabularies, one that shows nothing.
+fn bundles() -> Vec<(&'static str, Vec<u8>)> {
+    let golden = golden::all().expect("golden stores");
+    let golden = golden.into_iter().find(|golden| golden.name == "two-segments").expect("this one");
+    let dir = tempfile::tempdir().expect("a directory");
+    golden::write(&golden, dir.path()).expect("a store");
+    let note = Note::decode(&golden.files["checkpoint"]).expect("a checkpoint");
+    let size = Checkpoint::decode(note.text()).expect("a checkpoint").size;
+    let store =
+        Store::open(dir.path().join(golden.name), Options::new(golden::ORIGIN)).expect("the store opens");
+    let snapshot = store.snapshot().expect("a snapshot");
+    let field = |name: &str, test: Test| Filter::Field(Field::Name(name.to_owned()), test);
+    let equals = |name: &str, word: &str| field(name, Test::Equals(vec![Value::Word(word.to_owned())]));
+    let window = Window { from: None, until: Some(Timestamp(1_775_000_000_000_000_000)) };
+    let filters = [
+        ("term", equals("kind", "store.source")),
+        ("vocabulary", Filter::Any(vec![equals("kind", "store*"), Filter::Time(Clock::Event, window)])),
+        ("everything", Filter::everything()),
+    ];
+    filters
+        .into_iter()
+        .map(|(name, filter)| {
+            let scope = Scope { seqs: 0..size, filters: vec![filter], candidates: Candidates::All };
+            let members = snapshot.export(&scope, &note).expect("a bundle").members();
+            let members: Vec<(&str, &[u8])> =
+                EVIDENCE_MEMBERS.into_iter().zip(members.iter().map(Vec::as_slice)).collect();
+            (name, pack(&members).expect("an archive"))
+        })
+        .collect()
 }
 
 fn sidecar(events: &[&str]) -> Vec<u8> {
