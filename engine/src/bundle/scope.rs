@@ -65,7 +65,8 @@ impl Scope {
     ///
     /// # Errors
     /// [`Error::Fault`] where the bytes are none, or not in canonical form, or of another version;
-    /// [`Error::InvalidFilter`] and [`Error::OverLimit`] as [`Scope::check`].
+    /// [`Error::InvalidFilter`] and [`Error::OverLimit`] as [`Scope::check`], but for what takes compiling: that is left
+    /// until a signature was found on what the scope stands beside.
     pub fn decode(bytes: &[u8]) -> Result<Scope> {
         over("scope length", bytes.len(), limits::BUNDLE_FILTERS_MAX * limits::FILTER_LEN_MAX)?;
         let refuse = |fault: Fault| Err(fault.in_file(Path::new(SCOPE)));
@@ -83,7 +84,7 @@ impl Scope {
         if scope.encode() != bytes {
             return refuse(Fault::damaged(0, "scope", "canonical JSON", "another spelling"));
         }
-        scope.check()?;
+        scope.check_limits()?;
         Ok(scope)
     }
 
@@ -109,16 +110,18 @@ impl Scope {
     /// # Errors
     /// [`Error::OverLimit`]; [`Error::InvalidFilter`] with what is wrong.
     pub fn check(&self) -> Result<()> {
+        self.check_limits()?;
+        self.filters.iter().try_for_each(Filter::check)
+    }
+
+    fn check_limits(&self) -> Result<()> {
         over("number of filters in a bundle", self.filters.len(), limits::BUNDLE_FILTERS_MAX)?;
         if self.filters.is_empty() || self.seqs.start > self.seqs.end {
             let reason = "a bundle has at least one filter, and its seqs do not end before they begin";
             return Err(Error::InvalidFilter { reason: reason.to_owned() });
         }
-        for filter in &self.filters {
-            over("filter length", filter.encode().len(), limits::FILTER_LEN_MAX)?;
-            filter.check()?;
-        }
-        Ok(())
+        let is_short = |filter: &Filter| over("filter length", filter.encode().len(), limits::FILTER_LEN_MAX);
+        self.filters.iter().try_for_each(is_short)
     }
 }
 
