@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Explain(command::explain::Args),
     Tail(command::tail::Args),
     Artifact(command::artifact::Args),
+    Archive(command::archive::Args),
     Sources(command::sources::Args),
     Seal(command::seal::Args),
     Checkpoint(command::checkpoint::Args),

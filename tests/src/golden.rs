@@ -17,7 +17,7 @@ use indelible_engine::format::log_header::LOG_HEADER_LEN;
 use indelible_engine::hash::Hash;
 use indelible_engine::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
 use indelible_engine::verify::{self, Report};
-use indelible_engine::{CheckpointSigner, Document, Options, Result, Store};
+use indelible_engine::{CheckpointSigner, Document, Options, Result, SegmentId, Store};
 
 /// The origin of every golden store, and the name of their key.
 pub const ORIGIN: &str = "golden.example/v0";
@@ -164,6 +164,19 @@ fn two_segments() -> Result<BTreeMap<String, Vec<u8>>> {
     making.close()
 }
 
+fn warm() -> Result<BTreeMap<String, Vec<u8>>> {
+    let making = Making::new(9)?;
+    making.events(0, 12)?;
+    making.events(12, 3)?;
+    making.store.seal()?;
+    making.events(15, 6)?;
+    making.store.seal()?;
+    making.store.compact(SegmentId(0), &mut |_, _| true)?;
+    making.events(21, 2)?;
+    making.sign()?;
+    making.close()
+}
+
 /// A log without a checkpoint, so that a forged label is all that is wrong with it.
 fn labelled() -> Result<BTreeMap<String, Vec<u8>>> {
     let making = Making::new(8)?;
@@ -217,6 +230,14 @@ pub fn all() -> Result<Vec<Golden>> {
         None,
         good.clone(),
     ));
+
+    let warm = warm()?;
+    all.push(case("warm", "two sealed segments, of which the first is a pack", None, warm.clone()));
+    let mut files = warm;
+    let bytes = files.entry(format!("packs/{:020}.pack", 0)).or_default();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    all.push(case("damaged-pack", "one bit of a pack", Some("damaged"), files));
 
     let labelled = labelled()?;
     let about = "label rules, and events from before them and from after";

@@ -15,10 +15,10 @@ use indelible_engine::format::frame::{
     FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
 };
 use indelible_engine::format::head::Head;
-use indelible_engine::format::log_header::LogHeader;
+use indelible_engine::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use indelible_engine::hash::{Hash, SegmentSalt};
 use indelible_engine::index::{IndexBuilder, IndexedRecord};
-use indelible_engine::segment::{Locator, SegmentFacts, encode_sidecar};
+use indelible_engine::segment::{Locator, PackWriter, SegmentFacts, encode_sidecar};
 use indelible_engine::source::{Fields, Profile, shipped};
 use indelible_engine::trust::{Checkpoint, Note, SigningKey};
 use indelible_engine::{Options, Origin, SegmentId, Store, StoreId, Timestamp};
@@ -56,6 +56,7 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     }
     add("sidecar/seed-empty", sidecar(&[]));
     add("sidecar/seed-six-events", sidecar(&EVENTS));
+    add("pack/seed-six-events", pack());
     for (index, event) in EVENTS.iter().enumerate() {
         add(&format!("event/seed-{index}"), event.as_bytes().to_vec());
     }
@@ -68,6 +69,21 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
         add(&format!("query/seed-{index}"), question.as_bytes().to_vec());
     }
     seeds
+}
+
+/// A pack of a log of one frame of records and a close frame.
+fn pack() -> Vec<u8> {
+    let (mut bytes, runs) = (Vec::new(), [0, 1, 0, 1, 0, 1]);
+    let log_header = LogHeader { first_seq: 0, frontier: Vec::new(), ..log_header() }.encode();
+    let mut pack = PackWriter::new(&mut bytes, log_header, &runs).expect("memory takes it");
+    let mut at = LOG_HEADER_LEN as u64;
+    for frame in [frame(), close_frame()] {
+        let (header, payload) = indelible_engine::format::frame::decode(&frame).expect("a frame");
+        pack.push(at, &header, payload).expect("memory takes it");
+        at += header.frame_len();
+    }
+    pack.finish(at).expect("memory takes it");
+    bytes
 }
 
 fn labels() -> LabelBuf {

@@ -16,7 +16,7 @@ use indelible_engine::format::log_header::LOG_HEADER_LEN;
 use indelible_engine::hash::Hash;
 use indelible_engine::trust::VerifierKey;
 use indelible_engine::verify::{self, FindingClass, Report};
-use indelible_engine::{CheckpointSigner, FileSigner, Options, Record, Store};
+use indelible_engine::{CheckpointSigner, FileSigner, Options, Record, SegmentId, Store};
 
 const STORE: &str = "/store";
 const ORIGIN: &str = "tamper.example/store";
@@ -134,7 +134,7 @@ impl Sample {
 
 /// Whether a file is evidence: the rest are hints and caches.
 fn is_evidence(name: &str) -> bool {
-    ["log/", "checkpoint", "artifacts/"].iter().any(|start| name.starts_with(start))
+    ["log/", "packs/", "checkpoint", "artifacts/"].iter().any(|start| name.starts_with(start))
 }
 
 /// The weightiest class of what was found is one that tampering with the bytes of `name` may have.
@@ -142,7 +142,7 @@ fn is_found(name: &str, report: &Report) -> bool {
     use FindingClass::{Damaged, Forged, Incomplete, NotAuthenticated, RolledBack};
     match report.verdict() {
         // Every byte of a log or sidecar is under a checksum, or must be zero.
-        Some(class) if name.starts_with("log/") => class == Damaged,
+        Some(class) if name.starts_with("log/") || name.starts_with("packs/") => class == Damaged,
         // A note has none: its letters are a size, a root, a name, a signature.
         Some(class) => matches!(class, Damaged | Forged | Incomplete | NotAuthenticated | RolledBack),
         None => false,
@@ -228,6 +228,39 @@ fn every_changed_byte_of_evidence_is_found() {
             .tampered(change, |report| is_found(name, report) || closing && is_torn_tail(report))
             .map_err(|error| format!("{name}: byte {at} set to {value}: {error}"))
     });
+}
+
+#[test]
+fn every_changed_byte_of_a_pack_is_found() {
+    let mut sample = sample(60);
+    let store = Store::open(STORE, options(&sample.disk)).expect("it opens");
+    store.compact(SegmentId(0), &mut |_, _| true).expect("it packs").expect("it was hot");
+    store.close().expect("it closes");
+    (sample.records, sample.root) = see(&sample.disk).expect("it can be read");
+    let name = file_names(&sample.disk, "packs").pop().expect("a pack");
+    let bytes = read(&sample.disk, &name);
+    let step = if tries_all() { 1 } else { (bytes.len() / 700).max(1) };
+    let places: Vec<usize> = (0..bytes.len()).step_by(step).chain(bytes.len() - 64..bytes.len()).collect();
+    for_each(&places, |&at| {
+        for value in [bytes[at] ^ 1 << (at % 8), !bytes[at]] {
+            let change = |disk: &SimDisk| {
+                let mut bytes = bytes.clone();
+                bytes[at] = value;
+                put(disk, &name, &bytes);
+            };
+            sample
+                .tampered(change, |report| is_found(&name, report))
+                .map_err(|error| format!("{name}: byte {at} set to {value}: {error}"))?;
+        }
+        Ok(())
+    });
+    for len in (0..bytes.len()).step_by(bytes.len() / 50) {
+        let cut = sample.tampered(|disk| put(disk, &name, &bytes[..len]), |report| is_found(&name, report));
+        assert_eq!(cut, Ok(()), "cut to {len} bytes");
+    }
+    let gone = |report: &Report| report.verdict() == Some(FindingClass::Forged);
+    let taken = sample.tampered(|disk| disk.take(&path(&name)).expect("it is there"), gone);
+    assert_eq!(taken, Ok(()), "without the pack");
 }
 
 #[test]

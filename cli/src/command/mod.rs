@@ -1,9 +1,11 @@
 //! The commands, one file each. Each has its options (`Args`) and one function (`run`).
 
 pub(crate) mod append;
+pub(crate) mod archive;
 pub(crate) mod artifact;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
+pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod control;
 pub(crate) mod controls;
@@ -51,6 +53,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Controls(args) => controls::run(store, args),
         Command::Explain(args) => explain::run(store, args),
         Command::Tail(args) => tail::run(store, args),
+        Command::Archive(args) => archive::run(store, args),
         Command::Artifact(args) => artifact::run(store, args),
         Command::Sources(args) => sources::run(store, args),
         Command::Seal(args) => seal::run(store, args),

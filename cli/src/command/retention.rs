@@ -6,6 +6,7 @@ use indelible::Timestamp;
 use indelible::query::{POLICY_TEMPLATES, Vocabulary, policy};
 use serde_json::json;
 
+use super::compact;
 use super::query::{moment, present};
 use crate::approvals::{self, AnyApproved, duration};
 use crate::exit::{Code, Failure, Outcome};
@@ -22,6 +23,7 @@ use crate::{input, open};
   indelible retention template hipaa > retention.toml
   indelible retention set retention.toml
   indelible retention status
+  indelible retention compact --older-than 90d
   indelible retention plan -o plan.json
   indelible retention approve plan.json --key alice.key")]
 pub(crate) struct Args {
@@ -85,6 +87,8 @@ pub(crate) enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Move sealed segments to the warm tier
+    Compact(compact::Args),
     /// Approve a plan, the release of a hold, or a change of operators, with an operator's key
     #[command(after_help = "Example:\n  indelible retention approve plan.json --key alice.key")]
     Approve {
@@ -106,6 +110,7 @@ pub(crate) enum What {
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let mut out = Out::stdout();
     match &args.what {
+        What::Compact(args) => return compact::run(store, args),
         What::Set { file } => set(store, file)?,
         What::Show { json } => show(store, *json, &mut out)?,
         What::Template { name } => {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use indelible::Timestamp;
+use indelible::{Snapshot, Tier, Timestamp};
 use serde::Serialize;
 
 use crate::exit::{Code, Outcome};
@@ -46,10 +46,15 @@ struct Segments {
     active: usize,
 }
 
-/// Bytes by tier. Only the hot tier exists so far.
+/// Bytes on disk by tier.
 #[derive(Serialize)]
 struct Lengths {
+    /// Raw logs.
     hot: u64,
+    /// Packs.
+    warm: u64,
+    /// What the packs unpack to.
+    warm_unpacked: u64,
     index: u64,
 }
 
@@ -83,10 +88,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         events: totals.event_count,
         store_records: tree_size - totals.event_count,
         segments: Segments { sealed: sealed.len(), active: active.len() },
-        len: Lengths {
-            hot: sealed.iter().chain(&active).map(|segment| segment.log_len).sum(),
-            index: index_len(path),
-        },
+        len: lengths(path, &snapshot)?,
         received: span(totals.received),
         event_time: span(totals.event_time),
         events_without_time: totals.without_time_count,
@@ -132,10 +134,9 @@ fn print(out: &mut Out, stats: &Stats) -> Outcome<()> {
         ("events", output::count(stats.events)),
         ("store records", output::count(stats.store_records)),
         ("segments", format!("{} sealed, {} active", stats.segments.sealed, stats.segments.active)),
-        (
-            "hot tier",
-            format!("{} and {} of index", output::length(stats.len.hot), output::length(stats.len.index)),
-        ),
+        ("hot tier", output::length(stats.len.hot)),
+        ("warm tier", warm(&stats.len)),
+        ("index", output::length(stats.len.index)),
         ("received", span(&stats.received)),
         ("event times", times),
         ("runs", output::count(stats.runs)),
@@ -150,6 +151,28 @@ fn print(out: &mut Out, stats: &Stats) -> Outcome<()> {
         out.line(format_args!("{name}  {}", output::escape(value.as_bytes())))?;
     }
     Ok(())
+}
+
+fn warm(len: &Lengths) -> String {
+    match len.warm {
+        0 => "nothing".to_owned(),
+        warm => format!("{} for {} of log", output::length(warm), output::length(len.warm_unpacked)),
+    }
+}
+
+/// What the tiers take. The active segment is hot.
+fn lengths(path: &Path, snapshot: &Snapshot) -> Outcome<Lengths> {
+    let mut len = Lengths { hot: 0, warm: 0, warm_unpacked: 0, index: index_len(path) };
+    for segment in snapshot.segments() {
+        match snapshot.tier(segment.id)? {
+            Tier::Hot => len.hot += segment.log_len,
+            Tier::Warm { pack_len } => {
+                len.warm += pack_len;
+                len.warm_unpacked += segment.log_len;
+            }
+        }
+    }
+    Ok(len)
 }
 
 fn span(span: Option<(Timestamp, Timestamp)>) -> Option<Span> {

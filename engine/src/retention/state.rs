@@ -53,6 +53,15 @@ impl OperatorsInForce {
 }
 
 impl State {
+    /// How long the hot tier must have an event at least, in seconds, whatever rule applies to it.
+    pub fn hot_s(&self) -> u64 {
+        let of_policy = |policy: &Policy| {
+            let rules = policy.rules.iter().map(|rule| rule.terms.hot_s);
+            rules.chain([policy.default.hot_s]).flatten().max()
+        };
+        self.policies.iter().filter_map(|(_, policy)| of_policy(policy)).max().unwrap_or(0)
+    }
+
     /// The state as of `catalog`.
     pub(crate) fn read(log: &Log, catalog: &Catalog) -> Result<State> {
         let operators = OperatorsInForce { seq: 0, keys: Vec::new(), threshold: THRESHOLD_DEFAULT };

@@ -7,7 +7,7 @@ use crate::hash::{self, Hash, LogTree, RecordSalt};
 use crate::log::tree::LogNodes;
 use crate::merkle::{self, NodeReader};
 use crate::trust::{Checkpoint, ExtensionProof, LogProof, Note};
-use crate::{Error, Result, Seq};
+use crate::{Error, Result, SegmentId, Seq};
 
 /// A record with all that it takes to check it without the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Snapshot {
         for label in &record.labels {
             labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
         }
-        let salt = self.inner.log.files.log(record.segment)?.header.salt.record(seq);
+        let salt = self.salt(seq)?;
         let entry = Entry {
             encoding: record.encoding,
             source: record.source,
@@ -59,6 +59,18 @@ impl Snapshot {
         })?;
         let proof = LogProof { extra: Some(bytes), index: seq, hashes, checkpoint: checkpoint.clone() };
         Ok(ProvenRecord { proof, body: record.body, salt })
+    }
+
+    /// The salt of one record: whoever is to hash its body needs it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] past the end; whatever opening its segment says.
+    pub fn salt(&self, seq: Seq) -> Result<RecordSalt> {
+        if seq >= self.tree_size() {
+            return Err(Error::NotFound { what: "record", name: seq.to_string() });
+        }
+        let id = self.catalog.sealed_at(seq).map_or(self.head.active, |place| SegmentId(place.first_seq));
+        Ok(self.inner.log.files.log(id)?.header.salt.record(seq))
     }
 
     /// Proves that the log under `checkpoint` continues the one that had `old_size` records.

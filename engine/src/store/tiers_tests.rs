@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::*;
 use crate::Compacted;
 use crate::filter::{Field, Filter, Test, Value};
+use crate::format::frame;
+use crate::format::log_header::LOG_HEADER_LEN;
 use crate::hash::Hash;
+use crate::segment::PackWriter;
 use crate::verify::{self, FindingClass, Report};
 
 fn options() -> Options {
@@ -183,4 +186,65 @@ fn every_altered_byte_of_a_pack_is_found() {
     assert!(!verified(dir.path()).findings.is_empty());
     std::fs::remove_file(&path).unwrap();
     assert!(!verified(dir.path()).findings.is_empty());
+}
+
+/// A pack of other bytes, all of its checksums right.
+fn forge(log: &[u8], change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let header = *log.first_chunk::<LOG_HEADER_LEN>().unwrap();
+    let runs = vec![0; 1000];
+    let mut bytes = Vec::new();
+    let mut pack = PackWriter::new(&mut bytes, header, &runs).unwrap();
+    let mut at = LOG_HEADER_LEN;
+    while at < log.len() {
+        let (header, payload) = frame::decode(&log[at..]).unwrap();
+        let mut payload = payload.to_vec();
+        change(&mut payload);
+        pack.push(at as u64, &header, &payload).unwrap();
+        at += header.frame_len() as usize;
+    }
+    pack.finish(log.len() as u64).unwrap();
+    bytes
+}
+
+#[test]
+fn a_pack_of_other_records_is_forged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_of(dir.path());
+    let first = store.snapshot().unwrap().segments().next().unwrap().id;
+    let log = std::fs::read(dir.path().join("log").join(first.file_name("log"))).unwrap();
+    compact_all(&store);
+    store.close().unwrap();
+    let path = packs(dir.path()).remove(0);
+    std::fs::write(&path, forge(&log, |_| ())).unwrap();
+    assert_eq!(verified(dir.path()).findings, [], "the same records in another order of runs");
+    let rewritten = forge(&log, |payload| {
+        if let Some(at) = payload.windows(9).position(|window| window == b"needle 17") {
+            payload[at + 7] = b'2';
+        }
+    });
+    std::fs::write(&path, rewritten).unwrap();
+    let found = verified(dir.path());
+    assert_eq!(found.verdict(), Some(FindingClass::Forged), "{:?}", found.findings);
+    // Another segment's pack under this one's name.
+    std::fs::copy(packs(dir.path()).remove(1), &path).unwrap();
+    let found = verified(dir.path());
+    assert_eq!(found.verdict(), Some(FindingClass::Forged), "{:?}", found.findings);
+}
+
+#[test]
+fn a_backup_takes_packs_along() {
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = store_of(dir.path());
+    let first = store.snapshot().unwrap().segments().next().unwrap().id;
+    store.compact(first, &mut |_, _| true).unwrap();
+    let size = store.snapshot().unwrap().tree_size();
+    let expected = answers(&store.snapshot().unwrap(), size);
+    store.backup(copy.path(), &mut |_, _| ()).unwrap();
+    let copied = Store::open(copy.path(), options()).unwrap();
+    assert!(answers(&copied.snapshot().unwrap(), size) == expected);
+    assert_eq!(
+        copied.snapshot().unwrap().tier(first).unwrap(),
+        store.snapshot().unwrap().tier(first).unwrap()
+    );
+    assert_eq!(verified(copy.path()).findings, []);
 }

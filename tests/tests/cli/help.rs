@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 61] = [
+const COMMANDS: [&str; 65] = [
     "init",
     "append",
     "record",
@@ -42,6 +42,7 @@ const COMMANDS: [&str; 61] = [
     "retention show",
     "retention template",
     "retention status",
+    "retention compact",
     "retention plan",
     "retention approve",
     "retention check",
@@ -57,6 +58,9 @@ const COMMANDS: [&str; 61] = [
     "operators threshold",
     "operators apply",
     "operators list",
+    "archive",
+    "archive copy",
+    "archive verify",
     "stats",
     "doctor",
     "backup",

@@ -152,7 +152,7 @@ impl Site {
             (r"\b\d+\.\d s\b", "[seconds]"),
             // What the format takes is for the benches to watch.
             (r"\b\d+(\.\d)? ([KMGT]i)?B\b", "[size]"),
-            (r#""(log_len|read_len|hot|index)":\d+"#, "\"$1\":[size]"),
+            (r#""(log_len|read_len|hot|warm|warm_unpacked|index)":\d+"#, "\"$1\":[size]"),
         ];
         rules.iter().fold(text, |text, (pattern, word)| {
             regex::Regex::new(pattern).unwrap().replace_all(&text, *word).into_owned()

@@ -143,3 +143,73 @@ fn a_plan_names_what_is_due_and_gathers_approvals() {
     site.write("plan.json", "{}");
     site.run(&["retention", "approve", "plan.json", "--key", "bob.key"]).ends(2);
 }
+
+#[test]
+fn compact_moves_sealed_segments_and_all_is_answered_as_before() {
+    let site = Site::with_events(400);
+    let ask = |site: &Site| {
+        let log = site.run(&["log"]).ends(0).text();
+        let found = site.run(&["query", "n = 17", "--json"]).ends(0).text();
+        (log, found, site.run(&["show", "5", "--json"]).ends(0).text())
+    };
+    let nothing = site.run(&["retention", "compact", "--json"]).ends(0).json();
+    assert_eq!(nothing["moved"], serde_json::json!([]), "nothing is sealed");
+    site.run(&["seal"]).ends(0);
+    let before = ask(&site);
+    site.run(&["retention", "compact", "--older-than", "1h"]).ends(0);
+    assert_eq!(site.run(&["stats", "--json"]).ends(0).json()["len"]["warm"], 0, "it was sealed just now");
+    let moved = site.run(&["retention", "compact", "--json"]).ends(0).json();
+    assert_eq!(moved["moved"][0]["segment"], 0);
+    assert!(moved["pack_len"].as_u64().unwrap() * 3 < moved["log_len"].as_u64().unwrap(), "{moved}");
+    assert_eq!(site.run(&["stats", "--json"]).ends(0).json()["len"]["warm"], moved["pack_len"]);
+    assert!(site.run(&["stats"]).ends(0).text().contains("warm tier"));
+    let (log, found, shown) = ask(&site);
+    assert!(log.starts_with(before.0.trim_end()), "the events are the same");
+    assert_eq!((found, shown), (before.1, before.2));
+    site.run(&["verify"]).ends(0);
+    let again = site.run(&["retention", "compact"]).ends(0);
+    assert!(again.err.contains("nothing to move"), "{}", again.err);
+    site.run(&["retention", "compact", "--segment", "7"]).ends(2);
+
+    let pack = site.path("evidence/packs/00000000000000000000.pack");
+    let mut bytes = std::fs::read(&pack).unwrap();
+    bytes[3000] ^= 1;
+    std::fs::write(&pack, bytes).unwrap();
+    let damaged = site.run(&["log"]).ends(10);
+    assert!(damaged.err.contains(".pack"), "{}", damaged.err);
+    site.run(&["verify"]).ends(10);
+}
+
+#[test]
+fn what_a_policy_wants_hot_is_not_moved() {
+    let site = Site::with_events(40);
+    site.write(
+        "retention.toml",
+        "default = \"1y\"\n\n[[rule]]\nname = \"all\"\nmatch = \"n > 0\"\nkeep = \"1y\"\nhot = \"92d\"\n",
+    );
+    site.run(&["retention", "set", "retention.toml"]).ends(0);
+    site.run(&["seal"]).ends(0);
+    site.run(&["retention", "compact"]).ends(0);
+    assert!(!site.path("evidence/packs").exists());
+    let refused = site.run(&["retention", "compact", "--segment", "0"]).ends(2);
+    assert!(refused.err.contains("hot tier until"), "{}", refused.err);
+}
+
+#[test]
+fn an_archive_is_written_once_and_verified_without_the_store() {
+    let site = Site::with_events(60);
+    site.run(&["seal"]).ends(0);
+    let copied = site.run(&["archive", "copy", "archive", "--json"]).ends(0).json();
+    let file = copied["files"][0]["file"].as_str().unwrap().to_owned();
+    assert!(file.starts_with("day=") && file.ends_with(".parquet"), "{file}");
+    let again = site.run(&["archive", "copy", "archive", "--json"]).ends(0).json();
+    assert_eq!(again["files"][0]["was_there"], true);
+    let young = site.run(&["archive", "copy", "other", "--older-than", "1h", "--json"]).ends(0).json();
+    assert_eq!(young["files"], serde_json::json!([]));
+    std::fs::remove_dir_all(site.path("evidence")).unwrap();
+    assert!(site.run(&["archive", "verify", "archive"]).ends(0).text().starts_with("whole"));
+    let path = site.path("archive").join(&file);
+    std::fs::write(&path, &std::fs::read(&path).unwrap()[..500]).unwrap();
+    assert!(site.run(&["archive", "verify", "archive"]).ends(10).text().starts_with("wrong"));
+    site.run(&["archive", "verify", "nowhere"]).ends(3);
+}

@@ -12,7 +12,7 @@ use indelible_engine::disk::sim::{Cut, Persisted, Random, SimDisk};
 
 use super::check::{check_copy, go_on, open_again, open_and_check, verify_clean};
 use super::ledger::{Known, Ledger};
-use super::workload::{Plan, machine, run, run_backup, run_threads};
+use super::workload::{Plan, machine, run, run_backup, run_compact, run_threads};
 
 /// One case: where the power went, what it left, and where it went again during recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -299,6 +299,23 @@ fn a_backup_that_was_cut_off_is_no_store_and_a_finished_one_is_whole() {
             examine(&disk, &known, false).map_err(told)?;
         }
         caught(|| check_copy(&cut.kill(), &known, finished)).map_err(told).map(|_| ())
+    });
+}
+
+#[test]
+fn a_move_to_the_warm_tier_loses_nothing_wherever_it_is_cut_off() {
+    let (disk, key) = machine(10);
+    let mut ledger = Ledger::new(&disk);
+    run_compact(&disk, &key, &mut ledger);
+    let cuts = disk.cuts();
+    assert!(cuts.iter().any(|cut| cut.call.to_string().contains("packs")), "packs are made");
+    in_parallel(&cuts, |cut| {
+        let (known, told) = (ledger.at(cut.mark), |error| format!("cut before {}: {error}", cut.call));
+        for left in cut.ways(12, cut.index) {
+            let disk = cut.crash(left);
+            examine(&disk, &known, false).map_err(|error| told(format!("{left}: {error}")))?;
+        }
+        examine(&cut.kill(), &known, false).map_err(told).map(|_| ())
     });
 }
 

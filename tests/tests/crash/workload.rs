@@ -184,6 +184,32 @@ pub(crate) fn run_backup(disk: &SimDisk, key: &VerifierKey, ledger: &mut Ledger)
     store.backup(Path::new(COPY), &mut |_, _| ()).expect("the disk is well");
 }
 
+/// Makes a store of three sealed segments and an active one, then records how the sealed ones are moved to the warm tier
+/// while others append.
+pub(crate) fn run_compact(disk: &SimDisk, key: &VerifierKey, ledger: &mut Ledger) {
+    let new = small(Options::new(ORIGIN).log_key(key.clone()), disk);
+    let store = Store::create(STORE, new).expect("a new store");
+    let mut random = Random::new(6);
+    let append = |step: usize, random: &mut Random, ledger: &mut Ledger| {
+        let bytes = event(random, step, 0);
+        let number = ledger.tried(bytes.clone());
+        ledger.acked(acked(number, &store.append(&bytes).expect("the disk is well")));
+    };
+    for step in 0..15 {
+        append(step, &mut random, ledger);
+        if step % 4 == 3 {
+            store.seal().expect("the disk is well");
+        }
+    }
+    let sealed: Vec<_> = store.snapshot().expect("a snapshot").segments().filter(|s| s.sealed).collect();
+    disk.record();
+    for (step, segment) in (15..).zip(sealed) {
+        store.compact(segment.id, &mut |_, _| true).expect("the disk is well").expect("it was hot");
+        append(step, &mut random, ledger);
+    }
+    store.close().expect("the disk is well");
+}
+
 fn acked(event: usize, receipt: &Receipt) -> Acked {
     let Receipt { seq, leaf, tree_size, root, .. } = *receipt;
     Acked { event, seq, leaf, tree_size, root }

@@ -55,14 +55,14 @@ pub struct Tail {
     pub block_count: u32,
     /// Where the directory begins, in bytes.
     pub directory_at: u64,
-    crc: u32,
 }
 
 impl Tail {
-    /// Reads the last [`PACK_TAIL_LEN`] bytes of a file of `file_len` bytes.
+    /// Reads the last [`PACK_TAIL_LEN`] bytes of a file of `file_len` bytes, as far as it takes to find the directory.
+    /// Whether the rest holds is for [`Directory::decode`] to say.
     ///
     /// # Errors
-    /// Damaged where they are not the end of a pack; unsupported for a version of another release.
+    /// Damaged where they are not the end of a pack.
     pub fn decode(bytes: &[u8], file_len: u64) -> Result<Tail, Fault> {
         let base = file_len.saturating_sub(PACK_TAIL_LEN as u64);
         let magic: [u8; 8] = array(bytes, 56);
@@ -70,35 +70,46 @@ impl Tail {
             let (expected, found) = (MAGIC.escape_ascii(), magic.escape_ascii());
             return Err(Fault::damaged(base + 56, "pack magic", expected, found));
         }
-        version::check(u16_at(bytes, 48), u16_at(bytes, 50), base + 48)?;
-        let tail = Tail {
+        if u64_at(bytes, 8) != file_len {
+            return Err(Fault::damaged(base + 8, "pack length", file_len, u64_at(bytes, 8)));
+        }
+        let directory_at = u64_at(bytes, 32);
+        if !(PACK_HEADER_LEN as u64..=base).contains(&directory_at) {
+            let expected = format_args!("{PACK_HEADER_LEN} to {base}").to_string();
+            return Err(Fault::damaged(base + 32, "pack directory", expected, directory_at));
+        }
+        Ok(Tail {
             log_len: u64_at(bytes, 0),
             record_count: u32_at(bytes, 16),
             stripe_count: u32_at(bytes, 20),
             block_count: u32_at(bytes, 24),
-            directory_at: u64_at(bytes, 32),
-            crc: u32_at(bytes, 52),
-        };
-        let damaged = |at: u64, what, expected: String, found: u64| {
-            Err(Fault::damaged(base + at, what, expected, found))
-        };
-        if u64_at(bytes, 8) != file_len {
-            return damaged(8, "pack length", file_len.to_string(), u64_at(bytes, 8));
+            directory_at,
+        })
+    }
+
+    /// Checks the checksum over both ends of the file, the versions, and that the directory has the length by its
+    /// counts.
+    fn check(&self, head: &[u8], end: &[u8]) -> Result<(), Fault> {
+        let tail_at = end.len() - PACK_TAIL_LEN;
+        let (tail, base) = (&end[tail_at..], self.directory_at + tail_at as u64);
+        let (expected, found) = (checksum(head, end), u32_at(tail, 52));
+        if expected != found {
+            let (expected, found) = (format_args!("{expected:08x}"), format_args!("{found:08x}"));
+            return Err(Fault::damaged(base + 52, "pack directory checksum", expected, found));
         }
-        if u32_at(bytes, 28) != 0 || u64_at(bytes, 40) != 0 {
-            return damaged(28, "reserved bytes", "zeros".to_owned(), u64_at(bytes, 40));
+        version::check(u16_at(tail, 48), u16_at(tail, 50), base + 48)?;
+        if u32_at(tail, 28) != 0 || u64_at(tail, 40) != 0 {
+            return Err(Fault::damaged(base + 28, "reserved bytes", "zeros", "something else"));
         }
-        let directory_at = PACK_HEADER_LEN as u64..=base;
-        let len =
-            u64::from(tail.stripe_count) * STRIPE_LEN as u64 + u64::from(tail.block_count) * BLOCK_LEN as u64;
-        if !directory_at.contains(&tail.directory_at) || base - tail.directory_at != len {
-            return damaged(32, "pack directory", format!("one of {len} bytes"), tail.directory_at);
+        let stripes_len = self.stripe_count as usize * STRIPE_LEN;
+        if tail_at != stripes_len + self.block_count as usize * BLOCK_LEN {
+            return Err(Fault::damaged(base + 20, "pack directory length", tail_at, "other counts"));
         }
-        if tail.record_count > limits::SEGMENT_RECORDS_MAX {
-            let limit = format!("at most {}", limits::SEGMENT_RECORDS_MAX);
-            return damaged(16, "pack record count", limit, tail.record_count.into());
+        if self.record_count > limits::SEGMENT_RECORDS_MAX {
+            let limit = format_args!("at most {}", limits::SEGMENT_RECORDS_MAX).to_string();
+            return Err(Fault::damaged(base + 16, "pack record count", limit, self.record_count));
         }
-        Ok(tail)
+        Ok(())
     }
 }
 
@@ -266,16 +277,10 @@ impl Directory {
         let base = file_len.saturating_sub(end.len() as u64);
         let tail_at = end.len().saturating_sub(PACK_TAIL_LEN);
         let tail = Tail::decode(&end[tail_at..], file_len)?;
-        let crc = checksum(head, end);
-        if crc != tail.crc || tail.directory_at != base {
-            let (expected, found) = (format_args!("{crc:08x}"), format_args!("{:08x}", tail.crc));
-            return Err(Fault::damaged(
-                base + tail_at as u64 + 52,
-                "pack directory checksum",
-                expected,
-                found,
-            ));
+        if tail.directory_at != base {
+            return Err(Fault::damaged(base, "pack directory", tail.directory_at, base));
         }
+        tail.check(head, end)?;
         let log_header: [u8; LOG_HEADER_LEN] = array(head, 16);
         if head.len() != PACK_HEADER_LEN || head[..] != encode_header(&log_header) {
             return Err(Fault::damaged(0, "pack header", "magic and versions", "something else"));

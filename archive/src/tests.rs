@@ -1,0 +1,96 @@
+//! What is archived reads back, and what was altered shows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use indelible_engine::{Class, Error, Options, SegmentInfo, Store};
+
+use super::*;
+
+/// A store of three sealed segments and an active one.
+fn store(dir: &Path) -> Store {
+    let options = Options::new("test.example/archive").allocate_len(8 << 10).seal_in_background(false);
+    let store = Store::create(dir, options).unwrap();
+    for segment in 0..4 {
+        let event = |n: usize| {
+            format!(
+                r#"{{"event_id":"e{segment}-{n}","run_id":"run_{}","ts":"2026-04-01T09:30:00Z","controls":["SOC2:CC6.1","PCI-DSS:10.2.1"],"n":{n}}}"#,
+                n % 7
+            )
+        };
+        store.append_batch((0..50).map(|n| event(n).into_bytes())).unwrap();
+        if segment < 3 {
+            store.seal().unwrap().unwrap();
+        }
+    }
+    store
+}
+
+fn sealed(store: &Store) -> Vec<SegmentInfo> {
+    store.snapshot().unwrap().segments().filter(|segment| segment.sealed).collect()
+}
+
+fn archive_all(store: &Store, folder: &Path) -> Vec<Archived> {
+    let snapshot = store.snapshot().unwrap();
+    let archive =
+        |segment: &SegmentInfo| archive_segment(store, &snapshot, segment, folder, &mut |_, _| true);
+    sealed(store).iter().map(|segment| archive(segment).unwrap()).collect()
+}
+
+fn class(checked: Result<Checked, Error>) -> Option<Class> {
+    checked.err().and_then(|error| error.class())
+}
+
+#[test]
+fn segments_are_written_read_back_and_follow_one_another() {
+    let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = store(dir.path());
+    // One from the warm tier, too.
+    store.compact(sealed(&store)[1].id, &mut |_, _| true).unwrap().unwrap();
+    let archived = archive_all(&store, folder.path());
+    assert!(archived.iter().all(|file| !file.was_there));
+    let report = verify_folder(folder.path(), &mut |_, _| ()).unwrap();
+    assert!(report.findings.is_empty() && report.gaps.is_empty(), "{report:?}");
+    assert_eq!(report.files.len(), 3);
+    let again = archive_all(&store, folder.path());
+    assert!(again.iter().all(|file| file.was_there), "the same bytes: {again:?}");
+    let names =
+        fs::read_dir(folder.path()).unwrap().map(|day| fs::read_dir(day.unwrap().path()).unwrap().count());
+    assert_eq!(names.sum::<usize>(), 3, "nothing is left beside the files");
+
+    let first = folder.path().join(&archived[0].file);
+    let second = folder.path().join(&archived[1].file);
+    fs::remove_file(&second).unwrap();
+    let report = verify_folder(folder.path(), &mut |_, _| ()).unwrap();
+    assert_eq!((report.files.len(), report.gaps.len()), (2, 1), "{report:?}");
+    fs::write(&second, b"something else").unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let taken = archive_segment(&store, &snapshot, &sealed(&store)[1], folder.path(), &mut |_, _| true);
+    assert!(matches!(taken, Err(Error::AlreadyExists { .. })), "{taken:?}");
+    assert_eq!(fs::read(&second).unwrap(), b"something else");
+    assert_eq!(class(check(&second)), Some(Class::Damaged));
+
+    let bytes = fs::read(&first).unwrap();
+    for at in (4..bytes.len()).step_by(bytes.len() / 60) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1;
+        fs::write(&second, &altered).unwrap();
+        // Columns for people, statistics and page sizes can be altered without a record being another one.
+        let (found, whole) = (check(&second), check(&first).unwrap());
+        assert!(found.is_err() || found.unwrap() == whole, "byte {at}");
+    }
+}
+
+#[test]
+fn the_active_segment_is_refused_and_a_file_that_is_given_up_leaves_nothing() {
+    let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = store(dir.path());
+    let snapshot = store.snapshot().unwrap();
+    let active = snapshot.segments().last().unwrap();
+    let refused = archive_segment(&store, &snapshot, &active, folder.path(), &mut |_, _| true);
+    assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+    let given_up = archive_segment(&store, &snapshot, &sealed(&store)[0], folder.path(), &mut |_, _| false);
+    assert!(matches!(given_up, Err(Error::Cancelled)), "{given_up:?}");
+    let days: Vec<PathBuf> = fs::read_dir(folder.path()).unwrap().map(|day| day.unwrap().path()).collect();
+    assert!(days.iter().all(|day| fs::read_dir(day).unwrap().count() == 0), "{days:?}");
+}
