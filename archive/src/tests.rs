@@ -75,8 +75,10 @@ fn segments_are_written_read_back_and_follow_one_another() {
         let mut altered = bytes.clone();
         altered[at] ^= 1;
         fs::write(&second, &altered).unwrap();
-        // Columns for people, statistics and page sizes can be altered without a record being another one.
-        let (found, whole) = (check(&second), check(&first).unwrap());
+        // What is there for people can be altered without a record being another one: columns of fields, statistics,
+        // the profiles' texts.
+        let records = |checked: Checked| (checked.last_leaf, checked.about.seal.root, checked.before);
+        let (found, whole) = (check(&second).map(records), records(check(&first).unwrap()));
         assert!(found.is_err() || found.unwrap() == whole, "byte {at}");
     }
 }

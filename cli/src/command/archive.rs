@@ -165,7 +165,7 @@ fn verify(dir: &Path, json: bool) -> Outcome {
     }
     out.finish()?;
     output::say(
-        "not covered: whether the seals are those of a log that someone vouches for; compare them with a checkpoint",
+        "not covered: whether the seals are those of a log that someone vouches for; the columns of fields, and the profiles' texts",
     );
     // The weightiest: what was forged before what was damaged.
     match report.findings.into_iter().max_by_key(|(_, error)| error.class()) {
