@@ -56,7 +56,7 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     }
     add("sidecar/seed-empty", sidecar(&[]));
     add("sidecar/seed-six-events", sidecar(&EVENTS));
-    add("pack/seed-six-events", pack());
+    add("pack/seed-six-events", warm_pack());
     for (index, event) in EVENTS.iter().enumerate() {
         add(&format!("event/seed-{index}"), event.as_bytes().to_vec());
     }
@@ -72,7 +72,7 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A pack of a log of one frame of records and a close frame.
-fn pack() -> Vec<u8> {
+fn warm_pack() -> Vec<u8> {
     let (mut bytes, runs) = (Vec::new(), [0, 1, 0, 1, 0, 1]);
     let log_header = LogHeader { first_seq: 0, frontier: Vec::new(), ..log_header() }.encode();
     let mut pack = PackWriter::new(&mut bytes, log_header, &runs).expect("memory takes it");
