@@ -97,6 +97,7 @@ pub(crate) enum Command {
     Sources(command::sources::Args),
     Seal(command::seal::Args),
     Checkpoint(command::checkpoint::Args),
+    Witness(command::witness::Args),
     Verify(command::verify::Args),
     Prove(command::prove::Args),
     VerifyProof(command::verify_proof::Args),

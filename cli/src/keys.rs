@@ -76,14 +76,16 @@ fn token_key(origin: &str) -> Outcome<[u8; 32]> {
 }
 
 fn keys_dir() -> Outcome<PathBuf> {
+    Ok(config_dir()?.join("keys"))
+}
+
+/// The user's configuration folder.
+pub(crate) fn config_dir() -> Outcome<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let config = set("INDELIBLE_CONFIG_DIR")
         .or_else(|| set("XDG_CONFIG_HOME").map(|dir| dir.join("indelible")))
         .or_else(|| set("HOME").map(|dir| dir.join(".config/indelible")));
-    match config {
-        Some(config) => Ok(config.join("keys")),
-        None => Err(Failure::Usage("where are keys kept? set INDELIBLE_CONFIG_DIR, or HOME".to_owned())),
-    }
+    config.ok_or_else(|| Failure::Usage("where are keys kept? set INDELIBLE_CONFIG_DIR, or HOME".to_owned()))
 }
 
 /// An origin as a file name: what is no letter, digit, dot or dash becomes an underscore, and it cannot begin

@@ -4,8 +4,10 @@
 mod approvals;
 mod args;
 mod command;
+mod cosign;
 mod exit;
 mod feed;
+mod http;
 mod input;
 mod keys;
 mod open;
@@ -16,6 +18,7 @@ mod quarantine;
 mod render;
 mod show;
 mod signal;
+mod witnesses;
 
 use std::process::ExitCode;
 

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::exit::{Code, Outcome};
+use indelible::trust::Policy;
+
+use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
 use crate::signal::Stop;
-use crate::{keys, open, show};
+use crate::{approvals, cosign, input, keys, open, show, witnesses};
 
 /// Sign the log's size and root, and print the signed note
 ///
@@ -18,6 +20,7 @@ use crate::{keys, open, show};
 #[command(after_help = "Examples:
   indelible checkpoint > today.checkpoint
   indelible checkpoint --watch --every 60
+  indelible checkpoint --cosign --policy quorum.policy
   indelible verify --expect today.checkpoint --key acme.vkey")]
 pub(crate) struct Args {
     /// The signing key file [default: the one that init made, in your configuration folder]
@@ -30,6 +33,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "watch",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) every: u64,
+    /// Ask witnesses to cosign, and keep their cosignatures; exit code 12 where too few do
+    #[arg(long)]
+    pub(crate) cosign: bool,
+    /// With --cosign: a C2SP tlog-policy file [default: all witnesses of `witness add`]
+    #[arg(long, value_name = "FILE", requires = "cosign")]
+    pub(crate) policy: Option<PathBuf>,
+    /// With --cosign: how long to wait for a witness
+    #[arg(long, value_name = "DURATION", default_value = "10s", requires = "cosign",
+          value_parser = approvals::duration)]
+    pub(crate) timeout: i64,
 }
 
 /// Signs.
@@ -37,6 +50,9 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let path = store;
     let store = open::to_write(path)?;
     let signer = keys::signer(&store, args.signing_key.as_deref())?;
+    let policy = if args.cosign { Some(policy(args.policy.as_deref())?) } else { None };
+    let timeout = Duration::from_nanos(args.timeout.unsigned_abs());
+    let mut code = Code::Clean;
     let mut out = Out::stdout();
     let (wake, woken) = mpsc::channel();
     let stop = if args.watch {
@@ -51,11 +67,17 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         // A log that has not grown needs no second signature; what another process signed is told all the same.
         let size = store.snapshot()?.tree_size();
         if told != Some(size) {
-            let known = if args.watch { store.last_checkpoint()? } else { None };
-            let note = match known {
-                Some(note) if show::signed_size(&store)? == Some(size) => note,
+            let known = store.last_checkpoint()?;
+            let mut note = match &known {
+                Some(note) if args.watch && show::signed_size(&store)? == Some(size) => note.clone(),
                 _ => store.checkpoint(&signer)?,
             };
+            if let Some(policy) = &policy
+                && !cosign::cosign(&store, &mut note, known.as_ref(), policy, timeout)?
+            {
+                output::warn("the checkpoint is signed, but too few witnesses have cosigned it");
+                code = Code::NotAuthenticated;
+            }
             told = Some(size);
             out.line(output::escape_lines(&note.to_string()).trim_end())?;
             if args.watch {
@@ -74,5 +96,19 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     }
     store.close()?;
     out.finish()?;
-    Ok(Code::Clean)
+    Ok(code)
+}
+
+/// Whom to ask, and how many must cosign.
+fn policy(named: Option<&Path>) -> Outcome<Policy> {
+    let policy = match named {
+        Some(path) => Some(input::policy(path)?),
+        None => witnesses::known()?,
+    };
+    policy.filter(|policy| !policy.witnesses().is_empty()).ok_or_else(|| {
+        Failure::Usage(
+            "no witness is known; name one with `indelible witness add NAME URL VKEY`, or give --policy FILE"
+                .to_owned(),
+        )
+    })
 }

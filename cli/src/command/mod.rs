@@ -34,6 +34,7 @@ pub(crate) mod timeline;
 pub(crate) mod verify;
 pub(crate) mod verify_bundle;
 pub(crate) mod verify_proof;
+pub(crate) mod witness;
 
 use crate::args::{Cli, Command};
 use crate::exit::Outcome;
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Sources(args) => sources::run(store, args),
         Command::Seal(args) => seal::run(store, args),
         Command::Checkpoint(args) => checkpoint::run(store, args),
+        Command::Witness(args) => witness::run(args),
         Command::Verify(args) => verify::run(store, args),
         Command::Prove(args) => prove::run(store, args),
         Command::VerifyProof(args) => verify_proof::run(args),

@@ -6,7 +6,7 @@ mod trust;
 
 pub(crate) use lines::{Chunk, Line, LineReader};
 pub(crate) use open::{Input, or_stdin, read_all, total_len};
-pub(crate) use trust::{note, verifier_key};
+pub(crate) use trust::{cosigner_key, note, policy, verifier_key};
 
 use crate::exit::{Failure, Outcome};
 

@@ -126,15 +126,43 @@ impl Store {
         log.transact(|session| session.sync())?;
         let snapshot = self.snapshot()?;
         let next = Checkpoint::new(&self.inner.origin, snapshot.tree_size(), snapshot.root());
-        let note = signer.sign(&next, &|old| snapshot.consistency_proof(old))?;
-        let text = note.to_string();
+        let mut note = signer.sign(&next, &|old| snapshot.consistency_proof(old))?;
         let (disk, layout) = (&log.world.disk, &log.layout);
         disk.create_dir(&layout.checkpoints_dir())
             .map_err(Error::io("make directory", layout.checkpoints_dir()))?;
+        // Signed again, a checkpoint keeps what witnesses said of it. What is kept and no note is replaced.
+        if let Ok(Some(kept)) = self.kept_note(&layout.checkpoint_at(next.size)) {
+            note.adopt(&kept);
+        }
         for path in [layout.checkpoint_at(next.size), layout.checkpoint()] {
-            disk.replace(&path, text.as_bytes()).map_err(Error::io("write", path))?;
+            disk.replace(&path, note.to_string().as_bytes()).map_err(Error::io("write", path))?;
         }
         Ok(note)
+    }
+
+    /// Keeps the cosignatures of a checkpoint that this store has. Whoever calls has verified them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the store has no such checkpoint; [`Error::Io`].
+    pub fn keep_cosignatures(&self, note: &Note) -> Result<()> {
+        let (disk, layout) = (&self.inner.log.world.disk, &self.inner.log.layout);
+        let size = Checkpoint::decode(note.text())?.size;
+        let mut found = false;
+        for path in [layout.checkpoint_at(size), layout.checkpoint()] {
+            let Some(kept) = self.kept_note(&path)? else { continue };
+            // The latest may be of a greater size by now.
+            if kept.text() == note.text() {
+                let mut whole = note.clone();
+                whole.adopt(&kept);
+                disk.replace(&path, whole.to_string().as_bytes()).map_err(Error::io("write", &path))?;
+                found = true;
+            }
+        }
+        if found {
+            Ok(())
+        } else {
+            Err(Error::NotFound { what: "checkpoint", name: format!("of size {size}") })
+        }
     }
 
     /// The latest checkpoint that the store keeps.
@@ -142,10 +170,13 @@ impl Store {
     /// # Errors
     /// [`Error::InvalidTrust`] where what it keeps is none.
     pub fn last_checkpoint(&self) -> Result<Option<Note>> {
-        let (world, path) = (&self.inner.log.world, self.inner.log.layout.checkpoint());
-        let bytes = world.disk.read(&path, limits::NOTE_LEN_MAX as u64).map_err(Error::io("read", &path))?;
-        let Some(bytes) = bytes else { return Ok(None) };
-        Note::decode(&bytes).map(Some)
+        self.kept_note(&self.inner.log.layout.checkpoint())
+    }
+
+    fn kept_note(&self, path: &Path) -> Result<Option<Note>> {
+        let disk = &self.inner.log.world.disk;
+        let bytes = disk.read(path, limits::NOTE_LEN_MAX as u64).map_err(Error::io("read", path))?;
+        bytes.map(|bytes| Note::decode(&bytes)).transpose()
     }
 }
 

@@ -113,6 +113,20 @@ impl Note {
         Ok(())
     }
 
+    /// Takes over the lines of another note over the same text, of keys that have none here; they are not verified.
+    /// What there is no room for is left out.
+    pub fn adopt(&mut self, other: &Note) {
+        if self.text != other.text {
+            return;
+        }
+        for line in &other.signatures {
+            let has = |own: &NoteSignature| (own.key_id, &own.name) == (line.key_id, &line.name);
+            if !self.signatures.iter().any(has) && self.put(line.clone()).is_err() {
+                return;
+            }
+        }
+    }
+
     /// Reads a note; authenticates nothing.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 65] = [
+const COMMANDS: [&str; 71] = [
     "init",
     "append",
     "record",
@@ -30,6 +30,12 @@ const COMMANDS: [&str; 65] = [
     "sources test",
     "seal",
     "checkpoint",
+    "witness",
+    "witness key",
+    "witness serve",
+    "witness add",
+    "witness list",
+    "witness remove",
     "verify",
     "prove",
     "verify-proof",

@@ -13,6 +13,7 @@ mod publishing;
 mod questions;
 mod retention;
 mod terminal;
+mod witnessing;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

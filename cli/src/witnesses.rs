@@ -1,0 +1,94 @@
+//! The witnesses that a user knows: a trust policy file in the configuration folder, which asks for all of them.
+//!
+//! Nothing that it says is evidence: a cosignature counts by the key that verifies it. Whoever wants another quorum
+//! writes a policy file and names it with `--policy`.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+use indelible::trust::{CosignerKey, Policy, PolicyWitness};
+
+use crate::exit::{Failure, Outcome};
+use crate::{input, keys};
+
+/// The group of all, in the file.
+const ALL: &str = "all-witnesses";
+
+/// The witnesses that were added; none where no file is.
+pub(crate) fn known() -> Outcome<Option<Policy>> {
+    let path = path()?;
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::Io(format!("read {}", path.display()), error)),
+        Ok(_) => input::policy(&path).map(Some),
+    }
+}
+
+/// Adds a witness.
+pub(crate) fn add(name: &str, url: &str, key: CosignerKey) -> Outcome<()> {
+    check_url(url)?;
+    let mut witnesses = list()?;
+    witnesses.push(PolicyWitness { name: name.to_owned(), key, url: Some(url.to_owned()) });
+    keep(&witnesses)
+}
+
+/// Takes a witness off the list.
+pub(crate) fn remove(name: &str) -> Outcome<()> {
+    let mut witnesses = list()?;
+    let before = witnesses.len();
+    witnesses.retain(|witness| witness.name != name);
+    if witnesses.len() == before {
+        return Err(Failure::Usage(format!("no witness is called {name:?}; see `indelible witness list`")));
+    }
+    keep(&witnesses)
+}
+
+/// The witnesses, in the order in which they were added.
+pub(crate) fn list() -> Outcome<Vec<PolicyWitness>> {
+    Ok(known()?.map_or_else(Vec::new, |policy| policy.witnesses().to_vec()))
+}
+
+/// That requests can be sent there.
+pub(crate) fn check_url(url: &str) -> Outcome<()> {
+    if url.starts_with("https://") {
+        return Err(Failure::Usage(format!(
+            "{url}: https is not built in; name a local http address that leads there by TLS, of a proxy or tunnel"
+        )));
+    }
+    if !url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty()) {
+        return Err(Failure::Usage(format!("{url}: a witness's address begins with http://")));
+    }
+    Ok(())
+}
+
+fn keep(witnesses: &[PolicyWitness]) -> Outcome<()> {
+    let mut text = "# Written by `indelible witness`.\n".to_owned();
+    let mut names = String::new();
+    for PolicyWitness { name, key, url } in witnesses {
+        text.push_str(&format!("witness {name} {key} {}\n", url.as_deref().unwrap_or_default()));
+        names.push_str(&format!(" {name}"));
+    }
+    match witnesses {
+        [] => text.push_str("quorum none\n"),
+        _ => text.push_str(&format!("group {ALL} all{names}\nquorum {ALL}\n")),
+    }
+    // What cannot be read back is not kept: a name with a space in it, a name or a key that is there already.
+    Policy::decode(text.as_bytes()).map_err(|error| Failure::Usage(format!("not added: {error}")))?;
+    let path = path()?;
+    let beside = path.with_extension("new");
+    let written = || {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)
+    };
+    written().map_err(Failure::io(format!("write {}", path.display())))
+}
+
+fn path() -> Outcome<PathBuf> {
+    Ok(keys::config_dir()?.join("witnesses.policy"))
+}
