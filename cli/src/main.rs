@@ -18,6 +18,7 @@ mod quarantine;
 mod render;
 mod show;
 mod signal;
+mod witnessed;
 mod witnesses;
 
 use std::process::ExitCode;

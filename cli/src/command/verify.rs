@@ -9,11 +9,14 @@ use indelible::disk::{Disk, RealDisk};
 use indelible::trust::{Note, VerifierKey};
 use indelible::verify::{self, Depth, FindingClass, Report, SegmentVerdict};
 
+use serde::Serialize;
+
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
 use crate::output::{self, Colour, Out};
 use crate::progress::Progress;
 use crate::signal::Stop;
+use crate::witnessed::{Sought, Witnessed};
 
 /// Check the store, report every finding, and say what was not covered
 ///
@@ -24,6 +27,7 @@ use crate::signal::Stop;
   indelible verify
   indelible verify --quick
   indelible verify --key acme.vkey --expect yesterday.checkpoint
+  indelible verify --key acme.vkey --witness witness.vkey
   indelible verify --key 'acme.example/agents+9af1...+AaZ...' --json")]
 pub(crate) struct Args {
     /// Headers, seals, chain and signatures only; bodies and indexes are not read
@@ -38,6 +42,10 @@ pub(crate) struct Args {
     /// The verifier key that must have signed: a vkey, or a file that holds one
     #[arg(long, value_name = "VKEY|FILE")]
     pub(crate) key: Option<String>,
+    /// A witness who must have cosigned the latest checkpoint, by a verifier key or a file that holds one; may be given
+    /// more than once [default: those of `witness add` are shown, and none is missed]
+    #[arg(long = "witness", value_name = "VKEY|FILE")]
+    pub(crate) witnesses: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -47,15 +55,35 @@ pub(crate) struct Args {
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let key = args.key.as_deref().map(input::verifier_key).transpose()?;
     let expect = args.expect.as_deref().map(input::note).transpose()?;
+    let sought = Sought::new(&args.witnesses)?;
     let report = check(store, args.quick, key, expect)?;
+    let (witnessed, complete) = sought.find(store, report.checkpoint_size)?;
     let mut out = Out::stdout();
     if args.json {
-        out.json(&report)?;
+        out.json(&Told { report: &report, witnessed: &witnessed })?;
     } else {
         print(&mut out, &report)?;
+        for Witnessed { by, at, tree_size } in &witnessed {
+            let records = output::counted(*tree_size, "record", "records");
+            out.line(escaped(format_args!("witnessed by {by} at {at}: {records}")))?;
+        }
     }
     out.finish()?;
-    Ok(code(&report))
+    if !complete {
+        output::warn("the latest checkpoint that holds is not cosigned by every --witness");
+    }
+    Ok(match code(&report) {
+        Code::Clean if !complete => Code::NotAuthenticated,
+        code => code,
+    })
+}
+
+/// What a machine reads.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    witnessed: &'a [Witnessed],
 }
 
 /// What the demo shows: everything checked, by the key and the checkpoint just made.

@@ -1,0 +1,77 @@
+//! Who witnessed a store's latest checkpoint, and when, as far as it verifies under keys that the user knows.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use indelible::trust::{Checkpoint, CosignerKey, Note};
+use serde::Serialize;
+
+use crate::exit::{Failure, Outcome};
+use crate::{cosign, input, keys, output, witnesses};
+
+/// A cosignature that verifies.
+#[derive(Debug, Serialize)]
+pub(crate) struct Witnessed {
+    /// What the user calls the witness, or its key's name.
+    pub(crate) by: String,
+    /// When it says that it cosigned.
+    pub(crate) at: String,
+    /// How many records the checkpoint covers.
+    pub(crate) tree_size: u64,
+}
+
+/// The witnesses to look for: those whose keys are given, who then must have cosigned, or all that the user knows.
+#[derive(Debug)]
+pub(crate) struct Sought {
+    keys: Vec<(String, CosignerKey)>,
+    required: bool,
+}
+
+impl Sought {
+    /// From the options, or the configuration folder where there is one.
+    pub(crate) fn new(given: &[String]) -> Outcome<Self> {
+        if given.is_empty() {
+            // Verifying needs no configuration.
+            let known = if keys::config_dir().is_ok() { witnesses::list()? } else { Vec::new() };
+            let keys = known.into_iter().map(|witness| (witness.name, witness.key)).collect();
+            return Ok(Sought { keys, required: false });
+        }
+        let named = |given: &String| input::cosigner_key(given).map(|key| (key.name().to_owned(), key));
+        Ok(Sought { keys: given.iter().map(named).collect::<Outcome<_>>()?, required: true })
+    }
+
+    /// Who cosigned the latest checkpoint of the store, which was found to hold up to `checkpoint_size`; and whether
+    /// nobody is missing who must have.
+    pub(crate) fn find(&self, store: &Path, checkpoint_size: Option<u64>) -> Outcome<(Vec<Witnessed>, bool)> {
+        let held = latest(store)?.filter(|(size, _)| Some(*size) == checkpoint_size);
+        let Some((tree_size, note)) = held else { return Ok((Vec::new(), !self.required)) };
+        let mut found = Vec::new();
+        let mut complete = true;
+        for (name, key) in &self.keys {
+            match key.cosigned(&note) {
+                Ok(Some(time_s)) => {
+                    let at = cosign::time(time_s).to_string();
+                    found.push(Witnessed { by: name.clone(), at, tree_size });
+                }
+                Ok(None) => complete = false,
+                Err(error) => {
+                    output::warn(format_args!("witness {name}: {error}"));
+                    complete = false;
+                }
+            }
+        }
+        Ok((found, complete || !self.required))
+    }
+}
+
+/// The latest checkpoint and its size. What is no checkpoint is a finding of the verification already.
+fn latest(store: &Path) -> Outcome<Option<(u64, Note)>> {
+    let path = store.join("checkpoint");
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        found => found.map_err(Failure::io(format!("read {}", path.display())))?,
+    };
+    let Ok(note) = input::note(&path) else { return Ok(None) };
+    Ok(Checkpoint::decode(note.text()).ok().map(|checkpoint| (checkpoint.size, note)))
+}
