@@ -4,7 +4,7 @@
 //! a web server before it.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +21,10 @@ const HEADERS_MAX: usize = 64;
 const CONNECTIONS_MAX: usize = 64;
 /// How long a connection may take for one request, and for taking the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long, and for how many bytes, a request that was refused is still read.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_LEN_MAX: usize = 256 << 10;
 
 /// What was asked.
 #[derive(Debug)]
@@ -118,7 +122,10 @@ impl Connection {
             };
             let head = match head {
                 Ok(head) => head,
-                Err(refusal) => return self.send(&refusal, true),
+                Err(refusal) => {
+                    self.send(&refusal, true)?;
+                    return self.linger();
+                }
             };
             if head.waits {
                 self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -173,6 +180,21 @@ impl Connection {
         let count = self.stream.read(&mut buffer)?;
         self.held.extend(buffer.iter().take(count));
         Ok(count)
+    }
+
+    /// Takes what is still on its way, within bounds: closing on unread bytes could take the answer back.
+    fn linger(mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)?;
+        self.deadline = Instant::now() + LINGER;
+        let mut left = LINGER_LEN_MAX;
+        while left > 0 {
+            self.held.clear();
+            match self.more()? {
+                0 => break,
+                count => left = left.saturating_sub(count),
+            }
+        }
+        Ok(())
     }
 
     fn send(&mut self, response: &Response, ends: bool) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Witnesses over loopback: those that cosign, those that are told another history, and those that misbehave.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 
 use super::{Site, events};
@@ -146,6 +146,8 @@ fn rogue(misbehave: fn(TcpStream)) -> String {
 fn reply(mut stream: TcpStream, head: &str, body: &[u8]) {
     let head = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len());
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    // Closing on unread bytes could take the answer back.
+    let _ = stream.shutdown(Shutdown::Write).and_then(|()| stream.read_to_end(&mut Vec::new()));
 }
 
 #[test]
