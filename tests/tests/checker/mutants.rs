@@ -11,7 +11,7 @@ use indelible_tests::golden;
 use super::{Checker, Draw, from_environment, write_store};
 
 /// How many stores of each base are tried where nothing is said.
-const MUTANTS: u64 = 100;
+const MUTANTS: u64 = 150;
 const BASES: [&str; 4] = ["two-segments", "labelled", "many", "torn-tail"];
 
 type Files = BTreeMap<String, Vec<u8>>;
