@@ -22,7 +22,7 @@ use crate::signal::Stop;
 #[command(after_help = "Examples:
   indelible archive copy /archive --older-than 1y
   indelible archive verify /archive
-  duckdb -c \"select unnest(control) as control, count(*) from '/archive/*/*.parquet' group by control\"")]
+  duckdb -c \"select unnest(control) as id, count(*) from '/archive/*/*.parquet' group by id\"")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) what: What,

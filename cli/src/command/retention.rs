@@ -87,7 +87,6 @@ pub(crate) enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Move sealed segments to the warm tier
     Compact(compact::Args),
     /// Approve a plan, the release of a hold, or a change of operators, with an operator's key
     #[command(after_help = "Example:\n  indelible retention approve plan.json --key alice.key")]
