@@ -56,7 +56,7 @@ pub(crate) fn check_url(url: &str) -> Outcome<()> {
             "{url}: https is not built in; name a local http address that leads there by TLS, of a proxy or tunnel"
         )));
     }
-    if !url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty()) {
+    if url.strip_prefix("http://").is_none_or(str::is_empty) {
         return Err(Failure::Usage(format!("{url}: a witness's address begins with http://")));
     }
     Ok(())
