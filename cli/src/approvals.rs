@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::command::query::present;
 use crate::exit::{Failure, Outcome};
 use crate::input;
+use crate::keys;
 use crate::output::{self, Out};
 
 /// Longest file of approvals that is read, in bytes.
@@ -50,7 +51,7 @@ impl Asking {
         let now = present();
         let mut asked = snapshot.propose(matter, now, Timestamp(now.0.saturating_add(self.expires)));
         for file in &self.key {
-            asked.approve(&signing_key(file)?)?;
+            asked.approve(&keys::read(file)?)?;
         }
         Ok(asked)
     }
@@ -135,13 +136,6 @@ pub(crate) fn write(path: &Path, value: &impl Serialize) -> Outcome<()> {
         std::fs::rename(&beside, path)
     };
     put().map_err(Failure::io(failed()))
-}
-
-/// An operator's key.
-pub(crate) fn signing_key(path: &Path) -> Outcome<SigningKey> {
-    let text = input::read_all(path, 4096)?;
-    let text = std::str::from_utf8(&text).unwrap_or_default();
-    Ok(text.trim().parse::<SigningKey>()?)
 }
 
 /// Makes an operator's key, in a file that nobody else can read.

@@ -45,6 +45,8 @@ Data goes to stdout and talk to stderr; --json makes data for machines.
 
 Environment:
   INDELIBLE_STORE       the store's directory, where -C is not given
+  INDELIBLE_SIGNING_KEY  the signing key file
+  INDELIBLE_SIGNER_COMMAND  a command that signs: see `indelible help checkpoint`
   INDELIBLE_CONFIG_DIR  where keys are kept: ~/.config/indelible unless this or XDG_CONFIG_HOME is set
   NO_COLOR              no colours
 
@@ -98,6 +100,7 @@ pub(crate) enum Command {
     Seal(command::seal::Args),
     Checkpoint(command::checkpoint::Args),
     Witness(command::witness::Args),
+    Key(command::key::Args),
     Verify(command::verify::Args),
     Prove(command::prove::Args),
     VerifyProof(command::verify_proof::Args),

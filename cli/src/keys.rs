@@ -8,12 +8,62 @@ use std::path::{Path, PathBuf};
 
 use indelible::disk::{Open, World};
 use indelible::source::{MaskAction, Profile};
+use indelible::trust::{SigningKey, VerifierKey};
 use indelible::{Error, FileSigner, Masking, Store};
+use zeroize::Zeroizing;
 
 use crate::exit::{Failure, Outcome};
+use crate::signer_command::CommandSigner;
 
-/// The signer of a store's log, where the key that `init` made is here: a machine that only appends has none.
+/// Names the signing key file, where no option does.
+pub(crate) const SIGNING_KEY_ENV: &str = "INDELIBLE_SIGNING_KEY";
+
+/// Longest key file that is read, in bytes.
+const KEY_LEN_MAX: u64 = 4 << 10;
+
+/// Reads a signing key file.
+pub(crate) fn read(path: &Path) -> Outcome<SigningKey> {
+    let world = World::real()?;
+    let bytes = world.disk.read(path, KEY_LEN_MAX).map_err(Error::io("read", path))?;
+    let Some(bytes) = bytes.map(Zeroizing::new) else {
+        return Err(Failure::Usage(format!(
+            "no signing key at {}; name one with --signing-key FILE",
+            path.display()
+        )));
+    };
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Failure::Usage(format!("{} is no signing key: it is not text", path.display())))?;
+    Ok(text.trim_end().parse::<SigningKey>()?)
+}
+
+/// Makes a signing key file.
+pub(crate) fn write(path: &Path, key: SigningKey) -> Outcome<()> {
+    FileSigner::keep(&World::real()?, path, key)?;
+    Ok(())
+}
+
+/// Who signs checkpoints.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct SignerArgs {
+    /// The signing key file [default: the one that init made, in your configuration folder]
+    #[arg(long, value_name = "FILE", env = SIGNING_KEY_ENV, hide_env_values = true)]
+    pub(crate) signing_key: Option<PathBuf>,
+    /// Sign by a command, for keys in an HSM or a KMS: it gets the message on stdin and prints its Ed25519 signature by
+    /// the log's key, 64 bytes or their base64
+    #[arg(long, value_name = "COMMAND", env = "INDELIBLE_SIGNER_COMMAND", hide_env_values = true)]
+    pub(crate) signer_command: Option<String>,
+}
+
+/// The signer of a store's log, where there is one: a machine that only appends has none.
 pub(crate) fn signer_at_hand(store: &Store) -> Outcome<Option<FileSigner>> {
+    let of_environment = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let args = SignerArgs {
+        signing_key: of_environment(SIGNING_KEY_ENV).map(PathBuf::from),
+        signer_command: of_environment("INDELIBLE_SIGNER_COMMAND").and_then(|text| text.into_string().ok()),
+    };
+    if args.signing_key.is_some() || args.signer_command.is_some() {
+        return signer(store, &args).map(Some);
+    }
     let Ok(path) = signing_key_path(store.origin().as_str()) else { return Ok(None) };
     match FileSigner::open(&World::real()?, &path) {
         Err(Error::NotFound { .. }) => Ok(None),
@@ -21,12 +71,19 @@ pub(crate) fn signer_at_hand(store: &Store) -> Outcome<Option<FileSigner>> {
     }
 }
 
-/// Opens the signer of a store's log: the key file that was named, or the one that `init` made.
-pub(crate) fn signer(store: &Store, named: Option<&Path>) -> Outcome<FileSigner> {
-    let path = match named {
-        Some(path) => path.to_path_buf(),
+/// The signer of a store's log: the one that was named, or the key that `init` made.
+pub(crate) fn signer(store: &Store, args: &SignerArgs) -> Outcome<FileSigner> {
+    let path = match &args.signing_key {
+        Some(path) => path.clone(),
         None => signing_key_path(store.origin().as_str())?,
     };
+    if let Some(command) = &args.signer_command {
+        let log_key = store.log_key().ok_or_else(|| {
+            Failure::Usage("this log has no key of its own: a command cannot sign for it".to_owned())
+        })?;
+        let signer = CommandSigner { verifier: log_key.parse::<VerifierKey>()?, command: command.clone() };
+        return Ok(FileSigner::over(&World::real()?, &path, signer));
+    }
     match FileSigner::open(&World::real()?, &path) {
         Err(Error::NotFound { .. }) => Err(Failure::Usage(format!(
             "no signing key for {} at {}; name one with --signing-key FILE",

@@ -18,6 +18,7 @@ mod quarantine;
 mod render;
 mod show;
 mod signal;
+mod signer_command;
 mod witnessed;
 mod witnesses;
 

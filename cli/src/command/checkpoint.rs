@@ -21,11 +21,11 @@ use crate::{approvals, cosign, input, keys, open, show, witnesses};
   indelible checkpoint > today.checkpoint
   indelible checkpoint --watch --every 60
   indelible checkpoint --cosign --policy quorum.policy
+  indelible checkpoint --signer-command 'kms-sign --key agents-prod'
   indelible verify --expect today.checkpoint --key acme.vkey")]
 pub(crate) struct Args {
-    /// The signing key file [default: the one that init made, in your configuration folder]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) signing_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signer: keys::SignerArgs,
     /// Sign again whenever the log has grown, until Ctrl-C
     #[arg(long)]
     pub(crate) watch: bool,
@@ -49,7 +49,7 @@ pub(crate) struct Args {
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let path = store;
     let store = open::to_write(path)?;
-    let signer = keys::signer(&store, args.signing_key.as_deref())?;
+    let signer = keys::signer(&store, &args.signer)?;
     let policy = if args.cosign { Some(policy(args.policy.as_deref())?) } else { None };
     let timeout = Duration::from_nanos(args.timeout.unsigned_abs());
     let mut code = Code::Clean;

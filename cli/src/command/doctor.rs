@@ -202,7 +202,7 @@ fn signing(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
 
 fn key(store: &Store, remarks: &mut Vec<Remark>) {
     use indelible::CheckpointSigner;
-    remarks.push(match (store.log_key(), keys::signer(store, None)) {
+    remarks.push(match (store.log_key(), keys::signer(store, &keys::SignerArgs::default())) {
         (None, _) => remark(
             "key",
             Level::Notice,

@@ -15,6 +15,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod hold;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod monitor;
@@ -60,6 +61,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Seal(args) => seal::run(store, args),
         Command::Checkpoint(args) => checkpoint::run(store, args),
         Command::Witness(args) => witness::run(args),
+        Command::Key(args) => key::run(store, args),
         Command::Verify(args) => verify::run(store, args),
         Command::Prove(args) => prove::run(store, args),
         Command::VerifyProof(args) => verify_proof::run(args),

@@ -12,7 +12,7 @@ use crate::approvals::{self, AnyApproved, duration};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
 use crate::render::retention as shown;
-use crate::{input, open};
+use crate::{input, keys, open};
 
 /// Say how long evidence is kept, and see what is due
 ///
@@ -188,7 +188,7 @@ fn show(store: &Path, as_json: bool, out: &mut Out) -> Outcome<()> {
 fn approve(file: &Path, key: &Path, out: &mut Out) -> Outcome<()> {
     let mut asked = AnyApproved::read(file)?;
     shown::matter(out, &asked)?;
-    let key = approvals::signing_key(key)?;
+    let key = keys::read(key)?;
     let count = asked.approve(file, &key)?;
     let statement = asked.statement();
     out.line(format_args!(

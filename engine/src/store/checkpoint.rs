@@ -1,5 +1,6 @@
 //! Checkpoints: signing what is durable, by a signer that remembers what it signed.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -24,12 +25,20 @@ pub trait CheckpointSigner {
     fn sign(&self, next: &Checkpoint, prove: &dyn Fn(u64) -> Result<Vec<Hash>>) -> Result<Note>;
 }
 
-/// A signing key in a file, its memory in a file beside it.
-#[derive(Debug)]
+/// A signer whose memory is in a file: mostly a signing key in a file, the memory beside it.
 pub struct FileSigner {
-    key: SigningKey,
+    key: Box<dyn Signer + Send + Sync>,
     path: PathBuf,
     world: World,
+}
+
+impl fmt::Debug for FileSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileSigner")
+            .field("key", self.key.verifier())
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Longest key file that is read, in bytes.
@@ -42,7 +51,14 @@ impl FileSigner {
     /// [`Error::AlreadyExists`] rather than overwrite anything.
     pub fn create(world: &World, path: &Path, name: &str) -> Result<Self> {
         let seed = Zeroizing::new(world.random::<32>()?);
-        let key = SigningKey::from_seed(name, *seed)?;
+        FileSigner::keep(world, path, SigningKey::from_seed(name, *seed)?)
+    }
+
+    /// Puts a key in a new file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] rather than overwrite anything.
+    pub fn keep(world: &World, path: &Path, key: SigningKey) -> Result<Self> {
         if let Some(dir) = path.parent() {
             world.disk.create_dir_durably(dir).map_err(Error::io("make directory", dir))?;
         }
@@ -61,7 +77,13 @@ impl FileSigner {
         if let Some(dir) = path.parent() {
             world.disk.sync_dir(dir).map_err(Error::io("sync directory", dir))?;
         }
-        Ok(FileSigner { key, path: path.to_path_buf(), world: world.clone() })
+        Ok(FileSigner::over(world, path, key))
+    }
+
+    /// Signs by a key that is elsewhere, in an HSM or a KMS. What it signed is remembered beside `path`, where its key
+    /// file would be; no file need be there.
+    pub fn over(world: &World, path: &Path, signer: impl Signer + Send + Sync + 'static) -> Self {
+        FileSigner { key: Box::new(signer), path: path.to_path_buf(), world: world.clone() }
     }
 
     /// Opens a key file.
@@ -78,7 +100,7 @@ impl FileSigner {
             reason: format!("{} is not text", path.display()),
         })?;
         let key = text.trim_end().parse::<SigningKey>()?;
-        Ok(FileSigner { key, path: path.to_path_buf(), world: world.clone() })
+        Ok(FileSigner::over(world, path, key))
     }
 
     /// Where the last signed checkpoint is remembered.
@@ -89,7 +111,7 @@ impl FileSigner {
 
 impl CheckpointSigner for FileSigner {
     fn verifier(&self) -> &VerifierKey {
-        Signer::verifier(&self.key)
+        self.key.verifier()
     }
 
     fn sign(&self, next: &Checkpoint, prove: &dyn Fn(u64) -> Result<Vec<Hash>>) -> Result<Note> {
@@ -112,7 +134,7 @@ impl CheckpointSigner for FileSigner {
         }
         let memory = SignerMemory::of(next);
         disk.replace(&path, memory.encode()?.as_bytes()).map_err(Error::io("write", &path))?;
-        next.sign(&self.key)
+        next.sign(&*self.key)
     }
 }
 

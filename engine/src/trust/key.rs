@@ -132,6 +132,11 @@ impl SigningKey {
         Ok(SigningKey { verifier, key })
     }
 
+    /// The 32 bytes that the key comes from.
+    pub(super) fn seed(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
     /// The key as text, to be kept secret.
     pub fn to_text(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([ED25519; 33]);

@@ -13,6 +13,7 @@ mod memory;
 mod note;
 #[cfg(test)]
 mod peers;
+mod pem;
 mod policy;
 #[cfg(test)]
 mod policy_tests;

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 71] = [
+const COMMANDS: [&str; 75] = [
     "init",
     "append",
     "record",
@@ -36,6 +36,10 @@ const COMMANDS: [&str; 71] = [
     "witness add",
     "witness list",
     "witness remove",
+    "key",
+    "key show",
+    "key export",
+    "key import",
     "verify",
     "prove",
     "verify-proof",

@@ -8,6 +8,7 @@ mod commands;
 mod controls;
 mod help;
 mod input;
+mod keys;
 mod proofs;
 mod publishing;
 mod questions;

@@ -1,0 +1,177 @@
+//! `indelible key`: the log's signing key, and how it goes to and comes from other programs.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use indelible::disk::World;
+use indelible::trust::{Signer, SignerMemory, SigningKey, VerifierKey};
+use indelible::{Error, Origin, limits};
+use serde_json::json;
+
+use crate::exit::{Code, Failure, Outcome};
+use crate::output::{self, Out};
+use crate::{input, keys, open};
+
+/// Show, export and import the log's signing key
+///
+/// The key is never in the store: it is in your configuration folder, or where --signing-key or INDELIBLE_SIGNING_KEY
+/// says. Export and import are PKCS#8 in PEM, as OpenSSL writes and reads it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  indelible key show
+  indelible key export -o agents-prod.pem
+  indelible key import agents-prod.pem --name acme.example/agents-prod")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) what: What,
+}
+
+/// What to do with the key.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum What {
+    /// Print the public verifier key, and what was signed last
+    #[command(after_help = "Examples:
+  indelible key show > acme.vkey
+  indelible key show --pem | openssl pkey -pubin -text
+  indelible key show --json")]
+    Show {
+        /// The signing key file [default: the one of the store's log]
+        #[arg(long, value_name = "FILE", env = keys::SIGNING_KEY_ENV, hide_env_values = true)]
+        signing_key: Option<PathBuf>,
+        /// Print the public key in PEM instead, without its name
+        #[arg(long, conflicts_with = "json")]
+        pem: bool,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the private key as PKCS#8 in PEM: keep it secret
+    #[command(after_help = "Examples:
+  indelible key export -o agents-prod.pem
+  indelible key export -o - | openssl pkey -text -noout")]
+    Export {
+        /// The signing key file [default: the one of the store's log]
+        #[arg(long, value_name = "FILE", env = keys::SIGNING_KEY_ENV, hide_env_values = true)]
+        signing_key: Option<PathBuf>,
+        /// The file to make (mode 0600), - for stdout
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Make a signing key file of a private key in PEM
+    #[command(after_help = "Examples:
+  openssl genpkey -algorithm ed25519 | indelible key import - --name acme.example/agents-prod
+  indelible key import agents-prod.pem --name acme.example/agents-prod --signing-key ./agents-prod.key")]
+    Import {
+        /// The file with the private key, - for stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The key's name: the origin of the log that it signs
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// The signing key file to make [default: the one of that log, in your configuration folder]
+        #[arg(long, value_name = "FILE")]
+        signing_key: Option<PathBuf>,
+    },
+}
+
+/// Longest PEM file that is read, in bytes.
+const PEM_LEN_MAX: u64 = 64 << 10;
+
+/// Shows, exports or imports.
+pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
+    let mut out = Out::stdout();
+    match &args.what {
+        What::Show { signing_key, pem, json } => {
+            show(&key_file(store, signing_key.as_deref())?, *pem, *json, &mut out)?
+        }
+        What::Export { signing_key, output } => {
+            export(&key_file(store, signing_key.as_deref())?, output, &mut out)?
+        }
+        What::Import { file, name, signing_key } => {
+            let verifier = import(file, name, signing_key.as_deref())?;
+            out.line(output::escape(verifier.to_string().as_bytes()))?;
+        }
+    }
+    out.finish()?;
+    Ok(Code::Clean)
+}
+
+/// The file that was named, or that of the store's log.
+fn key_file(store: &Path, named: Option<&Path>) -> Outcome<PathBuf> {
+    match named {
+        Some(path) => Ok(path.to_path_buf()),
+        None => keys::signing_key_path(open::to_read(store)?.origin().as_str()),
+    }
+}
+
+fn show(path: &Path, pem: bool, json: bool, out: &mut Out) -> Outcome<()> {
+    let key = keys::read(path)?;
+    let verifier = key.verifier();
+    if pem {
+        return out.line(verifier.to_pem().trim_end());
+    }
+    let memory_path = path.with_extension("signed");
+    let world = World::real()?;
+    let memory = world
+        .disk
+        .read(&memory_path, limits::NOTE_LEN_MAX as u64)
+        .map_err(Error::io("read", &memory_path))?
+        .map(|bytes| SignerMemory::decode(&String::from_utf8_lossy(&bytes)))
+        .transpose()?;
+    if json {
+        return out.json(&json!({
+            "verifier_key": verifier.to_string(),
+            "name": verifier.name(),
+            "key_id": format!("{:08x}", verifier.key_id()),
+            "signing_key_file": path.display().to_string(),
+            "signed_size": memory.as_ref().map(|memory| memory.size),
+            "signed_root": memory.as_ref().map(|memory| memory.root.to_string()),
+        }));
+    }
+    out.line(output::escape(verifier.to_string().as_bytes()))?;
+    let signed = match memory {
+        Some(memory) => {
+            format!("it signed the log last at {}", output::counted(memory.size, "record", "records"))
+        }
+        None => "it has signed nothing yet".to_owned(),
+    };
+    output::say(format_args!("{}: {signed}", path.display()));
+    Ok(())
+}
+
+fn export(path: &Path, to: &Path, out: &mut Out) -> Outcome<()> {
+    let pem = keys::read(path)?.to_pem();
+    if to.as_os_str() == "-" {
+        return out.line(pem.trim_end());
+    }
+    let name = to.display();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(Failure::io(format!("make {name}")))?;
+    file.write_all(pem.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(Failure::io(format!("write {name}")))?;
+    output::say(format_args!("wrote the private key to {name}: who has it can sign for the log"));
+    Ok(())
+}
+
+fn import(file: &Path, name: &str, to: Option<&Path>) -> Outcome<VerifierKey> {
+    let origin: Origin = name.parse()?;
+    let bytes = zeroize::Zeroizing::new(input::read_all(file, PEM_LEN_MAX)?);
+    let pem = std::str::from_utf8(&bytes)
+        .map_err(|_| Failure::Usage(format!("{} is not text: PEM is expected", file.display())))?;
+    let key = SigningKey::from_pem(origin.as_str(), pem)?;
+    let path = match to {
+        Some(path) => path.to_path_buf(),
+        None => keys::signing_key_path(origin.as_str())?,
+    };
+    let verifier = key.verifier().clone();
+    keys::write(&path, key)?;
+    output::say(format_args!("made the signing key file {}", path.display()));
+    Ok(verifier)
+}
