@@ -52,9 +52,8 @@ pub(crate) struct Args {
     /// Seal the active segment and sign a checkpoint first, so that the index covers all records
     #[arg(long)]
     pub(crate) seal: bool,
-    /// With --seal: the signing key file [default: the one that init made, in your configuration folder]
-    #[arg(long, value_name = "FILE", requires = "seal")]
-    pub(crate) signing_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signer: keys::SignerArgs,
     /// Also the candidates that no indexed condition excludes, so that nothing is left for the operator to filter
     #[arg(long)]
     pub(crate) with_residual: bool,
@@ -113,7 +112,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
 fn under(path: &Path, args: &Args) -> Outcome<(Store, Note, VerifierKey)> {
     if args.seal {
         let store = open::to_write(path)?;
-        let signer = keys::signer(&store, args.signing_key.as_deref())?;
+        let signer = keys::signer(&store, &args.signer)?;
         store.seal()?;
         let note = store.checkpoint(&signer)?;
         let key = match &args.key {
