@@ -15,7 +15,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::http::{self, Request, Response};
 use crate::output::{self, Out, Table};
 use crate::signal::Stop;
-use crate::{approvals, input, witnesses};
+use crate::{approvals, input, keys, witnesses};
 
 /// Cosign other people's logs, or name the witnesses of your own
 ///
