@@ -137,6 +137,15 @@ impl dyn File + '_ {
     }
 }
 
+/// The directory that a file's name is in: that of a name alone is the present one.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
 /// Reads a file from its start to its end.
 #[derive(Debug)]
 pub struct FileReader {
@@ -178,12 +187,8 @@ impl dyn Disk + '_ {
         let missing = |dir: &&Path| !dir.as_os_str().is_empty() && self.mode(dir).is_err();
         let above: Vec<_> = path.ancestors().skip(1).take_while(missing).collect();
         self.create_dir(path)?;
-        let named = above.iter().copied().chain([path]).filter_map(Path::parent);
-        let directory = |parent: &'_ Path| match parent.as_os_str().is_empty() {
-            true => Path::new(".").to_path_buf(),
-            false => parent.to_path_buf(),
-        };
-        named.map(directory).try_for_each(|parent| self.sync_dir(&parent))
+        let mut named = above.iter().copied().chain([path]);
+        named.try_for_each(|name| self.sync_dir(directory_of(name)))
     }
 
     /// A whole file of at most `len_max` bytes, or nothing where there is none.
@@ -217,9 +222,6 @@ impl dyn Disk + '_ {
         file.write_all_at(bytes, 0)?;
         file.sync()?;
         self.rename(&beside, path)?;
-        match path.parent() {
-            Some(directory) => self.sync_dir(directory),
-            None => Ok(()),
-        }
+        self.sync_dir(directory_of(path))
     }
 }

@@ -15,7 +15,7 @@ use super::layout::Layout;
 use super::locks::Locks;
 use super::replay::{self, Position, Replay};
 use super::session::{Committed, FrameBuilder, NewRecord};
-use crate::disk::{File, Open, World};
+use crate::disk::{File, Open, World, directory_of};
 use crate::format::admin::Admin;
 use crate::format::head::Head;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
@@ -133,10 +133,7 @@ pub(super) fn create(world: &World, layout: &Layout, created: impl FnOnce(StoreI
 fn sync_root(world: &World, layout: &Layout) -> Result<()> {
     let sync_dir = |path: &Path| world.disk.sync_dir(path).map_err(Error::io("sync directory", path));
     sync_dir(layout.root())?;
-    match layout.root().parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
-        _ => sync_dir(Path::new(".")),
-    }
+    sync_dir(directory_of(layout.root()))
 }
 
 /// A segment's log beside its place, durable: its header and a first frame with the one record `body`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Store, Tier};
 use crate::artifact::Artifacts;
-use crate::disk::{Disk, File, Open};
+use crate::disk::{Disk, File, Open, directory_of};
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
 use crate::log::layout::Layout;
 use crate::{Error, Result, SegmentId, Seq};
@@ -77,8 +77,7 @@ impl Store {
         self.copy_artifacts(&target)?;
         let sync_dirs = || {
             // That the copy is there at all is written in its parent.
-            let parent =
-                to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let parent = directory_of(to);
             let (log_dir, packs_dir) = (target.log_dir(), target.packs_dir());
             let mut dirs = [&*log_dir, &*packs_dir, to, parent].into_iter();
             dirs.try_for_each(|dir| disk.sync_dir(dir).map_err(Error::io("sync directory", dir)))

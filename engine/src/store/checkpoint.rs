@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::Store;
-use crate::disk::{Lock, Open, World};
+use crate::disk::{Lock, Open, World, directory_of};
 use crate::hash::Hash;
 use crate::trust::{Checkpoint, Note, Signer, SignerMemory, SigningKey, VerifierKey};
 use crate::{Error, Result, limits};
@@ -59,9 +59,8 @@ impl FileSigner {
     /// # Errors
     /// [`Error::AlreadyExists`] rather than overwrite anything.
     pub fn keep(world: &World, path: &Path, key: SigningKey) -> Result<Self> {
-        if let Some(dir) = path.parent() {
-            world.disk.create_dir_durably(dir).map_err(Error::io("make directory", dir))?;
-        }
+        let dir = directory_of(path);
+        world.disk.create_dir_durably(dir).map_err(Error::io("make directory", dir))?;
         let file = match world.disk.open(path, Open::CreateNew) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::AlreadyExists {
@@ -74,9 +73,7 @@ impl FileSigner {
         let text = Zeroizing::new(format!("{}\n", key.to_text().as_str()));
         file.write_all_at(text.as_bytes(), 0).map_err(Error::io("write", path))?;
         file.sync().map_err(Error::io("sync", path))?;
-        if let Some(dir) = path.parent() {
-            world.disk.sync_dir(dir).map_err(Error::io("sync directory", dir))?;
-        }
+        world.disk.sync_dir(dir).map_err(Error::io("sync directory", dir))?;
         Ok(FileSigner::over(world, path, key))
     }
 

@@ -152,9 +152,10 @@ fn reply(mut stream: TcpStream, head: &str, body: &[u8]) {
 
 #[test]
 fn a_witness_that_misbehaves_costs_a_message() {
+    type Lie = fn(TcpStream);
     let (site, key) = log(5);
     let witness = serve(&site, "w1", &key);
-    let table: [(fn(TcpStream), &str); 8] = [
+    let table: [(Lie, &str); 8] = [
         (|stream| reply(stream, "200 OK", b"\xff\x00garbage"), "no cosignature"),
         // A line in the witness's name that it did not make.
         (
