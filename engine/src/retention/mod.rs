@@ -1,7 +1,7 @@
 //! Retention: how long evidence is kept, what a legal hold keeps longer, and what may be deleted by whose approval.
 //!
-//! All of it is records of the store's own. [`State`] is what they come to; [`policy`] and [`hold`] say of one record how
-//! long it is kept and whether it is held; [`plan`] writes down what is due; [`approval`] says whether operators agreed.
+//! All of it is records of the store's own. [`State`] is what they come to; `policy` and `hold` say of one record how
+//! long it is kept and whether it is held; `plan` writes down what is due; `approval` says whether operators agreed.
 //!
 //! # What this room does not do
 //! It reads no query language: filters come ready made. It reads no clock: every time is given to it.

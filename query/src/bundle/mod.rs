@@ -48,7 +48,7 @@ pub struct Bundle {
 /// question under the same checkpoint gives the same bytes.
 ///
 /// # Errors
-/// [`Error::Query`](crate::Error::Query) where the question makes no sense; what reading the store says, and what
+/// [`Error::Query`] where the question makes no sense; what reading the store says, and what
 /// checking the evidence says of a store that is damaged or forged.
 pub fn export(
     snapshot: &Snapshot,
