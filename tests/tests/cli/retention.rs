@@ -149,8 +149,8 @@ fn compact_moves_sealed_segments_and_all_is_answered_as_before() {
     let site = Site::with_events(400);
     let ask = |site: &Site| {
         let log = site.run(&["log"]).ends(0).text();
-        let found = site.run(&["query", "n = 17", "--json"]).ends(0).text();
-        (log, found, site.run(&["show", "5", "--json"]).ends(0).text())
+        let found = site.run(&["query", "n = 17"]).ends(0).text();
+        (log, found, site.run(&["show", "5", "--integrity"]).ends(0).text())
     };
     let nothing = site.run(&["retention", "compact", "--json"]).ends(0).json();
     assert_eq!(nothing["moved"], serde_json::json!([]), "nothing is sealed");
