@@ -102,6 +102,7 @@ pub(crate) enum Command {
     Witness(command::witness::Args),
     Key(command::key::Args),
     Verify(command::verify::Args),
+    Schedule(command::schedule::Args),
     Prove(command::prove::Args),
     VerifyProof(command::verify_proof::Args),
     Export(command::export::Args),

@@ -10,6 +10,7 @@ mod feed;
 mod http;
 mod input;
 mod keys;
+mod metrics;
 mod open;
 mod output;
 mod profiles;

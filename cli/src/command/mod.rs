@@ -26,6 +26,7 @@ pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod recover;
 pub(crate) mod retention;
+pub(crate) mod schedule;
 pub(crate) mod seal;
 pub(crate) mod show;
 pub(crate) mod sources;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Witness(args) => witness::run(args),
         Command::Key(args) => key::run(store, args),
         Command::Verify(args) => verify::run(store, args),
+        Command::Schedule(args) => schedule::run(store, args),
         Command::Prove(args) => prove::run(store, args),
         Command::VerifyProof(args) => verify_proof::run(args),
         Command::Export(args) => export::run(store, args),

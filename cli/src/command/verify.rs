@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use indelible::Error;
-use indelible::disk::{Disk, RealDisk};
+use indelible::disk::{Clock, Disk, RealDisk, SystemClock};
 use indelible::trust::{Note, VerifierKey};
 use indelible::verify::{self, Depth, FindingClass, Report, SegmentVerdict};
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
+use crate::metrics;
 use crate::output::{self, Colour, Out};
 use crate::progress::Progress;
 use crate::signal::Stop;
@@ -20,12 +22,13 @@ use crate::witnessed::{Sought, Witnessed};
 
 /// Check the store, report every finding, and say what was not covered
 ///
-/// Nothing is written. Each segment gets a verdict. Without a key only integrity is checked: that the store is
+/// Nothing in the store is written. Each segment gets a verdict. Without a key only integrity is checked: that the store is
 /// what its own hashes say, not who vouched for it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible verify
   indelible verify --quick
+  indelible verify --metrics /var/lib/node_exporter/indelible.prom
   indelible verify --key acme.vkey --expect yesterday.checkpoint
   indelible verify --key acme.vkey --witness witness.vkey
   indelible verify --key 'acme.example/agents+9af1...+AaZ...' --json")]
@@ -46,6 +49,9 @@ pub(crate) struct Args {
     /// more than once [default: those of `witness add` are shown, and none is missed]
     #[arg(long = "witness", value_name = "VKEY|FILE")]
     pub(crate) witnesses: Vec<String>,
+    /// Write Prometheus metrics here, for a textfile collector; kept as it was where the store cannot be looked at
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -56,7 +62,11 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let key = args.key.as_deref().map(input::verifier_key).transpose()?;
     let expect = args.expect.as_deref().map(input::note).transpose()?;
     let sought = Sought::new(&args.witnesses)?;
+    let began = Instant::now();
     let report = check(store, args.quick, key, expect)?;
+    if let Some(path) = &args.metrics {
+        metrics::write(path, &report, SystemClock.now(), began.elapsed())?;
+    }
     let (witnessed, complete) = sought.find(store, report.checkpoint_size)?;
     let mut out = Out::stdout();
     if args.json {

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 75] = [
+const COMMANDS: [&str; 76] = [
     "init",
     "append",
     "record",
@@ -41,6 +41,7 @@ const COMMANDS: [&str; 75] = [
     "key export",
     "key import",
     "verify",
+    "schedule",
     "prove",
     "verify-proof",
     "export",

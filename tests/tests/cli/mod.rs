@@ -13,6 +13,7 @@ mod proofs;
 mod publishing;
 mod questions;
 mod retention;
+mod scheduled;
 mod terminal;
 mod witnessing;
 
