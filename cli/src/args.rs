@@ -106,6 +106,7 @@ pub(crate) enum Command {
     Prove(command::prove::Args),
     VerifyProof(command::verify_proof::Args),
     Export(command::export::Args),
+    AuditIndex(command::audit_index::Args),
     VerifyBundle(command::verify_bundle::Args),
     Publish(command::publish::Args),
     Monitor(command::monitor::Args),

@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub(crate) mod archive;
 pub(crate) mod artifact;
+pub(crate) mod audit_index;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod compact;
@@ -68,6 +69,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Prove(args) => prove::run(store, args),
         Command::VerifyProof(args) => verify_proof::run(args),
         Command::Export(args) => export::run(store, args),
+        Command::AuditIndex(args) => audit_index::run(store, args),
         Command::VerifyBundle(args) => verify_bundle::run(args),
         Command::Publish(args) => publish::run(store, args),
         Command::Monitor(args) => monitor::run(args),

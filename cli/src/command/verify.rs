@@ -103,7 +103,12 @@ pub(crate) fn of_demo(out: &mut Out, store: &Path, key: &VerifierKey, expect: &N
     Ok(code(&report))
 }
 
-fn check(store: &Path, quick: bool, key: Option<VerifierKey>, expect: Option<Note>) -> Outcome<Report> {
+pub(super) fn check(
+    store: &Path,
+    quick: bool,
+    key: Option<VerifierKey>,
+    expect: Option<Note>,
+) -> Outcome<Report> {
     let bar = Arc::new(Progress::bytes(Some(0)));
     let cancel = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&cancel);
@@ -127,7 +132,7 @@ fn check(store: &Path, quick: bool, key: Option<VerifierKey>, expect: Option<Not
 }
 
 /// The exit code that a report's weightiest finding means.
-fn code(report: &Report) -> Code {
+pub(super) fn code(report: &Report) -> Code {
     match report.verdict() {
         None => Code::Clean,
         Some(FindingClass::Unsupported) => Code::Unsupported,
@@ -140,7 +145,7 @@ fn code(report: &Report) -> Code {
     }
 }
 
-fn print(out: &mut Out, report: &Report) -> Outcome<()> {
+pub(super) fn print(out: &mut Out, report: &Report) -> Outcome<()> {
     for segment in &report.segments {
         out.line(segment_line(out, segment))?;
     }

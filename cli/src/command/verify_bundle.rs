@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use indelible::query::bundle::{self, Bundle};
-use indelible::trust::{Checkpoint, VerifierKey};
+use indelible::trust::{Checkpoint, Note, VerifierKey};
 use indelible::{Error, limits};
 
 use crate::exit::{Code, Failure, Outcome};
@@ -21,6 +21,7 @@ use crate::output::{self, Colour, Out};
 #[command(after_help = "Examples:
   indelible verify-bundle unapproved.zip --key acme.vkey
   indelible verify-bundle unapproved.zip --key acme.vkey --expect may.checkpoint --json
+  indelible verify-bundle unapproved.zip --key acme.vkey --audit audits/*.audit --auditor auditor.vkey
   indelible verify-bundle unapproved.zip --key acme.vkey --answer | jq .event_id")]
 pub(crate) struct Args {
     /// The bundle
@@ -32,6 +33,12 @@ pub(crate) struct Args {
     /// The checkpoint that the answer must be of: one that you kept, or got from somebody else
     #[arg(long, value_name = "CHECKPOINT")]
     pub(crate) expect: Option<PathBuf>,
+    /// Notes of auditors who built the log's indexes anew: see `indelible help audit-index`
+    #[arg(long = "audit", value_name = "NOTE", num_args = 1.., requires = "auditors")]
+    pub(crate) audits: Vec<PathBuf>,
+    /// The verifier key that signed such notes, or a file that holds it; may be given more than once
+    #[arg(long = "auditor", value_name = "VKEY", requires = "audits")]
+    pub(crate) auditors: Vec<String>,
     /// Print the verdict as one JSON object
     #[arg(long, conflicts_with = "answer")]
     pub(crate) json: bool,
@@ -43,7 +50,8 @@ pub(crate) struct Args {
 /// Checks the bundle, and says what it establishes.
 pub(crate) fn run(args: &Args) -> Outcome {
     let key = input::verifier_key(&args.key)?;
-    let bundle = bundle::verify(&read(&args.file)?, &key)?;
+    let audits = audits(args)?;
+    let bundle = bundle::verify_audited(&read(&args.file)?, &key, &audits)?;
     if let Some(path) = &args.expect {
         expect(&bundle, path, &key)?;
     }
@@ -65,6 +73,21 @@ pub(crate) fn run(args: &Args) -> Outcome {
 pub(super) fn tell(out: &mut Out, bundle: &Bundle) -> Outcome<()> {
     out.line(out.paint(Colour::Good, "verified: the answer follows from the evidence"))?;
     out.line(output::escape_lines(bundle.verdict.to_string().trim_end()))
+}
+
+/// Each audit with the key that signed it.
+fn audits(args: &Args) -> Outcome<Vec<(Note, VerifierKey)>> {
+    let auditors: Vec<VerifierKey> =
+        args.auditors.iter().map(|given| input::verifier_key(given)).collect::<Outcome<_>>()?;
+    let signed = |path: &PathBuf| {
+        let note = input::note(path)?;
+        // Where no key has signed it, the error says so.
+        let key = note.verify(&auditors).map(|keys| keys.first().copied().cloned())?;
+        let key =
+            key.ok_or_else(|| Failure::Usage(format!("{} is signed by no --auditor", path.display())))?;
+        Ok((note, key))
+    };
+    args.audits.iter().map(signed).collect()
 }
 
 /// The file as it is: a bundle is never unpacked, whatever it says it is.

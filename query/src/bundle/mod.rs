@@ -15,6 +15,8 @@ mod report;
 mod tests;
 mod verdict;
 
+use std::collections::BTreeSet;
+
 use indelible_engine::bundle::{self, Candidates, Checked, EVIDENCE_MEMBERS, Evidence, Scope};
 use indelible_engine::source::Profile;
 use indelible_engine::trust::{Checkpoint, Note, VerifierKey};
@@ -82,17 +84,36 @@ pub fn export(
 /// [`Incomplete`](StoreError::Incomplete) where something is withheld, [`NotAuthenticated`](StoreError::NotAuthenticated)
 /// where the checkpoint is not signed by `key`, [`OverLimit`](StoreError::OverLimit).
 pub fn verify(bytes: &[u8], key: &VerifierKey) -> Result<Bundle> {
+    verify_audited(bytes, key, &[])
+}
+
+/// The same, given what auditors signed who built indexes of the log anew
+/// ([`IndexAudit`](indelible_engine::trust::IndexAudit)), each with the auditor's key.
+///
+/// # Errors
+/// As [`verify`]; [`NotAuthenticated`](StoreError::NotAuthenticated) where an audit is not signed by its key,
+/// [`Forged`](StoreError::Forged) where an auditor found another index than the bundle shows.
+pub fn verify_audited(bytes: &[u8], key: &VerifierKey, audits: &[(Note, VerifierKey)]) -> Result<Bundle> {
     let members = bundle::unpack(bytes, &names())?;
     let (own, proofs) = members.split_at_checked(MEMBERS.len()).unwrap_or_default();
     let proofs = <[&[u8]; EVIDENCE_MEMBERS.len()]>::try_from(proofs).unwrap_or_default();
-    let checked = Evidence::from_members(proofs)?.check(key)?;
+    let mut checked = Evidence::from_members(proofs)?.check(key)?;
     let (question, texts) = Question::decode(member(own, question::MEMBER))?;
     let settled = Settled::of(question, texts, &checked).map_err(forged)?;
-    let (anew, bundle) = settled.members(&checked, key)?;
+    let (anew, mut bundle) = settled.members(&checked, key)?;
     // The question and the answer first: what is wrong with them is what a reader wants to know.
     for name in [question::MEMBER, ANSWER, readme::MEMBER, report::MEMBER] {
         let place = MEMBERS.iter().position(|member| *member == name).unwrap_or_default();
         same(name, member(own, name), anew.get(place).map(Vec::as_slice).unwrap_or_default())?;
+    }
+    // What is written in the bundle knows of no audit: it may be as old as the question.
+    for (note, auditor) in audits {
+        checked.audited_by(note, auditor)?;
+    }
+    if !audits.is_empty() {
+        let auditors: BTreeSet<String> = audits.iter().map(|(_, auditor)| auditor.to_string()).collect();
+        bundle.verdict = Verdict::of(&settled, &checked, key)?;
+        bundle.verdict.auditors = auditors.into_iter().collect();
     }
     Ok(bundle)
 }
@@ -168,15 +189,15 @@ impl Settled {
     }
 
     /// The members that are not the engine's, in their order, and what they say.
-    fn members(self, checked: &Checked, key: &VerifierKey) -> Result<([Vec<u8>; 4], Bundle)> {
-        let verdict = Verdict::of(&self, checked, key)?;
+    fn members(&self, checked: &Checked, key: &VerifierKey) -> Result<([Vec<u8>; 4], Bundle)> {
+        let verdict = Verdict::of(self, checked, key)?;
         let mut answer = Vec::new();
         for row in &self.rows {
             answer.extend(row.to_json(&self.columns, None));
             answer.push(b'\n');
         }
-        let (readme, report) = (readme::render(&verdict), report::render(&self, &verdict)?);
-        let members = [readme, report, self.written, answer.clone()];
+        let (readme, report) = (readme::render(&verdict), report::render(self, &verdict)?);
+        let members = [readme, report, self.written.clone(), answer.clone()];
         Ok((members, Bundle { verdict, answer }))
     }
 

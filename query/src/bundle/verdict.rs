@@ -43,6 +43,10 @@ pub struct Verdict {
     pub seqs: Range<Seq>,
     /// How many sealed segments there are in that range.
     pub segments: u64,
+    /// Of how many of these an auditor's note was given that says that he built their index anew.
+    pub audited: u64,
+    /// The verifier keys of those auditors.
+    pub auditors: Vec<String>,
     /// How many records stand behind the last seal: all of them are here.
     pub tail: u64,
     /// How many records are here.
@@ -121,6 +125,8 @@ impl Verdict {
             means: settled.means.clone(),
             now: settled.question.now.to_string(),
             segments: checked.segments().len() as u64,
+            audited: checked.segments().iter().filter(|segment| segment.is_audited).count() as u64,
+            auditors: Vec::new(),
             tail: seqs.end.saturating_sub(sealed_end.max(seqs.start)),
             seqs,
             records: checked.len() as u64,
@@ -239,6 +245,12 @@ impl fmt::Display for Verdict {
         let segments = plural(self.segments, "sealed segment", "sealed segments");
         let tail = plural(self.tail, "record", "records");
         line("looked at", format!("{range}: {segments}, and {tail} behind the last seal"))?;
+        for auditor in &self.auditors {
+            line("audited by", auditor.clone())?;
+        }
+        if !self.auditors.is_empty() {
+            line("audited", format!("the indexes of {} of {segments}", self.audited))?;
+        }
         line("here", plural(self.records, "record", "records") + &between(self.received.as_ref()))?;
         for (number, search) in (1..).zip(&self.searches) {
             let Searched { filter, candidates, withheld, .. } = search;

@@ -163,3 +163,42 @@ fn what_was_altered_is_refused() {
         assert!(!site.path("x.zip").exists());
     }
 }
+
+/// The key of RFC 8410, section 10.3: some auditor's.
+const AUDITOR: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    -----END PRIVATE KEY-----\n";
+
+#[test]
+fn an_auditor_who_built_the_indexes_anew_raises_what_a_bundle_is_good_for() {
+    let (site, _, key) = site();
+    site.run(&["export", "decision = DENY", "-o", "denials.zip", "--seal", "--now", NOW]).ends(0);
+    let verify = ["verify-bundle", "denials.zip", "--key", &key, "--json"];
+    assert_eq!(site.run(&verify).ends(0).json()["grade"], "committed");
+
+    let import = ["key", "import", "-", "--name", "auditor.example/x", "--signing-key", "auditor.key"];
+    let auditor = site.feed(&import, AUDITOR.as_bytes()).ends(0).text().trim().to_owned();
+    let audit = ["audit-index", "--key", "auditor.key", "--log-key", &key, "-o", "audits", "--json"];
+    let signed = site.run(&audit).ends(0).json();
+    let note = signed["file"].as_str().unwrap();
+    assert_eq!(signed["segments"], 4);
+    assert!(site.run(&audit).ends(3).err.contains(note), "a note is never written over");
+    let audited = site.run(&[&verify[..], &["--audit", note, "--auditor", &auditor]].concat()).ends(0).json();
+    assert_eq!((&audited["grade"], &audited["audited"]), (&"audited".into(), &4.into()));
+    assert_eq!(audited["auditors"][0], auditor.as_str());
+    site.run(&[&verify[..], &["--audit", note, "--auditor", &key]].concat()).ends(12);
+
+    let own = site.run(&["key", "show", "--json"]).ends(0).json();
+    let own = own["signing_key_file"].as_str().unwrap();
+    assert!(
+        site.run(&["audit-index", "--key", own, "-o", "own"]).ends(2).err.contains("cannot audit himself")
+    );
+    // Of a store that is not as it should be, nothing is signed.
+    let log = site.path("evidence/log/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    site.run(&["audit-index", "--key", "auditor.key", "-o", "wrong"]).ends(10);
+    assert!(!site.path("wrong").exists());
+}

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 76] = [
+const COMMANDS: [&str; 77] = [
     "init",
     "append",
     "record",
@@ -45,6 +45,7 @@ const COMMANDS: [&str; 76] = [
     "prove",
     "verify-proof",
     "export",
+    "audit-index",
     "verify-bundle",
     "publish",
     "monitor",
