@@ -84,6 +84,30 @@ impl Coverage {
     }
 }
 
+/// By what an event is evidence of the controls that are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct ControlBy {
+    /// A label says so.
+    pub(crate) label: Filter,
+    /// The event says so itself.
+    pub(crate) event: Filter,
+    /// A rule of the mapping, by its name, takes it for such. Rules of one name may be several.
+    pub(crate) rules: Vec<(String, Filter)>,
+}
+
+impl ControlBy {
+    /// Whatever is evidence by any of these. Where two rules ask for the same, it is asked once.
+    pub(crate) fn filter(&self) -> Filter {
+        let mut mapped: Vec<Filter> = Vec::new();
+        for (_, filter) in &self.rules {
+            if !mapped.contains(filter) {
+                mapped.push(filter.clone());
+            }
+        }
+        Filter::Any(vec![self.label.clone(), self.event.clone(), Filter::Any(mapped)])
+    }
+}
+
 /// One step, and how the query writes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
@@ -94,8 +118,8 @@ pub(crate) struct Step {
 /// What a step does with the rows.
 #[derive(Debug, Clone)]
 pub(crate) enum StepKind {
-    /// Says by which of these an event belongs to a control; the column is added.
-    Via(Vec<(&'static str, Filter)>),
+    /// Says by which of these an event is evidence of a control; the columns are added.
+    Via(Box<ControlBy>),
     /// Puts events in the order of their time, those of one time in the order of the log.
     TimeOrder,
     Where(Predicate),

@@ -7,7 +7,7 @@ use crate::exit::Outcome;
 
 /// The evidence of a control: what was labelled with it, names it, or is mapped to it
 ///
-/// The column `via` says which of these. Ids are known in the spellings that people use.
+/// The column `via` says which of these, `mapped_by` by which rules of the mapping. Ids are known in the spellings that people use.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible control SOC2:CC6.1 during 2026-Q1

@@ -168,7 +168,7 @@ fn controls(html: &mut Html, settled: &Settled) {
     html.element(
         "p",
         "An event is evidence of a control by a label that the store gave it when it was appended, by its own words, or \
-         by a rule of the mapping; the column `via` says by which of them.",
+         by a rule of the mapping; the column `via` says by which of them, and `mapped_by` names the rules.",
     );
     let Some(Known { controls, mapping: seq, .. }) = &settled.known else { return };
     let named: Vec<String> = match &tree.head {

@@ -105,6 +105,28 @@ fn a_bundle_says_what_the_log_says() {
 }
 
 #[test]
+fn each_row_says_by_which_label_word_or_rule_it_is_evidence_of_a_control() {
+    let log = Log::new();
+    let (bytes, _) = log.export("control SOC2:CC8.1").unwrap();
+    let answer = String::from_utf8(verify(&bytes, log.key()).unwrap().answer).unwrap();
+    let ways = [
+        r#""via":["event","mapping"],"mapped_by":"approvals"}"#,
+        r#""via":"mapping","mapped_by":"deployments"}"#,
+    ];
+    for way in ways {
+        assert!(answer.lines().any(|line| line.ends_with(way)), "{way} in\n{answer}");
+    }
+    let altered = with(&bytes, ANSWER, |answer| {
+        let text = String::from_utf8(answer.clone()).unwrap();
+        *answer = text.replace(r#""mapped_by":"deployments""#, r#""mapped_by":"approvals""#).into_bytes();
+    });
+    assert!(matches!(refused(&altered, log.key()), StoreError::Forged { what: ANSWER, .. }));
+    let report = bundle::unpack(&bytes, &names()).unwrap();
+    let report = String::from_utf8_lossy(member(&report, report::MEMBER)).into_owned();
+    assert!(report.contains("<th>mapped_by</th>") && report.contains("<td>deployments</td>"), "{report}");
+}
+
+#[test]
 fn the_same_question_under_the_same_checkpoint_gives_the_same_bytes() {
     let log = Log::new();
     let text = "kind = deployment | unless preceded by (kind = approval.granted) within run";

@@ -130,26 +130,11 @@ impl Mapping {
         Ok(Mapping { name, version, description, rules, text: text.to_owned() })
     }
 
-    /// The rules that speak of one of these controls.
+    /// The rules that speak of one of these controls: a control and its parts, as [`Catalogue::family`] gives them.
+    /// Evidence of a part is evidence of the whole; evidence of the whole is none of any one part.
     pub fn rules_for<'m>(&'m self, family: &[&str]) -> impl Iterator<Item = &'m Rule> {
         let family: Vec<String> = family.iter().map(|id| (*id).to_owned()).collect();
         self.rules.iter().filter(move |rule| rule.controls.iter().any(|id| family.contains(id)))
-    }
-
-    /// Which events are evidence of one of these controls: a control and its parts, as [`Catalogue::family`] gives
-    /// them. Evidence of a part is evidence of the whole; evidence of the whole is none of any one part.
-    pub fn filter(&self, family: &[&str]) -> Option<Filter> {
-        let mut filters: Vec<Filter> = Vec::new();
-        for rule in self.rules_for(family) {
-            if !filters.contains(&rule.filter) {
-                filters.push(rule.filter.clone());
-            }
-        }
-        match filters.len() {
-            0 => None,
-            1 => filters.pop(),
-            _ => Some(Filter::Any(filters)),
-        }
     }
 
     /// By which rules an event is evidence of one of these controls.

@@ -53,8 +53,9 @@ pub trait Controls {
     /// All controls, in the order of the catalogue.
     fn catalogue(&self) -> Vec<Control>;
 
-    /// Which events the current mapping takes for evidence of a control or of a part of it.
-    fn filter(&self, id: &str) -> Option<Filter>;
+    /// By which rules the current mapping takes events for evidence of a control or of a part of it: what each is
+    /// called, and which events it means. Rules of one name may be several.
+    fn rules(&self, id: &str) -> Vec<(String, Filter)>;
 
     /// The control that a text names, in its one spelling, and all that are a part of it; nothing where the catalogue
     /// has no such control.
@@ -73,8 +74,8 @@ impl Controls for NoControls {
         Vec::new()
     }
 
-    fn filter(&self, _id: &str) -> Option<Filter> {
-        None
+    fn rules(&self, _id: &str) -> Vec<(String, Filter)> {
+        Vec::new()
     }
 
     fn family(&self, _text: &str) -> Vec<String> {
@@ -128,8 +129,10 @@ impl Controls for MappedControls {
         self.catalogue.controls().cloned().collect()
     }
 
-    fn filter(&self, id: &str) -> Option<Filter> {
-        self.mapping.filter(&self.catalogue.family(id))
+    fn rules(&self, id: &str) -> Vec<(String, Filter)> {
+        let family = self.catalogue.family(id);
+        let rules = self.mapping.rules_for(&family);
+        rules.map(|rule| (rule.name.clone(), rule.filter.clone())).collect()
     }
 
     fn family(&self, text: &str) -> Vec<String> {

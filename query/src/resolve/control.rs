@@ -10,7 +10,7 @@ use super::condition::control;
 use crate::ast::{Condition, Operand};
 use crate::controls::Control;
 use crate::error::Problem;
-use crate::plan::Coverage;
+use crate::plan::{ControlBy, Coverage};
 use crate::span::{Span, Spanned};
 use crate::words::nearest;
 
@@ -22,19 +22,23 @@ const WORDS_MAX: usize = 4;
 struct Evidence {
     /// What its labels or its own words may be.
     values: Vec<Value>,
-    /// What the mapping says.
-    mapped: Vec<Filter>,
+    /// What the mapping says: the rules, by their names.
+    mapped: Vec<(String, Filter)>,
 }
 
 impl Evidence {
-    fn map(&mut self, filter: Option<Filter>) {
-        self.mapped.extend(filter.filter(|filter| !self.mapped.contains(filter)));
+    fn map(&mut self, rules: Vec<(String, Filter)>) {
+        for rule in rules {
+            if !self.mapped.contains(&rule) {
+                self.mapped.push(rule);
+            }
+        }
     }
 
-    /// By which of its labels, its own words and the mapping something is evidence.
-    fn by(&self) -> Vec<(&'static str, Filter)> {
+    /// By what something is evidence: labels, its own words, or a rule of the mapping.
+    fn by(&self) -> ControlBy {
         let is = |name| is_one_of(name, self.values.clone());
-        vec![("label", is("label")), ("event", is("control")), ("mapping", Filter::Any(self.mapped.clone()))]
+        ControlBy { label: is("label"), event: is("control"), rules: self.mapped.clone() }
     }
 }
 
@@ -44,18 +48,14 @@ fn is_one_of(name: &str, values: Vec<Value>) -> Filter {
 
 impl Resolver<'_> {
     /// By which of its labels, its own words and the mapping an event is evidence of one of these controls.
-    pub(super) fn control(
-        &mut self,
-        ids: &[Spanned<Operand>],
-        filter: &Filter,
-    ) -> Vec<(&'static str, Filter)> {
+    pub(super) fn control(&mut self, ids: &[Spanned<Operand>], filter: &Filter) -> ControlBy {
         let mut all = Evidence::default();
         for id in ids {
             let (name, evidence) = self.evidence(id);
-            let any = Filter::Any(evidence.by().into_iter().map(|(_, filter)| filter).collect());
+            let any = evidence.by().filter();
             self.evidence.push((name, self.without_store(any.and(filter.clone()))));
             all.values.extend(evidence.values);
-            evidence.mapped.into_iter().for_each(|filter| all.map(Some(filter)));
+            all.map(evidence.mapped);
         }
         all.by()
     }
@@ -70,14 +70,14 @@ impl Resolver<'_> {
             let glob = Glob::new(&canonical);
             let catalogue = controls.catalogue();
             let matching = catalogue.iter().filter(|control| glob.matches(control.id.as_bytes()));
-            matching.for_each(|control| evidence.map(controls.filter(&control.id)));
+            matching.for_each(|control| evidence.map(controls.rules(&control.id)));
             evidence.values.push(Value::Word(canonical.clone()));
             return (canonical, evidence);
         }
         // Evidence of a part is evidence of the whole.
         let family = controls.family(&text);
         match family.first() {
-            Some(whole) => evidence.map(controls.filter(whole)),
+            Some(whole) => evidence.map(controls.rules(whole)),
             None => self.warn_of_control(&canonical),
         }
         let name = family.first().unwrap_or(&canonical).clone();
@@ -141,12 +141,10 @@ impl Resolver<'_> {
             for id in self.setting.controls.family(&control.id) {
                 ids.entry(id).or_default().push(place);
             }
-            let filters = match self.setting.controls.filter(&control.id) {
-                Some(Filter::Any(filters)) => filters,
-                filter => filter.into_iter().collect(),
-            };
-            for filter in filters {
+            for (_, filter) in self.setting.controls.rules(&control.id) {
                 match mapped.iter_mut().find(|(known, _)| *known == filter) {
+                    // Two rules of one control may ask for the same.
+                    Some((_, places)) if places.last() == Some(&place) => {}
                     Some((_, places)) => places.push(place),
                     None => mapped.push((filter, vec![place])),
                 }

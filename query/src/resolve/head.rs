@@ -26,8 +26,8 @@ impl Resolver<'_> {
             }
             Head::Control(ids) => {
                 let by = self.control(ids, &filter);
-                let any = Filter::Any(by.iter().map(|(_, filter)| filter.clone()).collect());
-                let via = Step { text: "say by which".to_owned(), kind: StepKind::Via(by) };
+                let any = by.filter();
+                let via = Step { text: "say by which".to_owned(), kind: StepKind::Via(Box::new(by)) };
                 (Base::Search(any.and(filter), everywhere), vec![via])
             }
             Head::Controls(framework) => {

@@ -78,6 +78,7 @@ impl Resolver<'_> {
         let mut shape = Shape::events();
         if let Head::Control(_) = query.head {
             shape.column("via");
+            shape.column("mapped_by");
         }
         if let Head::Control(ids) = &query.head
             && !self.setting.is_check

@@ -8,27 +8,40 @@ use indelible_engine::filter::{Filter, Matcher, Scratch};
 use super::eval::Evaluator;
 use super::row::Row;
 use super::{Context, Rows, held, through};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::plan::Expr;
+use crate::plan::{ControlBy, Expr};
 use crate::value::Value;
 
-/// Adds by which of these filters each event is here.
-pub(super) fn via(by: &[(&'static str, Filter)], rows: Rows) -> Result<Rows> {
-    let mut matchers = Vec::new();
-    for (name, filter) in by {
-        matchers.push((*name, Matcher::new(filter)?, Scratch::default()));
+/// Adds by what each event is evidence of a control, and by which rules of the mapping.
+pub(super) fn via(by: &ControlBy, rows: Rows) -> Result<Rows> {
+    let matcher = |filter: &Filter| Ok::<_, Error>((Matcher::new(filter)?, Scratch::default()));
+    let mut own = [("label", matcher(&by.label)?), ("event", matcher(&by.event)?)];
+    let mut rules = Vec::new();
+    for (name, filter) in &by.rules {
+        rules.push((name.clone(), matcher(filter)?));
     }
     Ok(through(rows, move |mut row| {
-        let mut names = Vec::new();
+        let (mut via, mut mapped_by) = (Vec::new(), Vec::new());
         if let Some(event) = &row.event {
-            for (name, matcher, scratch) in &mut matchers {
-                if matcher.matches(&event.subject()?, scratch)? {
-                    names.push(Value::Text((*name).to_owned()));
+            let subject = event.subject()?;
+            for (name, (matcher, scratch)) in &mut own {
+                if matcher.matches(&subject, scratch)? {
+                    via.push(Value::Text((*name).to_owned()));
                 }
             }
+            for (name, (matcher, scratch)) in &mut rules {
+                let name = Value::Text(name.clone());
+                if !mapped_by.contains(&name) && matcher.matches(&subject, scratch)? {
+                    mapped_by.push(name);
+                }
+            }
+            if !mapped_by.is_empty() {
+                via.push(Value::Text("mapping".to_owned()));
+            }
         }
-        row.set(0, Value::of_all(names));
+        row.set(0, Value::of_all(via));
+        row.set(1, Value::of_all(mapped_by));
         Ok(Some(row))
     }))
 }

@@ -46,11 +46,15 @@ fn labelled() -> Sample {
 fn labels_the_events_own_words_and_the_mapping_are_found_alike() {
     let sample = labelled();
     let rows = |text: &str| ask(&sample.snapshot, text).0;
-    assert_eq!(rows("control SOC2:CC6.1 (run = run_n or kind = note)"), ["n2 label, event", "n3 label"]);
-    assert_eq!(rows("control ACME:7"), ["n1 label", "n2 label"]);
-    assert_eq!(rows("control other:1"), ["n2 event"]);
-    assert_eq!(rows("control HIPAA:164.312 kind = note"), ["n1 label", "n2 label"], "a part is of the whole");
-    assert_eq!(rows("control SOC2:CC8.1 environment = staging"), ["e10 mapping"]);
+    assert_eq!(rows("control SOC2:CC6.1 (run = run_n or kind = note)"), ["n2 label, event -", "n3 label -"]);
+    assert_eq!(rows("control ACME:7"), ["n1 label -", "n2 label -"]);
+    assert_eq!(rows("control other:1"), ["n2 event -"]);
+    assert_eq!(
+        rows("control HIPAA:164.312 kind = note"),
+        ["n1 label -", "n2 label -"],
+        "a part is of the whole"
+    );
+    assert_eq!(rows("control SOC2:CC8.1 environment = staging"), ["e10 mapping deployments"]);
 }
 
 #[test]
@@ -90,8 +94,8 @@ fn what_was_added_to_a_log_stands_in_place_of_what_ships() {
     let before = sample.snapshot.clone();
     sample.store.set_mapping(&document("ours", mapping)).unwrap();
     sample.snapshot = sample.store.snapshot().unwrap();
-    assert_eq!(ask(&sample.snapshot, "control ACME:7").0, ["e7 mapping", "e18 mapping"]);
-    assert_eq!(ask(&sample.snapshot, "control SOC2:CC8.1").0, ["e4 event", "e5 event"]);
+    assert_eq!(ask(&sample.snapshot, "control ACME:7").0, ["e7 mapping overrides", "e18 mapping overrides"]);
+    assert_eq!(ask(&sample.snapshot, "control SOC2:CC8.1").0, ["e4 event -", "e5 event -"]);
     assert_eq!(
         ask(&sample.snapshot, "controls framework acme | fields control, events").0,
         ["ACME:7 2", "ACME:7.1 2"]

@@ -120,9 +120,10 @@ impl Controls for Mapping {
         ]
     }
 
-    fn filter(&self, id: &str) -> Option<Filter> {
+    fn rules(&self, id: &str) -> Vec<(String, Filter)> {
         let kind = Test::Equals(vec![Wanted::Text("deployment".to_owned())]);
-        (id == "SOC2:CC7.1").then(|| Filter::Field(Field::Name("kind".to_owned()), kind))
+        let rule = ("deployments".to_owned(), Filter::Field(Field::Name("kind".to_owned()), kind));
+        if id == "SOC2:CC7.1" { vec![rule] } else { Vec::new() }
     }
 
     fn family(&self, text: &str) -> Vec<String> {
@@ -144,9 +145,12 @@ fn controls_are_found_by_label_event_and_mapping() {
     };
     assert_eq!(
         rows("control SOC2:CC7.1, soc2_cc_8_1 until 2026-04-02"),
-        ["e4 event", "e5 event, mapping", "e6 mapping"]
+        ["e4 event -", "e5 event, mapping deployments", "e6 mapping deployments"]
     );
-    assert_eq!(rows("control SOC2:CC7.* where via = mapping environment = staging"), ["e10 mapping"]);
+    assert_eq!(
+        rows("control SOC2:CC7.* where via = mapping environment = staging"),
+        ["e10 mapping deployments"]
+    );
     assert_eq!(
         rows("controls framework soc2 | fields control, events, runs, agents, first, last"),
         [
