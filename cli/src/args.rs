@@ -59,7 +59,7 @@ Exit codes:
    10  damaged: a checksum fails
    11  forged: a hash, root, signature or authority fails
    12  not authenticated, where a key was asked for
-   13  rolled back: behind its own checkpoint, an expected one, or the signer
+   13  rolled back: behind its own checkpoint, an expected one, an anchor, or the signer
    14  incomplete: something that should be there is not
    70  a bug in indelible
   130  stopped by Ctrl-C, 143 by SIGTERM; what was acknowledged is kept";
@@ -100,6 +100,7 @@ pub(crate) enum Command {
     Seal(command::seal::Args),
     Checkpoint(command::checkpoint::Args),
     Witness(command::witness::Args),
+    Anchor(command::anchor::Args),
     Key(command::key::Args),
     Verify(command::verify::Args),
     Schedule(command::schedule::Args),

@@ -147,7 +147,7 @@ pub(crate) fn config_dir() -> Outcome<PathBuf> {
 
 /// An origin as a file name: what is no letter, digit, dot or dash becomes an underscore, and it cannot begin
 /// with a dot.
-fn file_stem(origin: &str) -> String {
+pub(crate) fn file_stem(origin: &str) -> String {
     let mut stem: String =
         origin.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' }).collect();
     if stem.starts_with('.') {

@@ -1,6 +1,7 @@
 //! The `indelible` command: reads its arguments, runs one command, and turns its result into an exit code.
 #![forbid(unsafe_code)]
 
+mod anchors;
 mod approvals;
 mod args;
 mod command;

@@ -5,14 +5,14 @@ use std::path::Path;
 use indelible::{Options, Store};
 
 use crate::exit::Outcome;
-use crate::output;
+use crate::{anchors, output};
 
 /// Opens a store to read it: nothing in it is changed, no lock is taken.
 pub(crate) fn to_read(path: &Path) -> Outcome<Store> {
     Ok(Store::open(path, Options::default().read_only(true))?)
 }
 
-/// Opens a store to append to it. What recovery did is told.
+/// Opens a store to append to it, unless it is behind an anchor or at odds with one. What recovery did is told.
 pub(crate) fn to_write(path: &Path) -> Outcome<Store> {
     let store = Store::open(path, Options::default())?;
     let recovery = store.recovery();
@@ -23,5 +23,6 @@ pub(crate) fn to_write(path: &Path) -> Outcome<Store> {
             path.join("lost").display(),
         ));
     }
+    anchors::compare_newest(&store)?;
     Ok(store)
 }

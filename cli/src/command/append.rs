@@ -15,7 +15,7 @@ use crate::output::{self, Out};
 use crate::progress::Progress;
 use crate::quarantine::Quarantine;
 use crate::signal::Stop;
-use crate::{input, keys, open, profiles, show};
+use crate::{anchors, input, keys, open, profiles, show};
 
 use clap::ValueEnum;
 
@@ -332,7 +332,7 @@ impl Run<'_> {
     /// Signs a checkpoint over what was appended since the last.
     fn sign(&mut self) -> Outcome<()> {
         let Some(signer) = self.signer.as_ref().filter(|_| self.unsigned_count > 0) else { return Ok(()) };
-        self.store.checkpoint(signer)?;
+        anchors::copy(&self.store.checkpoint(signer)?);
         self.signed_at = Instant::now();
         self.unsigned_count = 0;
         self.summary.checkpoint_size = show::signed_size(self.store)?;

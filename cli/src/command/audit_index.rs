@@ -49,7 +49,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             "this is the log's own key: its operator cannot audit himself".to_owned(),
         ));
     }
-    let report = verify::check(store, false, log_key, expect)?;
+    let report = verify::check(store, false, log_key, expect, Vec::new())?;
     let code = verify::code(&report);
     let mut out = Out::stdout();
     if code != Code::Clean {

@@ -9,13 +9,13 @@ use indelible::trust::Policy;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
 use crate::signal::Stop;
-use crate::{approvals, cosign, input, keys, open, show, witnesses};
+use crate::{anchors, approvals, cosign, input, keys, open, show, witnesses};
 
 /// Sign the log's size and root, and print the signed note
 ///
 /// The note is a C2SP checkpoint: keep it, or hand it to someone else, and nobody can rewrite what it covers
 /// without being found out. The signer remembers what it signed, outside the store, and refuses a log that
-/// does not continue it.
+/// does not continue it. A copy goes to each anchor (`indelible help anchor`); exit code 3 where one did not get it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible checkpoint > today.checkpoint
@@ -77,6 +77,9 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             {
                 output::warn("the checkpoint is signed, but too few witnesses have cosigned it");
                 code = Code::NotAuthenticated;
+            }
+            if !anchors::copy(&note) && code == Code::Clean {
+                code = Code::Environment;
             }
             told = Some(size);
             out.line(output::escape_lines(&note.to_string()).trim_end())?;

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::query::{moment, parameter, present};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Colour, Out};
-use crate::{input, keys, open};
+use crate::{anchors, input, keys, open};
 
 /// Answer a question with all that it takes to check the answer without the store
 ///
@@ -115,6 +115,7 @@ fn under(path: &Path, args: &Args) -> Outcome<(Store, Note, VerifierKey)> {
         let signer = keys::signer(&store, &args.signer)?;
         store.seal()?;
         let note = store.checkpoint(&signer)?;
+        anchors::copy(&note);
         let key = match &args.key {
             Some(key) => input::verifier_key(key)?,
             None => signer.verifier().clone(),

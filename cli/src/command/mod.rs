@@ -1,5 +1,6 @@
 //! The commands, one file each. Each has its options (`Args`) and one function (`run`).
 
+pub(crate) mod anchor;
 pub(crate) mod append;
 pub(crate) mod archive;
 pub(crate) mod artifact;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Seal(args) => seal::run(store, args),
         Command::Checkpoint(args) => checkpoint::run(store, args),
         Command::Witness(args) => witness::run(args),
+        Command::Anchor(args) => anchor::run(store, args),
         Command::Key(args) => key::run(store, args),
         Command::Verify(args) => verify::run(store, args),
         Command::Schedule(args) => schedule::run(store, args),

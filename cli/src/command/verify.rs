@@ -8,10 +8,11 @@ use std::time::Instant;
 use indelible::Error;
 use indelible::disk::{Clock, Disk, RealDisk, SystemClock};
 use indelible::trust::{Note, VerifierKey};
-use indelible::verify::{self, Depth, FindingClass, Report, SegmentVerdict};
+use indelible::verify::{self, Anchored, Depth, FindingClass, Report, SegmentVerdict};
 
 use serde::Serialize;
 
+use crate::anchors::{self, Gathered};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
 use crate::metrics;
@@ -23,7 +24,8 @@ use crate::witnessed::{Sought, Witnessed};
 /// Check the store, report every finding, and say what was not covered
 ///
 /// Nothing in the store is written. Each segment gets a verdict. Without a key only integrity is checked: that the store is
-/// what its own hashes say, not who vouched for it.
+/// what its own hashes say, not who vouched for it. It must also go on from every checkpoint of it that an anchor holds
+/// (`indelible help anchor`); exit code 14 where one could not be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible verify
@@ -63,27 +65,41 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let expect = args.expect.as_deref().map(input::note).transpose()?;
     let sought = Sought::new(&args.witnesses)?;
     let began = Instant::now();
-    let report = check(store, args.quick, key, expect)?;
+    // Before the store is read: it may grow meanwhile, and its anchors with it.
+    let gathered = Gathered::read();
+    let report = check(store, args.quick, key, expect, gathered.checkpoints())?;
+    let anchors = gathered.told(report.origin.as_deref());
     if let Some(path) = &args.metrics {
         metrics::write(path, &report, SystemClock.now(), began.elapsed())?;
     }
     let (witnessed, complete) = sought.find(store, report.checkpoint_size)?;
     let mut out = Out::stdout();
     if args.json {
-        out.json(&Told { report: &report, witnessed: &witnessed })?;
+        out.json(&Told { report: &report, witnessed: &witnessed, anchors: &anchors })?;
     } else {
         print(&mut out, &report)?;
         for Witnessed { by, at, tree_size } in &witnessed {
             let records = output::counted(*tree_size, "record", "records");
             out.line(escaped(format_args!("witnessed by {by} at {at}: {records}")))?;
         }
+        for anchor in &anchors {
+            out.line(escaped(anchor))?;
+        }
     }
     out.finish()?;
     if !complete {
         output::warn("the latest checkpoint that holds is not cosigned by every --witness");
     }
+    let mut is_read = true;
+    for (anchor, reason) in
+        anchors.iter().flat_map(|anchor| anchor.unread.iter().map(move |text| (anchor, text)))
+    {
+        output::warn(format_args!("anchor {} was not compared with all of: {reason}", anchor.anchor));
+        is_read = false;
+    }
     Ok(match code(&report) {
         Code::Clean if !complete => Code::NotAuthenticated,
+        Code::Clean if !is_read => Code::Incomplete,
         code => code,
     })
 }
@@ -94,11 +110,12 @@ struct Told<'a> {
     #[serde(flatten)]
     report: &'a Report,
     witnessed: &'a [Witnessed],
+    anchors: &'a [anchors::Told],
 }
 
 /// What the demo shows: everything checked, by the key and the checkpoint just made.
 pub(crate) fn of_demo(out: &mut Out, store: &Path, key: &VerifierKey, expect: &Note) -> Outcome {
-    let report = check(store, false, Some(key.clone()), Some(expect.clone()))?;
+    let report = check(store, false, Some(key.clone()), Some(expect.clone()), Vec::new())?;
     print(out, &report)?;
     Ok(code(&report))
 }
@@ -108,6 +125,7 @@ pub(super) fn check(
     quick: bool,
     key: Option<VerifierKey>,
     expect: Option<Note>,
+    anchored: Vec<Anchored>,
 ) -> Outcome<Report> {
     let bar = Arc::new(Progress::bytes(Some(0)));
     let cancel = Arc::new(AtomicBool::new(false));
@@ -118,6 +136,7 @@ pub(super) fn check(
         depth: if quick { Depth::Quick } else { Depth::Full },
         key,
         expect,
+        anchored,
         progress: Some(Arc::new(move |at: verify::Progress| shown.of(at.done_len, at.total_len))),
         cancel: Some(cancel),
         threads: 0,

@@ -94,6 +94,30 @@ impl Snapshot {
         Ok(ExtensionProof { old_size, hashes, checkpoint: checkpoint.clone() })
     }
 
+    /// Whether this log goes on from a checkpoint that was kept outside the store.
+    ///
+    /// # Errors
+    /// [`Error::RolledBack`] where the log has fewer records; [`Error::Forged`] where the checkpoint is of another log,
+    /// or of a tree of that size that is not this log's.
+    pub fn continues(&self, kept: &Checkpoint) -> Result<()> {
+        let forged = |reason: String| Err(Error::Forged { what: "checkpoint", reason });
+        if kept.origin != self.inner.origin.as_str() {
+            return forged(format!("it is of {}, and this log is {}", kept.origin, self.inner.origin));
+        }
+        let (size, own) = (kept.size, self.tree_size());
+        if size > own {
+            return Err(Error::RolledBack { reason: format!("this log had {size} records, and has {own}") });
+        }
+        let nodes = || self.inner.log.nodes(&self.head);
+        // The caches of the tree are not evidence: where they lead astray, the leaves decide.
+        for nodes in [nodes()?, nodes()?.without_caches()] {
+            if merkle::root_at::<LogTree, _>(&nodes, size)? == kept.root {
+                return Ok(());
+            }
+        }
+        forged(format!("its root of {size} records is not the root that this log had then"))
+    }
+
     /// What a note states, where it is of this log and not ahead of it.
     pub(super) fn own_checkpoint(&self, note: &Note) -> Result<Checkpoint> {
         let stated = Checkpoint::decode(note.text())?;

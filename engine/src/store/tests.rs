@@ -354,6 +354,11 @@ fn any_record_is_proven_under_a_checkpoint_to_who_has_no_store() {
         }
         let old = crate::trust::Checkpoint::decode(early.text()).unwrap();
         snapshot.prove_extension(old.size, &late).unwrap().verify(&old, &key).unwrap();
+        snapshot.continues(&old).unwrap();
+        let ahead = crate::trust::Checkpoint { size: snapshot.tree_size() + 1, ..old.clone() };
+        assert!(matches!(snapshot.continues(&ahead), Err(Error::RolledBack { .. })));
+        let fork = crate::trust::Checkpoint { size: old.size - 1, ..old };
+        assert!(matches!(snapshot.continues(&fork), Err(Error::Forged { .. })));
     };
     check();
     // A cache that lies costs time and makes no wrong proof.
@@ -366,6 +371,8 @@ fn any_record_is_proven_under_a_checkpoint_to_who_has_no_store() {
     let note =
         crate::trust::Checkpoint::new(&origin, 5, snapshot.root_at(5).unwrap()).sign(&foreign).unwrap();
     assert!(matches!(snapshot.prove(1, &note), Err(Error::RolledBack { .. })));
+    let stated = crate::trust::Checkpoint::decode(note.text()).unwrap();
+    assert!(matches!(snapshot.continues(&stated), Err(Error::Forged { .. })));
 }
 
 /// What [`Snapshot::totals`] should say, by reading every event.

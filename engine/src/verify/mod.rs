@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chain::{Chain, Sealable};
 use directories::Directories;
-use notes::Kept;
+use notes::{Held, Kept};
 use packed::Source;
 use pool::Pool;
 use segment::{Outcome, Task};
@@ -80,6 +80,9 @@ pub struct Options {
     pub depth: Depth,
     /// A checkpoint kept elsewhere, which the log must go on from.
     pub expect: Option<Note>,
+    /// Copies of checkpoints in places outside the store. The log must go on from those that are of its origin; others
+    /// are passed over.
+    pub anchored: Vec<Anchored>,
     /// The key that must have signed the checkpoints. Without one only integrity is checked.
     pub key: Option<VerifierKey>,
     /// Told now and then how far it is, from any thread.
@@ -90,11 +93,21 @@ pub struct Options {
     pub threads: usize,
 }
 
+/// A checkpoint that was copied to a place outside the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchored {
+    /// What findings call the place.
+    pub file: String,
+    /// The checkpoint.
+    pub note: Note,
+}
+
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("depth", &self.depth)
             .field("expect", &self.expect)
+            .field("anchored", &self.anchored)
             .field("key", &self.key)
             .field("threads", &self.threads)
             .finish_non_exhaustive()
@@ -111,7 +124,10 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     let mut early = report::Findings::default();
     let mut kept = notes::read(disk, path, options.depth == Depth::Quick, &mut early);
     if let Some(note) = &options.expect {
-        kept.push(expected(note)?);
+        kept.push(Kept::new(String::new(), note.clone(), Held::Expected)?);
+    }
+    for Anchored { file, note } in &options.anchored {
+        kept.push(Kept::new(file.clone(), note.clone(), Held::Anchored)?);
     }
     let files = hints::list(disk, path)?;
     let mut report = Report::new(files.remarks.clone());
@@ -158,15 +174,13 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
         return Err(Error::Cancelled);
     }
     report.covered.read_len = watch.done();
-    check_notes(&chain, &kept, options, &mut report);
+    // What is anchored of other logs says nothing of this one.
+    let is_other = |kept: &Kept| chain.origin.as_ref().is_some_and(|own| *own != kept.checkpoint.origin);
+    kept.retain(|kept| kept.held != Held::Anchored || !is_other(kept));
+    let outside = check_notes(&chain, &kept, options, &mut report);
     hints::check(disk, path, &chain, &mut report);
-    say_what_is_not_covered(&chain, options, &mut report);
+    say_what_is_not_covered(&chain, options, outside, &mut report);
     Ok(report)
-}
-
-fn expected(note: &Note) -> Result<Kept> {
-    let checkpoint = Checkpoint::decode(note.text())?;
-    Ok(Kept { file: String::new(), note: note.clone(), checkpoint, expected: true })
 }
 
 /// How many bytes there are to read; a guess where a file cannot be opened, which its own check will tell.
@@ -262,8 +276,9 @@ fn join(chain: &mut Chain, id: SegmentId, source: &Source, mut outcome: Outcome,
     chain.join(&mut outcome, this, report);
 }
 
-/// Compares every checkpoint with the log.
-fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Report) {
+/// Compares every checkpoint with the log. The greatest size of one that is kept outside the store and holds.
+fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Report) -> Option<u64> {
+    let mut outside = None;
     let own_key = chain.log_key.as_ref().and_then(|key| key.parse::<VerifierKey>().ok());
     for kept in kept {
         let mut findings = report::Findings::default();
@@ -276,12 +291,16 @@ fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Rep
         }
         check_tree(chain, kept, options, report, &mut findings);
         if findings.count == 0 {
-            report.checkpoint_size = report.checkpoint_size.max(Some(kept.checkpoint.size));
+            let size = Some(kept.checkpoint.size);
+            report.checkpoint_size = report.checkpoint_size.max(size);
+            if kept.held != Held::InStore {
+                outside = outside.max(size);
+            }
         }
         findings.hand_over(report);
     }
     if let Some(key) = &options.key
-        && !kept.iter().any(|kept| !kept.expected)
+        && !kept.iter().any(|kept| kept.held == Held::InStore)
     {
         let expected = format!("one signed by {key}");
         report.push(Finding::new(
@@ -292,6 +311,7 @@ fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Rep
             "none",
         ));
     }
+    outside
 }
 
 fn check_tree(
@@ -302,7 +322,11 @@ fn check_tree(
     findings: &mut report::Findings,
 ) {
     let Checkpoint { origin, size, root, .. } = &kept.checkpoint;
-    let what = if kept.expected { "expected checkpoint" } else { "checkpoint" };
+    let what = match kept.held {
+        Held::InStore => "checkpoint",
+        Held::Expected => "expected checkpoint",
+        Held::Anchored => "anchored checkpoint",
+    };
     if let Some(own) = chain.origin.as_ref().filter(|own| *own != origin) {
         findings.push(Finding::forged(&kept.file, format!("{what} origin"), own, origin.escape_debug()));
     }
@@ -329,7 +353,10 @@ fn check_tree(
     }
     let computed = match size {
         0 => Some(LogTree::empty()),
-        size => chain.roots.iter().find(|(at, _)| at == size).map(|(_, root)| *root),
+        size => {
+            let place = chain.roots.partition_point(|(at, _)| at < size);
+            chain.roots.get(place).filter(|(at, _)| at == size).map(|(_, root)| *root)
+        }
     };
     match computed {
         Some(computed) if computed == *root => report.covered.checkpoint_count += 1,
@@ -346,7 +373,8 @@ fn check_tree(
     }
 }
 
-fn say_what_is_not_covered(chain: &Chain, options: &Options, report: &mut Report) {
+/// `outside` is the greatest size of a checkpoint outside the store that holds.
+fn say_what_is_not_covered(chain: &Chain, options: &Options, outside: Option<u64>, report: &mut Report) {
     let mut say = |text: String| report.not_covered.push(text);
     if options.depth == Depth::Quick {
         say("bodies, leaves, roots and indexes: quick looks at checksums, ranges and signatures only"
@@ -366,9 +394,15 @@ fn say_what_is_not_covered(chain: &Chain, options: &Options, report: &mut Report
         Some(_) => {}
         None => say("cutting off the log's end: there is no checkpoint that holds".to_owned()),
     }
-    if options.expect.is_none() {
-        say("an older copy put in this one's place together with its checkpoint: none to expect was given"
-            .to_owned());
+    match outside {
+        None => say("an older copy put in this one's place together with its checkpoint: none to expect was given, and \
+                     no anchor has one"
+            .to_owned()),
+        Some(size) if size < chain.end_seq() => say(format!(
+            "an older copy with at least {size} records put in this one's place: what is kept outside the store goes no \
+             further"
+        )),
+        Some(_) => {}
     }
     say("what was never appended".to_owned());
 }

@@ -1,12 +1,12 @@
-//! The checkpoints that a store keeps, and the one that it is expected to continue.
+//! The checkpoints that a store keeps, and those outside it that it is expected to continue.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::report::{Finding, FindingClass, Findings};
 use crate::disk::Disk;
-use crate::limits;
 use crate::trust::{Checkpoint, Note, VerifierKey};
+use crate::{Result, limits};
 
 /// A checkpoint and where it stands.
 #[derive(Debug)]
@@ -15,8 +15,24 @@ pub(super) struct Kept {
     pub(super) file: String,
     pub(super) note: Note,
     pub(super) checkpoint: Checkpoint,
-    /// The caller's own, kept outside the store.
-    pub(super) expected: bool,
+    pub(super) held: Held,
+}
+
+/// Who holds a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// The store itself.
+    InStore,
+    /// The caller, who says that the log goes on from it.
+    Expected,
+    /// A place outside the store that it was copied to.
+    Anchored,
+}
+
+impl Kept {
+    pub(super) fn new(file: String, note: Note, held: Held) -> Result<Kept> {
+        Ok(Kept { checkpoint: Checkpoint::decode(note.text())?, file, note, held })
+    }
 }
 
 pub(super) const LATEST: &str = "checkpoint";
@@ -52,9 +68,9 @@ fn read_one(disk: &Arc<dyn Disk>, root: &Path, file: String, findings: &mut Find
             return None;
         }
     };
-    let parsed = Note::decode(&bytes).and_then(|note| Ok((Checkpoint::decode(note.text())?, note)));
-    let (checkpoint, note) = match parsed {
-        Ok(parsed) => parsed,
+    let parsed = Note::decode(&bytes).and_then(|note| Kept::new(file.clone(), note, Held::InStore));
+    let kept = match parsed {
+        Ok(kept) => kept,
         Err(error) => {
             findings.push(Finding::damaged(
                 file,
@@ -66,12 +82,12 @@ fn read_one(disk: &Arc<dyn Disk>, root: &Path, file: String, findings: &mut Find
         }
     };
     if let Some(name) = file.strip_prefix(EARLIER).and_then(|name| name.strip_prefix('/'))
-        && name != format!("{:020}", checkpoint.size)
+        && name != format!("{:020}", kept.checkpoint.size)
     {
         let expected = format!("the checkpoint of {name} records");
-        findings.push(Finding::forged(&file, "checkpoint size", expected, checkpoint.size));
+        findings.push(Finding::forged(&kept.file, "checkpoint size", expected, kept.checkpoint.size));
     }
-    Some(Kept { file, note, checkpoint, expected: false })
+    Some(kept)
 }
 
 /// Whether `key` signed; what is wrong otherwise. `asked` tells a key that the caller named from the log's own.

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 77] = [
+const COMMANDS: [&str; 81] = [
     "init",
     "append",
     "record",
@@ -36,6 +36,10 @@ const COMMANDS: [&str; 77] = [
     "witness add",
     "witness list",
     "witness remove",
+    "anchor",
+    "anchor add",
+    "anchor list",
+    "anchor remove",
     "key",
     "key show",
     "key export",

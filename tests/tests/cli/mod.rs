@@ -1,6 +1,7 @@
 //! The command line as a user meets it: the real binary, run in a directory of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
+mod anchors;
 mod artifacts;
 mod bundles;
 mod codes;

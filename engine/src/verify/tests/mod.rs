@@ -147,6 +147,41 @@ fn a_log_must_go_on_from_the_checkpoint_that_is_expected() {
 }
 
 #[test]
+fn a_log_must_go_on_from_all_that_is_anchored_of_it() {
+    let mut maker = Maker::new();
+    maker.events(4);
+    let early = maker.checkpoint();
+    maker.events(9);
+    let late = maker.checkpoint();
+    let mut of_another = late.clone();
+    (of_another.origin, of_another.size) = ("acme.example/other".to_owned(), 1 << 40);
+    let mut fork = early.clone();
+    fork.root.0[0] ^= 1;
+    let anchored = |checkpoints: &[&Checkpoint]| {
+        let place = |checkpoint: &&Checkpoint| {
+            let note = checkpoint.sign(&key()).unwrap();
+            Anchored { file: format!("usb/{}", checkpoint.size), note }
+        };
+        Options { anchored: checkpoints.iter().map(place).collect(), ..Options::default() }
+    };
+    let told = |report: &Report, words: &str| report.not_covered.iter().any(|text| text.contains(words));
+    let store = maker.finish(0);
+    let report = store.verify_with(&anchored(&[&early, &of_another, &late]));
+    assert_clean(&report);
+    assert!(!told(&report, "an older copy"), "{:?}", report.not_covered);
+    let report = store.verify_with(&anchored(&[&early]));
+    assert!(told(&report, &format!("an older copy with at least {} records", early.size)));
+    assert!(told(&store.verify_with(&anchored(&[&of_another])), "no anchor has one"));
+    let report = store.verify_with(&anchored(&[&late, &fork]));
+    assert_eq!(classes(&report), [(FindingClass::Forged, "anchored checkpoint root".to_owned())]);
+    assert_eq!(report.findings[0].file, format!("usb/{}", fork.size));
+    let mut shorter = Maker::new();
+    shorter.events(4);
+    let behind = shorter.finish(0).verify_with(&anchored(&[&early, &late]));
+    assert_eq!(classes(&behind), [(FindingClass::RolledBack, "anchored checkpoint size".to_owned())]);
+}
+
+#[test]
 fn what_cannot_be_read_is_a_finding_and_the_rest_is_checked() {
     let mut maker = Maker::new();
     maker.events(40);
