@@ -1,21 +1,30 @@
 //! Indelible's open archive: sealed segments as plain Parquet files, which DuckDB, Spark, Trino, ClickHouse or DataFusion
 //! read without Indelible, and which can be verified without the store.
 //!
-//! One segment is one file, one row a record: `schema` says which columns there are, `write` fills them, `read` hashes all
-//! of a file again, `folder` has the files' names and puts them in place. It stands beside the engine and not in it:
-//! a program that embeds the store needs no Parquet.
+//! One segment is one file, one row a record: `schema` says which columns there are, `shape` how its log was cut into frames,
+//! `write` fills them, `read` hashes all of a file again. A `Target` is where the files are, in a `folder` or a `bucket`;
+//! `copy` puts segments there and `verify` looks at all. It stands beside the engine and not in it: a program that embeds
+//! the store needs no Parquet.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "s3")]
+mod bucket;
+mod copy;
 mod folder;
 mod read;
 mod schema;
+mod shape;
+mod target;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod write;
 
-pub use folder::{Archived, FolderReport, archive_segment, verify_folder};
-pub use read::{Checked, check};
+pub use copy::{Archived, archive_segment};
+pub use read::{Checked, check, rebuild};
 pub use schema::{About, ArchivedSource};
+pub use target::{Object, Target};
+pub use verify::{ArchiveReport, verify_archive};
 
 use indelible_engine::{Error, Fault};
 use std::path::Path;

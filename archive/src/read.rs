@@ -2,11 +2,12 @@
 //! else is needed but the file.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use indelible_engine::format::admin::Admin;
 use indelible_engine::format::entry::Entry;
-use indelible_engine::format::frame::LabelBuf;
+use indelible_engine::format::frame::{FrameRecord, LabelBuf};
 use indelible_engine::hash::{self, Hash, LogTree, RecordSalt};
 use indelible_engine::merkle::Frontier;
 use indelible_engine::{Class, Error, Fault, Result, Timestamp};
@@ -16,7 +17,8 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
 use crate::damaged;
-use crate::schema::{About, METADATA_KEY, METADATA_LEN_MAX, VERSION};
+use crate::schema::{About, METADATA_KEY, METADATA_LEN_MAX, SHAPE_KEY, VERSION};
+use crate::shape::{Rebuild, Shape};
 
 /// What a file was found to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +38,64 @@ struct Column<T> {
     repetitions: Vec<i16>,
 }
 
-/// Hashes all of a file again.
+/// Hashes all of a file again. `path` is where it is said to be.
 ///
 /// # Errors
 /// [`Error::Fault`]: damaged where it is no whole archive file, forged where its records are not those that its seal
 /// states, unsupported for a later version.
-pub fn check(path: &Path) -> Result<Checked> {
-    let fail = damaged(path);
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let reader = SerializedFileReader::new(file).map_err(&fail)?;
+pub fn check(file: File, path: &Path) -> Result<Checked> {
+    let reader = SerializedFileReader::new(file).map_err(damaged(path))?;
     let about = about(&reader, path)?;
+    walk(&reader, about, path, &mut |_, _| Ok(()))
+}
+
+/// Writes the log that a file was made of, byte for byte, hashing all of it again. Who writes it must not use it where this
+/// fails.
+///
+/// # Errors
+/// As [`check`]; [`Error::Io`].
+pub fn rebuild<W: Write>(file: File, path: &Path, out: W) -> Result<(Checked, W)> {
+    let reader = SerializedFileReader::new(file).map_err(damaged(path))?;
+    let about = about(&reader, path)?;
+    let shape: Shape = serde_json::from_str(metadata(&reader, SHAPE_KEY, path)?).map_err(|error| {
+        Fault::damaged(0, "archived frames", "what Indelible writes", error).in_file(path)
+    })?;
+    let (_, header) = shape.header().map_err(|fault| fault.in_file(path))?;
+    let stated = (header.store_id.to_string(), header.first_seq, header.predecessor.to_string());
+    if stated != (about.store_id.clone(), about.seal.first_seq, about.predecessor.clone()) {
+        let fault = Fault::forged(0, "archived log header", "one of this store and segment", "another");
+        return Err(fault.in_file(path));
+    }
+    let fail = Error::io("write the log of", path);
+    let mut log = match Rebuild::new(&shape, out) {
+        Ok(log) => log,
+        Err(error) => return Err(fail(error)),
+    };
+    let checked = walk(&reader, about, path, &mut |record, predecessor| {
+        if header.salt.record(record.seq).0 != record.salt.0 {
+            return Err(Fault::forged(0, "salt", "the one by the log's header", "another").in_file(path));
+        }
+        let row = FrameRecord {
+            encoding: record.encoding,
+            source: record.source,
+            labels: record.labels.as_labels(),
+            body: record.body,
+        };
+        log.push(record.seq, record.received_at, predecessor, &row)
+            .map_err(Error::io("write the log of", path))
+    })?;
+    let out = log.finish(checked.about.seal.end_seq, checked.last_leaf);
+    Ok((checked, out.map_err(Error::io("write the log of", path))?))
+}
+
+/// Goes through all records, each with the leaf before it, and compares what they come to with the seal.
+fn walk(
+    reader: &SerializedFileReader<File>,
+    about: About,
+    path: &Path,
+    visit: &mut dyn FnMut(&Row<'_>, Hash) -> Result<()>,
+) -> Result<Checked> {
+    let fail = damaged(path);
     let forged =
         |what, expected: String, found: String| Fault::forged(0, what, expected, found).in_file(path);
     let mut last_leaf = Hash::from_hex(&about.predecessor).ok_or_else(|| {
@@ -72,6 +122,7 @@ pub fn check(path: &Path) -> Result<Checked> {
                     }
                 };
             }
+            visit(&record, last_leaf)?;
             let entry = Entry {
                 encoding: record.encoding,
                 source: record.source,
@@ -98,15 +149,9 @@ pub fn check(path: &Path) -> Result<Checked> {
 }
 
 fn about(reader: &SerializedFileReader<File>, path: &Path) -> Result<About> {
-    let metadata = reader.metadata().file_metadata().key_value_metadata();
-    let text = metadata
-        .into_iter()
-        .flatten()
-        .find(|pair| pair.key == METADATA_KEY)
-        .and_then(|pair| pair.value.as_ref());
     let bad =
         |found: String| Fault::damaged(0, "archive metadata", "what Indelible writes", found).in_file(path);
-    let text = text.filter(|text| text.len() <= METADATA_LEN_MAX).ok_or_else(|| bad("none".to_owned()))?;
+    let text = metadata(reader, METADATA_KEY, path)?;
     let version =
         serde_json::from_str::<serde_json::Value>(text).ok().and_then(|json| json["version"].as_u64());
     if version.is_some_and(|version| version != u64::from(VERSION)) {
@@ -121,6 +166,14 @@ fn about(reader: &SerializedFileReader<File>, path: &Path) -> Result<About> {
         return Err(fault.in_file(path));
     }
     serde_json::from_str(text).map_err(|error| bad(error.to_string()))
+}
+
+/// What the file's metadata has under a key.
+fn metadata<'r>(reader: &'r SerializedFileReader<File>, key: &str, path: &Path) -> Result<&'r str> {
+    let pairs = reader.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    let text = pairs.filter(|pair| pair.key == key).find_map(|pair| pair.value.as_deref());
+    text.filter(|text| text.len() <= METADATA_LEN_MAX)
+        .ok_or_else(|| Fault::damaged(0, "archive metadata", "what Indelible writes", "none").in_file(path))
 }
 
 /// The columns of a group of rows that are hashed.

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// The key of the file's metadata under which [`About`] stands, as JSON.
 pub(crate) const METADATA_KEY: &str = "indelible";
+/// The key under which the log's frames stand, as JSON.
+pub(crate) const SHAPE_KEY: &str = "indelible.log";
 /// The version of the layout.
 pub(crate) const VERSION: u32 = 0;
 /// Longest metadata that is read, in bytes: a few profiles.
@@ -26,7 +28,7 @@ const FIXED: &str = "
     REQUIRED INT64 seq (INTEGER(64,false));
     REQUIRED INT64 received_at (TIMESTAMP(NANOS,true));
     OPTIONAL INT64 event_time (TIMESTAMP(NANOS,true));
-    OPTIONAL BYTE_ARRAY day (STRING);
+    OPTIONAL BYTE_ARRAY event_day (STRING);
     REQUIRED INT64 source (INTEGER(64,false));
     REQUIRED INT32 encoding (INTEGER(8,false));
     REQUIRED GROUP labels (LIST) { REPEATED GROUP list { REQUIRED BYTE_ARRAY element (STRING); } }
@@ -36,10 +38,12 @@ const FIXED: &str = "
     REQUIRED FIXED_LEN_BYTE_ARRAY (32) salt;
 ";
 /// Names that no field's column may have.
-const TAKEN: [&str; 11] = [
+const TAKEN: [&str; 12] = [
     "seq",
     "received_at",
     "event_time",
+    "event_day",
+    // The folder's name says it to whoever reads `day=...` as a column.
     "day",
     "source",
     "encoding",

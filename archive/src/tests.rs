@@ -1,6 +1,7 @@
 //! What is archived reads back, and what was altered shows.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use indelible_engine::{Class, Error, Options, SegmentInfo, Store};
@@ -30,11 +31,19 @@ fn sealed(store: &Store) -> Vec<SegmentInfo> {
     store.snapshot().unwrap().segments().filter(|segment| segment.sealed).collect()
 }
 
-fn archive_all(store: &Store, folder: &Path) -> Vec<Archived> {
+fn target(folder: &Path) -> Target {
+    Target::open(folder.to_str().unwrap(), []).unwrap()
+}
+
+fn archive_all(store: &Store, target: &Target) -> Vec<Archived> {
     let snapshot = store.snapshot().unwrap();
     let archive =
-        |segment: &SegmentInfo| archive_segment(store, &snapshot, segment, folder, &mut |_, _| true);
+        |segment: &SegmentInfo| archive_segment(store, &snapshot, segment, target, &mut |_, _| true);
     sealed(store).iter().map(|segment| archive(segment).unwrap()).collect()
+}
+
+fn checked(path: &Path) -> Result<Checked, Error> {
+    check(File::open(path).unwrap(), path)
 }
 
 fn class(checked: Result<Checked, Error>) -> Option<Class> {
@@ -47,28 +56,29 @@ fn segments_are_written_read_back_and_follow_one_another() {
     let store = store(dir.path());
     // One from the warm tier, too.
     store.compact(sealed(&store)[1].id, &mut |_, _| true).unwrap().unwrap();
-    let archived = archive_all(&store, folder.path());
+    let target = target(folder.path());
+    let archived = archive_all(&store, &target);
     assert!(archived.iter().all(|file| !file.was_there));
-    let report = verify_folder(folder.path(), &mut |_, _| ()).unwrap();
+    let report = verify_archive(&target, &mut |_, _| ()).unwrap();
     assert!(report.findings.is_empty() && report.gaps.is_empty(), "{report:?}");
     assert_eq!(report.files.len(), 3);
-    let again = archive_all(&store, folder.path());
+    let again = archive_all(&store, &target);
     assert!(again.iter().all(|file| file.was_there), "the same bytes: {again:?}");
     let names =
         fs::read_dir(folder.path()).unwrap().map(|day| fs::read_dir(day.unwrap().path()).unwrap().count());
     assert_eq!(names.sum::<usize>(), 3, "nothing is left beside the files");
 
-    let first = folder.path().join(&archived[0].file);
-    let second = folder.path().join(&archived[1].file);
+    let first = folder.path().join(&archived[0].object.name);
+    let second = folder.path().join(&archived[1].object.name);
     fs::remove_file(&second).unwrap();
-    let report = verify_folder(folder.path(), &mut |_, _| ()).unwrap();
+    let report = verify_archive(&target, &mut |_, _| ()).unwrap();
     assert_eq!((report.files.len(), report.gaps.len()), (2, 1), "{report:?}");
     fs::write(&second, b"something else").unwrap();
     let snapshot = store.snapshot().unwrap();
-    let taken = archive_segment(&store, &snapshot, &sealed(&store)[1], folder.path(), &mut |_, _| true);
+    let taken = archive_segment(&store, &snapshot, &sealed(&store)[1], &target, &mut |_, _| true);
     assert!(matches!(taken, Err(Error::AlreadyExists { .. })), "{taken:?}");
     assert_eq!(fs::read(&second).unwrap(), b"something else");
-    assert_eq!(class(check(&second)), Some(Class::Damaged));
+    assert_eq!(class(checked(&second)), Some(Class::Damaged));
 
     let bytes = fs::read(&first).unwrap();
     for at in (4..bytes.len()).step_by(bytes.len() / 60) {
@@ -78,7 +88,7 @@ fn segments_are_written_read_back_and_follow_one_another() {
         // What is there for people can be altered without a record being another one: columns of fields, statistics,
         // the profiles' texts.
         let records = |checked: Checked| (checked.last_leaf, checked.about.seal.root, checked.before);
-        let (found, whole) = (check(&second).map(records), records(check(&first).unwrap()));
+        let (found, whole) = (checked(&second).map(records), records(checked(&first).unwrap()));
         assert!(found.is_err() || found.unwrap() == whole, "byte {at}");
     }
 }
@@ -89,10 +99,54 @@ fn the_active_segment_is_refused_and_a_file_that_is_given_up_leaves_nothing() {
     let store = store(dir.path());
     let snapshot = store.snapshot().unwrap();
     let active = snapshot.segments().last().unwrap();
-    let refused = archive_segment(&store, &snapshot, &active, folder.path(), &mut |_, _| true);
+    let refused = archive_segment(&store, &snapshot, &active, &target(folder.path()), &mut |_, _| true);
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
-    let given_up = archive_segment(&store, &snapshot, &sealed(&store)[0], folder.path(), &mut |_, _| false);
+    let given_up =
+        archive_segment(&store, &snapshot, &sealed(&store)[0], &target(folder.path()), &mut |_, _| false);
     assert!(matches!(given_up, Err(Error::Cancelled)), "{given_up:?}");
     let days: Vec<PathBuf> = fs::read_dir(folder.path()).unwrap().map(|day| day.unwrap().path()).collect();
     assert!(days.iter().all(|day| fs::read_dir(day).unwrap().count() == 0), "{days:?}");
+}
+
+#[test]
+fn the_log_comes_back_byte_for_byte_and_of_what_was_altered_nothing_else_does() {
+    let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let options = || Options::new("test.example/archive").allocate_len(8 << 10).seal_in_background(false);
+    // Frames of one record and of many, and close frames between them.
+    for round in 0..3 {
+        let store = Store::open_or_create(dir.path(), options()).unwrap();
+        store.append(format!(r#"{{"event_id":"one-{round}"}}"#).as_bytes()).unwrap();
+        store.append_batch((0..9).map(|n| format!(r#"{{"n":{n}}}"#).into_bytes())).unwrap();
+        store.close().unwrap();
+    }
+    let store = Store::open_or_create(dir.path(), options()).unwrap();
+    store.seal().unwrap().unwrap();
+    let (segment, mut log) = (sealed(&store)[0], Vec::new());
+    store.snapshot().unwrap().segment_log(segment.id).unwrap().read_to_end(&mut log).unwrap();
+    assert_eq!(log, fs::read(dir.path().join(format!("log/{:020}.log", segment.id.0))).unwrap());
+    let object = &archive_all(&store, &target(folder.path()))[0].object;
+    let path = folder.path().join(&object.name);
+    let rebuilt = || rebuild(File::open(&path).unwrap(), &path, Vec::new()).map(|(_, log)| log);
+    assert_eq!(rebuilt().unwrap(), log);
+    let bytes = fs::read(&path).unwrap();
+    for at in (4..bytes.len()).step_by(bytes.len() / 100) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1;
+        fs::write(&path, &altered).unwrap();
+        if let Ok(rebuilt) = rebuilt() {
+            // How long before it was known durable is no evidence, and in no hash.
+            assert_eq!(rebuilt.len(), log.len(), "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_archive_is_refused() {
+    for place in ["gs://bucket/prefix", "file://relative", "s3://", "http://127.0.0.1/"] {
+        let refused = Target::open(place, []);
+        assert!(matches!(refused, Err(Error::Refused { .. })), "{place}: {refused:?}");
+    }
+    let mut folder = Target::open("file:///archive", []).unwrap();
+    assert_eq!(folder.to_string(), "/archive");
+    assert!(matches!(folder.lock_until(indelible_engine::Timestamp(0)), Err(Error::Refused { .. })));
 }

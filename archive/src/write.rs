@@ -16,7 +16,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
 use crate::damaged;
-use crate::schema::{About, METADATA_KEY, field_columns, schema};
+use crate::schema::{About, METADATA_KEY, SHAPE_KEY, field_columns, schema};
+use crate::shape::Shape;
 
 /// How long the events of one group of rows get, in bytes: whoever wants one row may have to read its group.
 const GROUP_LEN: usize = 16 << 20;
@@ -164,18 +165,23 @@ fn day(time: Timestamp) -> Option<String> {
 pub(crate) fn write<W: Write + Send>(
     snapshot: &Snapshot,
     seqs: std::ops::Range<Seq>,
-    about: &About,
+    (about, shape): (&About, &Shape),
     out: W,
     path: &Path,
     progress: &mut dyn FnMut(Seq) -> bool,
 ) -> Result<W> {
     let fail = damaged(path);
     let names = field_columns(&snapshot.sources()?);
-    let text = serde_json::to_string(about).map_err(|error| fail(ParquetError::External(error.into())))?;
+    let unwritten = |error: serde_json::Error| fail(ParquetError::External(error.into()));
+    let text = serde_json::to_string(about).map_err(unwritten)?;
+    let frames = serde_json::to_string(shape).map_err(unwritten)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_created_by(format!("indelible {}", env!("CARGO_PKG_VERSION")))
-        .set_key_value_metadata(Some(vec![KeyValue::new(METADATA_KEY.to_owned(), text)]))
+        .set_key_value_metadata(Some(vec![
+            KeyValue::new(METADATA_KEY.to_owned(), text),
+            KeyValue::new(SHAPE_KEY.to_owned(), frames),
+        ]))
         .build();
     let mut file = SerializedFileWriter::new(out, schema(&names).map_err(&fail)?, Arc::new(properties))
         .map_err(&fail)?;

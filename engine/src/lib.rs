@@ -46,7 +46,7 @@ pub use log::seal::SealedSegment;
 pub use log::{Recovery, Sync};
 pub use store::{
     CheckpointSigner, FileSigner, Integrity, Masking, OnDuplicate, Options, Outcome, Prepared, ProvenRecord,
-    Receipt, Record, Records, RegisteredDocument, RegisteredRules, Resource, SegmentInfo, Snapshot, Source,
-    Store, Tier, Totals,
+    Receipt, Record, Records, RegisteredDocument, RegisteredRules, Resource, SegmentInfo, SegmentLog,
+    Snapshot, Source, Store, Tier, Totals,
 };
 pub use witness::Witness;

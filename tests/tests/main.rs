@@ -1,5 +1,6 @@
 //! Every whole-program test, in one binary.
 
+mod archive;
 mod checker;
 mod cli;
 mod crash;

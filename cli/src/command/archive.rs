@@ -1,12 +1,13 @@
 //! `indelible archive`: sealed segments as plain Parquet files.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 
-use indelible::{Error, SegmentInfo, Snapshot};
-use indelible_archive::{Archived, archive_segment, verify_folder};
+use indelible::{Error, SegmentInfo, Snapshot, Timestamp};
+use indelible_archive::{Archived, Target, archive_segment, verify_archive};
 use serde_json::json;
 
-use super::query::present;
+use super::query::{moment, present};
 use crate::approvals::duration;
 use crate::exit::{Code, Failure, Outcome};
 use crate::open;
@@ -17,11 +18,15 @@ use crate::signal::Stop;
 /// Copy sealed segments to plain Parquet files, which DuckDB, Spark or Trino read without Indelible
 ///
 /// A file is a segment: a row for each record, with its event byte for byte, its fields as columns, and all that it takes
-/// to hash the record again. The store keeps its own copy of each segment.
+/// to hash the record again and to write the log again. The store keeps its own copy of each segment.
+///
+/// An archive is a folder or a bucket: DIR, file:///DIR or s3://BUCKET/PREFIX, with AWS_ACCESS_KEY_ID,
+/// AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP and the like from the environment.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible archive copy /archive --older-than 1y
   indelible archive verify /archive
+  indelible archive copy s3://evidence/agents-prod --lock-until 2032-01-01
   duckdb -c \"select unnest(control) as id, count(*) from '/archive/*/*.parquet' group by id\"")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -31,17 +36,20 @@ pub(crate) struct Args {
 /// What to do with an archive.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum What {
-    /// Write sealed segments to a folder; what is there already is compared and stays
+    /// Write sealed segments to an archive; what is there already is compared and stays
     #[command(
-        after_help = "Examples:\n  indelible archive copy /archive\n  indelible archive copy /archive --older-than 1y --json"
+        after_help = "Examples:\n  indelible archive copy /archive\n  indelible archive copy s3://evidence/agents-prod --older-than 1y --json"
     )]
     Copy {
-        /// The folder; it is made if missing
-        #[arg(value_name = "DIR")]
-        dir: PathBuf,
+        /// A folder, which is made if missing, or s3://BUCKET/PREFIX
+        #[arg(value_name = "ARCHIVE")]
+        archive: String,
         /// Only segments that were sealed this long ago or longer
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         older_than: Option<i64>,
+        /// Have the bucket lock each new file until this time, against everybody (mode COMPLIANCE)
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        lock_until: Option<Timestamp>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -49,9 +57,9 @@ pub(crate) enum What {
     /// Hash all records of an archive again, and see that its files follow one another; no store is needed
     #[command(after_help = "Example:\n  indelible archive verify /archive --json")]
     Verify {
-        /// The folder
-        #[arg(value_name = "DIR")]
-        dir: PathBuf,
+        /// A folder or s3://BUCKET/PREFIX
+        #[arg(value_name = "ARCHIVE")]
+        archive: String,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -61,12 +69,25 @@ pub(crate) enum What {
 /// Does it.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     match &args.what {
-        What::Copy { dir, older_than, json } => copy(store, dir, *older_than, *json),
-        What::Verify { dir, json } => verify(dir, *json),
+        What::Copy { archive, older_than, lock_until, json } => {
+            let mut target = target(archive)?;
+            if let Some(until) = lock_until {
+                target.lock_until(*until)?;
+            }
+            copy(store, &target, *older_than, *json)
+        }
+        What::Verify { archive, json } => verify(&target(archive)?, *json),
     }
 }
 
-fn copy(store: &Path, dir: &Path, older_than: Option<i64>, json: bool) -> Outcome {
+/// The archive at a place, spoken to as the environment says.
+fn target(place: &str) -> Outcome<Target> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    Ok(Target::open(place, std::env::vars_os().filter_map(text))?)
+}
+
+fn copy(store: &Path, target: &Target, older_than: Option<i64>, json: bool) -> Outcome {
     let store = open::to_read(store)?;
     let snapshot = store.snapshot()?;
     let segments = wanted(&snapshot, older_than)?;
@@ -78,7 +99,7 @@ fn copy(store: &Path, dir: &Path, older_than: Option<i64>, json: bool) -> Outcom
             bar.position(passed + done);
             stop.asked().is_none()
         };
-        match archive_segment(&store, &snapshot, segment, dir, &mut progress) {
+        match archive_segment(&store, &snapshot, segment, target, &mut progress) {
             Ok(file) => archived.push(file),
             Err(Error::Cancelled) => break,
             Err(error) => {
@@ -90,7 +111,7 @@ fn copy(store: &Path, dir: &Path, older_than: Option<i64>, json: bool) -> Outcom
     }
     bar.finish();
     let mut out = Out::stdout();
-    tell(&mut out, &archived, dir, json)?;
+    tell(&mut out, &archived, target, json)?;
     out.finish()?;
     match failed {
         Some(error) => Err(error.into()),
@@ -110,30 +131,30 @@ fn wanted(snapshot: &Snapshot, older_than: Option<i64>) -> Outcome<Vec<SegmentIn
     Ok(wanted)
 }
 
-fn tell(out: &mut Out, archived: &[Archived], dir: &Path, json: bool) -> Outcome<()> {
+fn tell(out: &mut Out, archived: &[Archived], target: &Target, json: bool) -> Outcome<()> {
     if json {
         let files: Vec<_> = archived
             .iter()
-            .map(|file| json!({ "file": file.file.display().to_string(), "len": file.len, "was_there": file.was_there }))
+            .map(|file| json!({ "file": file.object.name, "len": file.object.len, "was_there": file.was_there }))
             .collect();
         return out.json(&json!({ "files": files }));
     }
     let new = archived.iter().filter(|file| !file.was_there);
-    let len: u64 = new.clone().map(|file| file.len).sum();
+    let len: u64 = new.clone().map(|file| file.object.len).sum();
     output::say(format_args!(
         "wrote {} ({}) to {}, {} there already; check it with: indelible archive verify {}",
         output::counted(new.count() as u64, "segment", "segments"),
         output::length(len),
-        dir.display(),
+        target,
         archived.iter().filter(|file| file.was_there).count(),
-        dir.display(),
+        target,
     ));
     Ok(())
 }
 
-fn verify(dir: &Path, json: bool) -> Outcome {
+fn verify(target: &Target, json: bool) -> Outcome {
     let bar = Progress::records(0);
-    let report = verify_folder(dir, &mut |done, total| bar.of(done as u64, total as u64))?;
+    let report = verify_archive(target, &mut |done, total| bar.of(done as u64, total as u64))?;
     bar.finish();
     let mut out = Out::stdout();
     if json {

@@ -23,6 +23,7 @@ mod retention;
 mod rules;
 #[cfg(test)]
 mod rules_tests;
+mod segment_log;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub use prove::ProvenRecord;
 pub use publish::Resource;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
 pub use rules::{RegisteredDocument, RegisteredRules};
+pub use segment_log::SegmentLog;
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 pub use tiers::Tier;
 pub use totals::Totals;

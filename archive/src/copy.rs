@@ -1,0 +1,103 @@
+//! From a store to an archive: a sealed segment becomes a file, which is read back whole before it counts.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use indelible_engine::format::admin::Admin;
+use indelible_engine::{Error, Fault, Result, SegmentInfo, Snapshot, Store};
+
+use crate::read::{check, rebuild};
+use crate::schema::{About, ArchivedSource, VERSION};
+use crate::shape::{Compare, Shape};
+use crate::target::{Object, Target};
+use crate::write::write;
+
+/// A segment that is in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archived {
+    /// Its file.
+    pub object: Object,
+    /// Whether it was there already, with the same bytes.
+    pub was_there: bool,
+}
+
+/// Writes a sealed segment to an archive as a Parquet file. `progress` is told how many of how many records are done; where
+/// it says false the file is given up.
+///
+/// # Errors
+/// [`Error::Refused`] for a segment that is not sealed; [`Error::AlreadyExists`] where there is another file of that name;
+/// [`Error::Fault`] where what was written does not read back as the segment that its seal states; [`Error::Io`];
+/// [`Error::Cancelled`].
+pub fn archive_segment(
+    store: &Store,
+    snapshot: &Snapshot,
+    segment: &SegmentInfo,
+    target: &Target,
+    progress: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<Archived> {
+    let (first, end) = (segment.id.0, segment.end_seq);
+    if !segment.sealed {
+        return Err(Error::Refused {
+            what: "archiving",
+            reason: format!("segment {first} is not sealed yet"),
+        });
+    }
+    let about = about(store, snapshot, segment)?;
+    let day = snapshot.record(first)?.received_at.to_string();
+    let name = format!("day={}/{first:020}-{end:020}.parquet", day.get(..10).unwrap_or_default());
+    let (object, was_there) =
+        target.put(&name, &mut |path| make(snapshot, segment, &about, path, progress))?;
+    Ok(Archived { object, was_there })
+}
+
+fn about(store: &Store, snapshot: &Snapshot, segment: &SegmentInfo) -> Result<About> {
+    let (first, end) = (segment.id.0, segment.end_seq);
+    let stated = Admin::decode(&snapshot.record(end)?.body).ok();
+    let Some(Admin::Sealed(seal)) =
+        stated.filter(|admin| matches!(admin, Admin::Sealed(seal) if seal.first_seq == first))
+    else {
+        let reason = format!("record {end} is not the seal over segment {first}; run `indelible verify`");
+        return Err(Error::Refused { what: "archiving", reason });
+    };
+    let first = snapshot.records_with_integrity(first..=first).next().transpose()?;
+    let predecessor = first.and_then(|record| record.integrity).map(|tied| tied.predecessor.to_string());
+    let sources = snapshot.sources()?;
+    let sources = sources.iter().filter(|source| source.seq() < end).map(|source| ArchivedSource {
+        seq: source.seq(),
+        name: source.profile().name().to_owned(),
+        profile: source.profile().text().to_owned(),
+    });
+    Ok(About {
+        version: VERSION,
+        origin: store.origin().to_string(),
+        store_id: store.store_id().to_string(),
+        seal,
+        predecessor: predecessor.unwrap_or_default(),
+        sources: sources.collect(),
+    })
+}
+
+/// Writes a file and reads it back: its records are those of the seal, and it gives the log again, byte for byte.
+fn make(
+    snapshot: &Snapshot,
+    segment: &SegmentInfo,
+    about: &About,
+    path: &Path,
+    progress: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<()> {
+    let seqs = segment.id.0..segment.end_seq;
+    let (first, count) = (seqs.start, seqs.end - seqs.start);
+    let log = || snapshot.segment_log(segment.id);
+    let shape = Shape::of(io::BufReader::new(log()?)).map_err(Error::io("read the log for", path))?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
+    let file = file.map_err(Error::io("make", path))?;
+    write(snapshot, seqs, (about, &shape), file, path, &mut |seq| progress(seq - first, count))?;
+    let open = || File::open(path).map_err(Error::io("read back", path));
+    if check(open()?, path)?.about != *about {
+        return Err(Fault::damaged(0, "archive metadata", "what was written", "another").in_file(path));
+    }
+    let compare = Compare::with(io::BufReader::with_capacity(1 << 20, log()?));
+    let (_, compared) = rebuild(open()?, path, compare)?;
+    compared.finish().map_err(Error::io("compare", path))
+}
