@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use indelible::{Class, Error, query};
+use indelible::{Class, Error, Fault, query};
 
 use crate::output;
 
@@ -97,6 +98,23 @@ impl Failure {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
         let what = what.into();
         move |error| Failure::Io(what, error)
+    }
+
+    /// The same of a file that is to be checked: what has not the form that it must have is no wrong usage there. It is
+    /// damaged.
+    pub(crate) fn of_evidence(self, path: &Path) -> Failure {
+        let misshapen = match self {
+            Failure::Engine(
+                error @ (Error::InvalidTrust { .. }
+                | Error::InvalidFilter { .. }
+                | Error::InvalidProfile { .. }
+                | Error::InvalidEvent { .. }
+                | Error::OverLimit { .. }),
+            ) => error,
+            other => return other,
+        };
+        let fault = Fault::damaged(0, "evidence", "the one form that it can have", misshapen);
+        Failure::Engine(fault.in_file(path))
     }
 
     /// Whether the reader of our output went away: nobody is left to be told.
@@ -194,8 +212,7 @@ fn report_panics() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use indelible::Fault;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
 
     #[test]
     fn every_error_has_a_code_that_is_no_success() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use indelible::trust::{Checkpoint, CosignerKey, Note};
+use indelible::trust::{Checkpoint, CosignerKey, Note, Policy, PolicyWitness};
 use serde::Serialize;
 
 use crate::exit::{Failure, Outcome};
@@ -44,6 +44,22 @@ impl Sought {
         }
         let named = |given: &String| input::cosigner_key(given).map(|key| (key.name().to_owned(), key));
         Ok(Sought { keys: given.iter().map(named).collect::<Outcome<_>>()?, required: true })
+    }
+
+    /// Those of a policy, of whom it says itself how many are enough.
+    pub(crate) fn of_policy(policy: &Policy) -> Self {
+        let named = |witness: &PolicyWitness| (witness.name.clone(), witness.key.clone());
+        Sought { keys: policy.witnesses().iter().map(named).collect(), required: false }
+    }
+
+    /// The keys, each with what its witness is called.
+    pub(crate) fn keys(&self) -> &[(String, CosignerKey)] {
+        &self.keys
+    }
+
+    /// Whether somebody is missing who must have cosigned, where so many did.
+    pub(crate) fn is_missing(&self, count: usize) -> bool {
+        self.required && count < self.keys.len()
     }
 
     /// Who cosigned the latest checkpoint of the store, which was found to hold up to `checkpoint_size`; and whether

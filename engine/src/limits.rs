@@ -80,6 +80,10 @@ pub const GROUPS_MAX: u64 = 1 << 18;
 pub const BUNDLE_LEN_MAX: u64 = u32::MAX as u64;
 /// Most filters that one bundle speaks of.
 pub const BUNDLE_FILTERS_MAX: usize = 64;
+/// Most records that a challenge draws.
+pub const CHALLENGE_SAMPLE_MAX: u32 = 1 << 16;
+/// Longest seed of a challenge, in bytes.
+pub const CHALLENGE_SEED_LEN_MAX: usize = 256;
 /// Longest policy text in bytes.
 pub const POLICY_LEN_MAX: usize = 256 << 10;
 /// Most rules of one policy.

@@ -35,7 +35,7 @@ fn members_of(data: &[u8]) -> Vec<&[u8]> {
 }
 
 fn check(members: &[&[u8]]) {
-    let Ok(members) = <[&[u8]; 5]>::try_from(members) else { return };
+    let Ok(members) = <[&[u8]; 6]>::try_from(members) else { return };
     let Ok(evidence) = Evidence::from_members(members) else { return };
     assert_eq!(evidence.members().each_ref().map(Vec::as_slice), members);
     let Ok(checked) = evidence.check(&KEY.parse().expect("a key")) else { return };

@@ -4,12 +4,14 @@
     check.py store DIR [--key VKEY]                           a whole store
     check.py proof FILE.tlog-proof --key VKEY                 that an event is in a log; FILE.json and FILE.salt beside it
     check.py consistency FILE --expect CHECKPOINT --key VKEY  that a log only grew
-    check.py bundle FILE.zip --key VKEY                       the evidence for an answer, and that nothing is missing
+    check.py bundle FILE.zip --key VKEY                       the evidence for an answer, and that nothing is missing;
+                                                              --expect, --challenge and --audit add what you know
     check.py batch                                            questions from stdin, answers as JSON, a line each
 
 The exit code is that of the verdict: 0 clean, 4 unsupported, 10 damaged, 11 forged, 12 not authenticated,
 13 rolled back, 14 incomplete; 2 where the question cannot be understood and 3 where a file cannot be read.
-A question of a batch is what to check, the path, the key and what is expected, with tabs between.
+A question of a batch is what to check, the path, the key and what is expected, with tabs between; of a bundle besides the
+seed, an audit and its auditor.
 """
 
 import argparse
@@ -27,12 +29,18 @@ CHECKS = {"store": check_store, "proof": check_proof_file, "consistency": check_
 
 def run_batch():
     for line in sys.stdin:
-        what, path, key, expected = line.rstrip("\n").split("\t")
+        what, path, key, expected, *beside = line.rstrip("\n").split("\t")
         try:
-            answer = CHECKS[what](path, key or None, expected or None).as_json()
+            answer = CHECKS[what](path, key or None, expected or None, **of_bundle(*beside)).as_json()
         except Exception as error:  # One bad question must not end the others.
             answer = {"verdict": "none", "error": repr(error)}
         print(json.dumps(answer), flush=True)
+
+
+def of_bundle(seed="", *audit):
+    """What may be known of a bundle beside its key."""
+    known = {"seed": seed, "audits": [audit] if any(audit) else []}
+    return {name: value for name, value in known.items() if value}
 
 
 def main():
@@ -40,7 +48,10 @@ def main():
     parser.add_argument("what", choices=[*CHECKS, "batch"])
     parser.add_argument("path", nargs="?")
     parser.add_argument("--key", help="the verifier key of the log: name+id+base64")
-    parser.add_argument("--expect", metavar="CHECKPOINT", help="the earlier checkpoint of a consistency proof")
+    parser.add_argument("--expect", metavar="CHECKPOINT", help="an earlier checkpoint, from which the log must go on")
+    parser.add_argument("--challenge", metavar="SEED", help="of a bundle: the seed that was to draw its sample")
+    parser.add_argument("--audit", nargs=2, action="append", default=[], metavar=("NOTE", "AUDITOR"),
+                        help="of a bundle: an index audit and its auditor's verifier key")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     args = parser.parse_args()
     if args.what == "batch":
@@ -48,7 +59,8 @@ def main():
     if args.path is None:
         parser.error("say what to check")
     try:
-        report = CHECKS[args.what](args.path, args.key, args.expect)
+        beside = {"seed": args.challenge, "audits": args.audit} if args.what == "bundle" else {}
+        report = CHECKS[args.what](args.path, args.key, args.expect, **beside)
     except ValueError as error:
         parser.error(str(error))
     except OSError as error:

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use indelible_engine::bundle::{Candidates, EVIDENCE_MEMBERS, Scope, pack};
+use indelible_engine::bundle::{Candidates, Challenge, EVIDENCE_MEMBERS, Scope, pack};
 use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
 use indelible_engine::format::admin::{Admin, Document, Operators, Seal, StoredRule};
 use indelible_engine::format::entry::Entry;
@@ -256,12 +256,20 @@ fn bundles() -> Vec<(&'static str, Vec<u8>)> {
         ("term", equals("kind", "store.source")),
         ("vocabulary", Filter::Any(vec![equals("kind", "store*"), Filter::Time(Clock::Event, window)])),
         ("everything", Filter::everything()),
+        ("challenge", equals("kind", "store.source")),
     ];
     filters
         .into_iter()
         .map(|(name, filter)| {
-            let scope = Scope { seqs: 0..size, filters: vec![filter], candidates: Candidates::All };
-            let members = snapshot.export(&scope, &note).expect("a bundle").members();
+            let is_challenged = name == "challenge";
+            let challenge = is_challenged.then(|| Challenge { sample: 3, seed: "seed".to_owned() });
+            let candidates = Candidates::All;
+            let scope = Scope { seqs: 0..size, filters: vec![filter], candidates, challenge };
+            let mut evidence = snapshot.export(&scope, &note).expect("a bundle");
+            if is_challenged {
+                evidence.extends = Some(snapshot.prove_extension(size / 2, &note).expect("a proof"));
+            }
+            let members = evidence.members();
             let members: Vec<(&str, &[u8])> =
                 EVIDENCE_MEMBERS.into_iter().zip(members.iter().map(Vec::as_slice)).collect();
             (name, pack(&members).expect("an archive"))

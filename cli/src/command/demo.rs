@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use indelible::bundle::Candidates;
 use indelible::disk::World;
-use indelible::query::bundle::{self, Question};
+use indelible::query::bundle::{self, ExportOptions, Question};
 use indelible::{CheckpointSigner, FileSigner, Masking, OnDuplicate, Options, Snapshot, Store, query};
 
 use crate::exit::{Failure, Outcome};
@@ -102,7 +102,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         now: snapshot.received_at(),
         all: false,
     };
-    let (bytes, _) = bundle::export(&snapshot, &question, Candidates::All, &note, signer.verifier())?;
+    let whole = ExportOptions { candidates: Candidates::All, ..ExportOptions::default() };
+    let (bytes, _) = bundle::export(&snapshot, &question, &whole, &note, signer.verifier())?;
     store.close()?;
 
     title(&mut out, "7. Verified from the bytes alone, by code that shares nothing with the writer")?;

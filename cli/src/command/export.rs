@@ -6,10 +6,10 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use indelible::bundle::Candidates;
-use indelible::query::bundle::{self, Question};
+use indelible::bundle::{Candidates, Challenge};
+use indelible::query::bundle::{self, ExportOptions, Question};
 use indelible::trust::{Checkpoint, Note, VerifierKey};
-use indelible::{CheckpointSigner, Store};
+use indelible::{CheckpointSigner, Store, limits};
 use serde_json::json;
 
 use super::query::{moment, parameter, present};
@@ -32,6 +32,8 @@ use crate::{anchors, input, keys, open};
   indelible export 'kind = deployment and environment = production
                     | unless preceded by (kind = approval.granted) within run' --seal -o none.zip
   indelible export 'run = $run' --param run=run_8bce4 --checkpoint may.checkpoint -o run.zip
+  indelible export 'decision = DENY' --checkpoint may.checkpoint --challenge 'dice 4 2 6 6 1' --sample 300 -o denied.zip
+  indelible export 'decision = DENY' --extends april.checkpoint -o grown.zip
   indelible verify-bundle none.zip --key acme.vkey")]
 pub(crate) struct Args {
     /// The query; its words are joined by spaces
@@ -57,6 +59,16 @@ pub(crate) struct Args {
     /// Also the candidates that no indexed condition excludes, so that nothing is left for the operator to filter
     #[arg(long)]
     pub(crate) with_residual: bool,
+    /// A seed that whoever doubts the index chose once he had the checkpoint: it draws records that the index must name
+    #[arg(long, value_name = "SEED")]
+    pub(crate) challenge: Option<String>,
+    /// With --challenge: how many records are drawn. 300 catch an index that leaves out one record in 100 with 95 %
+    #[arg(long, value_name = "N", default_value_t = 300, requires = "challenge",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::CHALLENGE_SAMPLE_MAX)))]
+    pub(crate) sample: u32,
+    /// A checkpoint that whoever checks has kept: the proof comes along that the log goes on from it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) extends: Option<PathBuf>,
     /// The store's own records (kind store.*) too
     #[arg(long)]
     pub(crate) all: bool,
@@ -81,8 +93,12 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     };
     let (store, note, key) = under(store, args)?;
     let snapshot = store.snapshot()?;
-    let candidates = if args.with_residual { Candidates::All } else { Candidates::Matches };
-    let (bytes, bundle) = bundle::export(&snapshot, &question, candidates, &note, &key)?;
+    let options = ExportOptions {
+        candidates: if args.with_residual { Candidates::All } else { Candidates::Matches },
+        challenge: args.challenge.clone().map(|seed| Challenge { seed, sample: args.sample }),
+        extends: args.extends.as_deref().map(input::note).transpose()?,
+    };
+    let (bytes, bundle) = bundle::export(&snapshot, &question, &options, &note, &key)?;
     write(&args.output, &bytes, args.force)?;
     let mut out = Out::stdout();
     if args.json {

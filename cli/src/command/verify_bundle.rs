@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use indelible::query::bundle::{self, Bundle};
-use indelible::trust::{Checkpoint, Note, VerifierKey};
+use indelible::bundle::Challenge;
+use indelible::query::bundle::{self, Bundle, Given};
+use indelible::trust::{ExtensionProof, Note, VerifierKey};
 use indelible::{Error, limits};
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
 use crate::output::{self, Colour, Out};
+use crate::witnessed::Sought;
 
 /// Check a bundle that `indelible export` made; no store is needed
 ///
@@ -21,6 +23,9 @@ use crate::output::{self, Colour, Out};
 #[command(after_help = "Examples:
   indelible verify-bundle unapproved.zip --key acme.vkey
   indelible verify-bundle unapproved.zip --key acme.vkey --expect may.checkpoint --json
+  indelible verify-bundle unapproved.zip --key acme.vkey --expect may.checkpoint --consistency grown.proof
+  indelible verify-bundle unapproved.zip --key acme.vkey --challenge 'dice 4 2 6 6 1' --sample 300
+  indelible verify-bundle unapproved.zip --key acme.vkey --witness witness.vkey
   indelible verify-bundle unapproved.zip --key acme.vkey --audit audits/*.audit --auditor auditor.vkey
   indelible verify-bundle unapproved.zip --key acme.vkey --answer | jq .event_id")]
 pub(crate) struct Args {
@@ -30,9 +35,28 @@ pub(crate) struct Args {
     /// The log's verifier key, or a file that holds it
     #[arg(long, value_name = "VKEY")]
     pub(crate) key: String,
-    /// The checkpoint that the answer must be of: one that you kept, or got from somebody else
+    /// A checkpoint that you kept, or got from somebody else: the answer must be of it, or of a log that is shown to go
+    /// on from it
     #[arg(long, value_name = "CHECKPOINT")]
     pub(crate) expect: Option<PathBuf>,
+    /// With --expect: the proof that the log only grew, from `indelible prove --consistency`, where the bundle was not made
+    /// with --extends
+    #[arg(long, value_name = "FILE", requires = "expect")]
+    pub(crate) consistency: Option<PathBuf>,
+    /// The seed that you chose once you had the checkpoint: the bundle must hold the records that it draws, each named by
+    /// the index
+    #[arg(long, value_name = "SEED")]
+    pub(crate) challenge: Option<String>,
+    /// With --challenge: how many records must be drawn at least
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "challenge")]
+    pub(crate) sample: u32,
+    /// A witness who must have cosigned the checkpoint, by a verifier key or a file that holds one; may be given more than
+    /// once [default: those of `witness add` are shown, and none is missed]
+    #[arg(long = "witness", value_name = "VKEY|FILE")]
+    pub(crate) witnesses: Vec<String>,
+    /// A C2SP tlog-policy file: as many of its witnesses as it asks for must have cosigned the checkpoint
+    #[arg(long, value_name = "FILE", conflicts_with = "witnesses")]
+    pub(crate) policy: Option<PathBuf>,
     /// Notes of auditors who built the log's indexes anew: see `indelible help audit-index`
     #[arg(long = "audit", value_name = "NOTE", num_args = 1.., requires = "auditors")]
     pub(crate) audits: Vec<PathBuf>,
@@ -50,11 +74,21 @@ pub(crate) struct Args {
 /// Checks the bundle, and says what it establishes.
 pub(crate) fn run(args: &Args) -> Outcome {
     let key = input::verifier_key(&args.key)?;
-    let audits = audits(args)?;
-    let bundle = bundle::verify_audited(&read(&args.file)?, &key, &audits)?;
-    if let Some(path) = &args.expect {
-        expect(&bundle, path, &key)?;
-    }
+    let policy = args.policy.as_deref().map(input::policy).transpose()?;
+    let sought = match &policy {
+        Some(policy) => Sought::of_policy(policy),
+        None => Sought::new(&args.witnesses)?,
+    };
+    let given = Given {
+        audits: audits(args)?,
+        kept: args.expect.as_deref().map(input::note).transpose()?,
+        extension: args.consistency.as_deref().map(extension).transpose()?,
+        challenge: args.challenge.clone().map(|seed| Challenge { seed, sample: args.sample }),
+        witnesses: sought.keys().to_vec(),
+    };
+    let bytes = read(&args.file)?;
+    let verified = bundle::verify_given(&bytes, &key, &given);
+    let bundle = verified.map_err(|error| Failure::from(error).of_evidence(&args.file))?;
     let mut out = Out::stdout();
     if args.json {
         out.json(&bundle.verdict)?;
@@ -66,7 +100,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
         tell(&mut out, &bundle)?;
     }
     out.finish()?;
-    Ok(Code::Clean)
+    let is_enough = policy.is_none_or(|policy| policy.is_met(&bundle.checkpoint));
+    if is_enough && !sought.is_missing(bundle.verdict.witnessed.len()) {
+        return Ok(Code::Clean);
+    }
+    output::warn("the checkpoint is not cosigned by as many witnesses as were asked for");
+    Ok(Code::NotAuthenticated)
+}
+
+/// The proof that a log only grew.
+fn extension(path: &Path) -> Outcome<ExtensionProof> {
+    let bytes = input::read_all(path, limits::PROOF_LEN_MAX as u64)?;
+    ExtensionProof::decode(&bytes).map_err(|error| Failure::from(error).of_evidence(path))
 }
 
 /// Says what a bundle was found to be.
@@ -101,31 +146,4 @@ fn read(path: &Path) -> Outcome<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes).map_err(what())?;
     Ok(bytes)
-}
-
-/// That the bundle is of the checkpoint that somebody else has.
-fn expect(bundle: &Bundle, path: &Path, key: &VerifierKey) -> Outcome<()> {
-    let expected = Checkpoint::open(&input::note(path)?, key)?;
-    let verdict = &bundle.verdict;
-    if expected.origin != verdict.origin {
-        let reason = format!("the bundle is of {}, the checkpoint of {}", verdict.origin, expected.origin);
-        return Err(Error::Forged { what: "checkpoint", reason }.into());
-    }
-    let (found, size) = (verdict.tree_size, expected.size);
-    if found < size {
-        let reason = format!("the bundle is of {found} records, and the checkpoint that you have of {size}");
-        return Err(Error::RolledBack { reason }.into());
-    }
-    if found > size {
-        let reason = format!(
-            "the bundle is of {found} records and yours of {size}; ask for one made with --checkpoint and yours, or for \
-             the proof that the log only grew (indelible prove --consistency)"
-        );
-        return Err(Error::Incomplete { what: "checkpoint", reason }.into());
-    }
-    if expected.root.to_string() != verdict.root {
-        let reason = format!("two roots are signed for {size} records: the log has two histories");
-        return Err(Error::Forged { what: "checkpoint", reason }.into());
-    }
-    Ok(())
 }

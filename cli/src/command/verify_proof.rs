@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indelible::hash::{Hash, RecordSalt};
 use indelible::trust::{Checkpoint, ExtensionProof, LogProof, VerifierKey};
-use indelible::{limits, verify};
+use indelible::{Error, Fault, limits, verify};
 use serde::Serialize;
 
 use crate::exit::{Code, Failure, Outcome};
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let key = input::verifier_key(&args.key)?;
     let bytes = input::read_all(&args.proof, limits::PROOF_LEN_MAX as u64)?;
     let proven = match &args.expect {
-        Some(old) => extension(&bytes, old, &key)?,
+        Some(old) => extension(&bytes, old, args, &key)?,
         None if bytes.starts_with(b"old ") => {
             return Err(Failure::Usage(
                 "this proves that a log grew; name the earlier checkpoint with --expect".to_owned(),
@@ -83,13 +83,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 fn event(bytes: &[u8], args: &Args, key: &VerifierKey) -> Outcome<Proven> {
-    let proof = LogProof::decode(bytes)?;
+    let proof = LogProof::decode(bytes).map_err(|error| Failure::from(error).of_evidence(&args.proof))?;
     let beside = |named: &Option<PathBuf>, extension| {
         named.clone().unwrap_or_else(|| args.proof.with_extension(extension))
     };
     let body = input::read_all(&beside(&args.body, "json"), limits::EVENT_LEN_MAX as u64)?;
     let salt = salt(&beside(&args.salt, "salt"))?;
-    let entry = verify::verify_proof(&proof, &body, &salt, key)?;
+    let verified = verify::verify_proof(&proof, &body, &salt, key);
+    let entry = verified.map_err(|error| Failure::from(error).of_evidence(&args.proof))?;
     Ok(Proven::Event {
         origin: entry.checkpoint.origin,
         seq: entry.seq,
@@ -102,10 +103,11 @@ fn event(bytes: &[u8], args: &Args, key: &VerifierKey) -> Outcome<Proven> {
     })
 }
 
-fn extension(bytes: &[u8], old: &Path, key: &VerifierKey) -> Outcome<Proven> {
-    let proof = ExtensionProof::decode(bytes)?;
+fn extension(bytes: &[u8], old: &Path, args: &Args, key: &VerifierKey) -> Outcome<Proven> {
+    let misshapen = |error: Error| Failure::from(error).of_evidence(&args.proof);
+    let proof = ExtensionProof::decode(bytes).map_err(misshapen)?;
     let old = Checkpoint::open(&input::note(old)?, key)?;
-    let new = proof.verify(&old, key)?;
+    let new = proof.verify(&old, key).map_err(misshapen)?;
     Ok(Proven::Extension {
         origin: new.origin,
         old_size: old.size,
@@ -118,8 +120,9 @@ fn extension(bytes: &[u8], old: &Path, key: &VerifierKey) -> Outcome<Proven> {
 fn salt(path: &Path) -> Outcome<RecordSalt> {
     let bytes = input::read_all(path, 1024)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end();
-    let hash = Hash::from_hex(text)
-        .ok_or_else(|| Failure::Usage(format!("{}: a salt is 64 lower-case hex digits", path.display())))?;
+    let hash = Hash::from_hex(text).ok_or_else(|| {
+        Fault::damaged(0, "salt", "64 lower-case hex digits", "something else").in_file(path)
+    })?;
     Ok(RecordSalt(hash.0))
 }
 

@@ -28,7 +28,8 @@ pub(super) fn disagreement<'r>(
     shown: &ShownIndex,
     records: impl Iterator<Item = Disclosed<'r>>,
 ) -> Result<Option<String>> {
-    let names: Vec<&str> = shown.fields().filter(|name| schema.field(name) == FieldIndex::Terms).collect();
+    let is_committed = |name: &str| matches!(schema.field(name), FieldIndex::Terms | FieldIndex::Reserved);
+    let names: Vec<&str> = shown.fields().filter(|name| is_committed(name)).collect();
     let mut found: BTreeMap<(&str, OwnedTerm), RoaringBitmap> = BTreeMap::new();
     let (mut here, mut fields) = (RoaringBitmap::new(), Fields::default());
     for record in records {
@@ -51,7 +52,7 @@ pub(super) fn disagreement<'r>(
         }
     }
     for (name, kind, term, posting) in shown.iter() {
-        let Some(posting) = posting.filter(|_| schema.field(name) == FieldIndex::Terms) else { continue };
+        let Some(posting) = posting.filter(|_| is_committed(name)) else { continue };
         let theirs = found.remove(&(name, (kind, term.to_vec()))).unwrap_or_default();
         if let Some(offset) = ((posting & &here) ^ theirs).min() {
             let (is_stated, text) = (posting.contains(offset), String::from_utf8_lossy(term));
@@ -66,9 +67,9 @@ pub(super) fn disagreement<'r>(
 }
 
 /// The terms that a record has in a field, reserved ones among them.
-fn terms(record: &Disclosed<'_>, fields: &Fields, name: &str) -> Vec<OwnedTerm> {
+pub(super) fn terms(record: &Disclosed<'_>, fields: &Fields, name: &str) -> Vec<OwnedTerm> {
     let number = |number: u64| vec![(TermKind::Number, number.to_string().into_bytes())];
-    let mut is_unreadable = false;
+    let (mut is_unreadable, mut is_present) = (false, false);
     let mut terms: Vec<OwnedTerm> = match Place::of(record.profile, name) {
         Place::Source => number(record.source),
         Place::Encoding => number(u64::from(record.encoding)),
@@ -89,9 +90,20 @@ fn terms(record: &Disclosed<'_>, fields: &Fields, name: &str) -> Vec<OwnedTerm> 
             is_unreadable = !long.is_empty() || fields.unreadable().contains(&slot);
             short.into_iter().map(|(_, term)| (term.kind, term.bytes.to_vec())).collect()
         }
-        Place::Nowhere | Place::EventId(_) | Place::EventTime(_) => Vec::new(),
+        // Of ids and times the index has no terms: only that they are there.
+        Place::EventId(slot) => {
+            is_present = fields.event_id().is_some();
+            is_unreadable = fields.unreadable().contains(&slot);
+            Vec::new()
+        }
+        Place::EventTime(slot) => {
+            is_present = matches!(fields.time(), EventTime::Known(_));
+            is_unreadable = fields.time() == EventTime::Unreadable || fields.unreadable().contains(&slot);
+            Vec::new()
+        }
+        Place::Nowhere => Vec::new(),
     };
-    let is_present = !terms.is_empty();
+    is_present |= !terms.is_empty();
     let mut reserve = |term: &[u8]| terms.push((TermKind::Reserved, term.to_vec()));
     if is_present {
         reserve(PRESENT);

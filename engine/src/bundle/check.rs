@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use super::challenge::{self, Drawn};
 use super::checked::{Checked, CheckedSegment, Cover, FieldCounts, Grade, KnownProfile};
 use super::index::{NamedTerm, ShownSegment};
 use super::known::{InSegment, Wanted};
@@ -24,7 +25,7 @@ use crate::format::disclosure::{Disclosure, Opened};
 use crate::format::index::{ABSENT, IndexRoot, TermKind, UNREADABLE};
 use crate::hash::{Hash, LogTree};
 use crate::merkle;
-use crate::source::Profile;
+use crate::source::{Fields, Profile};
 use crate::trust::{Checkpoint, VerifierKey};
 use crate::{Error, Result, SegmentId, Seq, limits};
 
@@ -37,7 +38,7 @@ impl Evidence {
     /// where a member is not in the one form that it can have.
     pub fn check(self, key: &VerifierKey) -> Result<Checked> {
         let checkpoint = Checkpoint::open(&self.checkpoint, key)?;
-        let Evidence { checkpoint: note, scope, records, index, proof } = self;
+        let Evidence { checkpoint: note, extends, scope, records, index, proof } = self;
         scope.check()?;
         if scope.seqs.end > checkpoint.size {
             let reason = format!(
@@ -54,7 +55,12 @@ impl Evidence {
         }
         let own = OwnRecords::fold(&records, &checkpoint)?;
         let seals = own.tiling(&scope.seqs)?;
-        let mut totals = Totals::new(&scope)?;
+        let sealed =
+            scope.seqs.start..seals.last().map_or(scope.seqs.start, |seal| seal.seqs.end.min(scope.seqs.end));
+        let drawn = scope.challenge.as_ref().map(|challenge| challenge.draw(root, &sealed));
+        let challenge =
+            drawn.as_ref().map(|drawn| Drawn { records: drawn.len() as u64, of: sealed.end - sealed.start });
+        let mut totals = Totals::new(&scope, drawn.unwrap_or_default())?;
         let mut cursor = Cursor::new(INDEX, &index);
         let mut segments = Vec::new();
         for seal in seals {
@@ -77,7 +83,19 @@ impl Evidence {
         let is_whole = within.len() as u64 == scope.seqs.end - scope.seqs.start;
         let (covers, fields) = totals.finish(if is_whole { Grade::Disclosed } else { Grade::Committed });
         let profiles = own.profiles;
-        Ok(Checked { note, checkpoint, scope, records, within, profiles, segments, covers, fields })
+        Ok(Checked {
+            note,
+            checkpoint,
+            extends,
+            scope,
+            records,
+            within,
+            profiles,
+            segments,
+            covers,
+            fields,
+            challenge,
+        })
     }
 }
 
@@ -182,6 +200,8 @@ impl KnownSeal {
 /// What was found so far of each filter and field, over all segments.
 struct Totals<'s> {
     scope: &'s Scope,
+    /// The records that a challenge draws.
+    drawn: BTreeSet<Seq>,
     matchers: Vec<Matcher>,
     covers: Vec<Cover>,
     /// The fields that the filters name, while what is shown says all of them.
@@ -189,7 +209,7 @@ struct Totals<'s> {
 }
 
 impl<'s> Totals<'s> {
-    fn new(scope: &'s Scope) -> Result<Totals<'s>> {
+    fn new(scope: &'s Scope, drawn: BTreeSet<Seq>) -> Result<Totals<'s>> {
         let cover = Cover { grade: Grade::Committed, candidates: 0, withheld: 0, residual: Vec::new() };
         let counts = |field: String| {
             let counts = FieldCounts { field: field.clone(), records: 0, absent: 0, unreadable: 0 };
@@ -197,6 +217,7 @@ impl<'s> Totals<'s> {
         };
         Ok(Totals {
             scope,
+            drawn,
             matchers: scope.filters.iter().map(Matcher::new).collect::<Result<_>>()?,
             covers: vec![cover; scope.filters.len()],
             fields: scope.fields_named().into_iter().map(counts).collect(),
@@ -261,6 +282,7 @@ impl<'s> Totals<'s> {
                 format!("record {} is of source {}, which its rules do not name", span.seq, span.source);
             return Err(seal.forged("index rules", words));
         }
+        self.add_drawn(seal, &schema, &opened, own, records, &mut shown)?;
         let all = here_all.iter().filter_map(|span| records.disclosed(span, &own.profiles));
         if let Some(words) = agree::disagreement(seal.seqs.start, &schema, &shown, all)? {
             return Err(seal.forged("index", words));
@@ -268,6 +290,39 @@ impl<'s> Totals<'s> {
         self.count_fields(seal, segment, &schema, &opened);
         let (id, end_seq, index_root) = (SegmentId(seal.seqs.start), seal.seqs.end, seal.index_root);
         Ok(CheckedSegment { id, end_seq, index_root, disclosed: here.len(), is_audited: false })
+    }
+
+    /// Each record of a segment that a challenge draws must be here, and of each of its terms the posting be shown. That
+    /// these name it is checked of all records that are here.
+    fn add_drawn(
+        &self,
+        seal: &KnownSeal,
+        schema: &Schema,
+        opened: &Opened<'_>,
+        own: &OwnRecords,
+        records: &Records,
+        shown: &mut ShownIndex,
+    ) -> Result<()> {
+        let missing = |seq: Seq, what: &str| {
+            Err(Error::Incomplete { what: "challenge", reason: format!("it draws record {seq}, and {what}") })
+        };
+        let mut fields = Fields::default();
+        for &seq in self.drawn.range(seal.seqs.clone()) {
+            let span = records.within(&(seq..seq + 1)).first();
+            let Some(record) = span.and_then(|span| records.disclosed(span, &own.profiles)) else {
+                return missing(seq, "that is not here");
+            };
+            for term in challenge::terms_of(schema, &record, &mut fields)? {
+                if shown.posting(&term.field, term.kind, &term.term).is_some() {
+                    continue;
+                }
+                if opened.absence(&term.field, term.kind, &term.term).is_err() {
+                    return missing(seq, &format!("the posting of its {term} is not shown"));
+                }
+                shown.insert(term, Some(RoaringBitmap::new()));
+            }
+        }
+        Ok(())
     }
 
     /// Behind the last segment, all records must be here.

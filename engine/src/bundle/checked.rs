@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Scope;
 use super::records::{Records, Span};
+use super::{Drawn, Scope};
 use crate::filter::Filter;
 use crate::format::frame::Labels;
 use crate::hash::Hash;
 use crate::source::Profile;
-use crate::trust::{Checkpoint, IndexAudit, Note, VerifierKey};
+use crate::trust::{Checkpoint, ExtensionProof, IndexAudit, Note, VerifierKey};
 use crate::{Error, Result, SegmentId, Seq, Timestamp};
 
 /// How complete the candidates of a filter are known to be; each grade is more than the one before. Nothing proves what
@@ -29,6 +29,7 @@ pub enum Grade {
 pub struct Checked {
     pub(super) note: Note,
     pub(super) checkpoint: Checkpoint,
+    pub(super) extends: Option<ExtensionProof>,
     pub(super) scope: Scope,
     pub(super) records: Records,
     /// Those of the records that are in the scope.
@@ -37,6 +38,7 @@ pub struct Checked {
     pub(super) segments: Vec<CheckedSegment>,
     pub(super) covers: Vec<Cover>,
     pub(super) fields: Vec<FieldCounts>,
+    pub(super) challenge: Option<Drawn>,
 }
 
 /// A profile by which records are read.
@@ -215,6 +217,60 @@ impl Checked {
     /// What the index says of the fields that the filters name, of those for which it is shown.
     pub fn fields(&self) -> &[FieldCounts] {
         &self.fields
+    }
+
+    /// What the scope's challenge came to, where it has one.
+    pub fn challenge(&self) -> Option<Drawn> {
+        self.challenge
+    }
+
+    /// Whether this log goes on from a checkpoint that whoever checks has kept: by `proof`, or by the one that the bundle
+    /// brings with it. Returns the size that was kept.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`] where `key` did not sign it; [`Error::RolledBack`] where the bundle is of fewer
+    /// records; [`Error::Forged`] where it is of another log or another history; [`Error::Incomplete`] where it takes a
+    /// proof that is not here.
+    pub fn continues(&self, kept: &Note, key: &VerifierKey, proof: Option<&ExtensionProof>) -> Result<u64> {
+        let kept = Checkpoint::open(kept, key)?;
+        let (found, size) = (self.checkpoint.size, kept.size);
+        let forged = |reason: String| Err(Error::Forged { what: "checkpoint", reason });
+        let missing = |reason: String| Err(Error::Incomplete { what: "checkpoint", reason });
+        if kept.origin != self.checkpoint.origin {
+            return forged(format!(
+                "the bundle is of {}, and the one kept of {}",
+                self.checkpoint.origin, kept.origin
+            ));
+        }
+        if found < size {
+            let reason =
+                format!("the bundle is of {found} records, and the checkpoint that you have of {size}");
+            return Err(Error::RolledBack { reason });
+        }
+        if found == size {
+            if kept.root != self.checkpoint.root {
+                return forged(format!("two roots are signed for {size} records: the log has two histories"));
+            }
+            return Ok(size);
+        }
+        let Some(proof) = proof.or(self.extends.as_ref().filter(|proof| proof.old_size == size)) else {
+            return missing(format!(
+                "the bundle is of {found} records and yours of {size}, and nothing here shows that the log only grew: ask \
+                 for a bundle made with --extends and your checkpoint, or with --checkpoint and yours, or for the proof of \
+                 `indelible prove --consistency`, and name that with --consistency"
+            ));
+        };
+        let proven = proof.verify(&kept, key)?;
+        if proven.size != found {
+            let proven = proven.size;
+            return missing(format!(
+                "the proof leads to the log of {proven} records, and the bundle is of {found}"
+            ));
+        }
+        if proven.root != self.checkpoint.root {
+            return forged(format!("two roots are signed for {found} records: the log has two histories"));
+        }
+        Ok(size)
     }
 
     /// Takes into account that `key` signed an audit of the index of some segments. Where all segments that the scope

@@ -5,11 +5,13 @@ use std::path::Path;
 use super::Scope;
 use crate::format::bytes::array;
 use crate::hash::Hash;
-use crate::trust::Note;
+use crate::trust::{ExtensionProof, Note};
 use crate::{Fault, Result};
 
 /// The member that is the checkpoint, a signed note.
 const CHECKPOINT: &str = "checkpoint";
+/// The member that is the proof that the log goes on from an earlier checkpoint; empty where there is none.
+const EXTENDS: &str = "extends";
 /// The member that is the scope.
 pub(super) const SCOPE: &str = "scope.json";
 /// The member that is the records.
@@ -20,7 +22,7 @@ pub(super) const INDEX: &str = "index.bin";
 const PROOF: &str = "proof.bin";
 
 /// The names of the members that are evidence, in their order.
-pub const EVIDENCE_MEMBERS: [&str; 5] = [CHECKPOINT, SCOPE, RECORDS, INDEX, PROOF];
+pub const EVIDENCE_MEMBERS: [&str; 6] = [CHECKPOINT, EXTENDS, SCOPE, RECORDS, INDEX, PROOF];
 
 /// All that it takes to know the candidates of a question without the store. Reading it proves nothing;
 /// [`Evidence::check`](Evidence::check) does.
@@ -28,6 +30,8 @@ pub const EVIDENCE_MEMBERS: [&str; 5] = [CHECKPOINT, SCOPE, RECORDS, INDEX, PROO
 pub struct Evidence {
     /// The signed statement that everything else is proven against.
     pub checkpoint: Note,
+    /// That the log under this checkpoint goes on from an earlier one, for whoever kept that.
+    pub extends: Option<ExtensionProof>,
     /// What the bundle is about.
     pub scope: Scope,
     pub(crate) records: Vec<u8>,
@@ -37,24 +41,37 @@ pub struct Evidence {
 
 impl Evidence {
     /// The members, in the order of [`EVIDENCE_MEMBERS`].
-    pub fn members(&self) -> [Vec<u8>; 5] {
+    pub fn members(&self) -> [Vec<u8>; 6] {
         let proof = self.proof.iter().flat_map(|hash| hash.0).collect();
         let checkpoint = self.checkpoint.to_string().into_bytes();
-        [checkpoint, self.scope.encode(), self.records.clone(), self.index.clone(), proof]
+        let extends = self.extends.as_ref().map(ExtensionProof::head).unwrap_or_default().into_bytes();
+        [checkpoint, extends, self.scope.encode(), self.records.clone(), self.index.clone(), proof]
     }
 
     /// Reads the members, in the order of [`EVIDENCE_MEMBERS`]; of records and index, checking reads them.
     ///
     /// # Errors
-    /// As [`Note::decode`] and [`Scope::decode`]; damaged where the proof is no row of hashes.
-    pub fn from_members(members: [&[u8]; 5]) -> Result<Evidence> {
-        let [checkpoint, scope, records, index, proof] = members;
+    /// As [`Note::decode`], [`ExtensionProof::decode`] and [`Scope::decode`]; damaged where the proof is no row of hashes.
+    pub fn from_members(members: [&[u8]; 6]) -> Result<Evidence> {
+        let [checkpoint, extends, scope, records, index, proof] = members;
         if proof.len() % 32 != 0 {
             let fault = Fault::damaged(0, "proof length", "a multiple of 32", proof.len());
             return Err(fault.in_file(Path::new(PROOF)));
         }
+        let extends = match extends {
+            [] => None,
+            head => {
+                let proof = ExtensionProof::decode(&[head, b"\n", checkpoint].concat())?;
+                if proof.head().as_bytes() != head {
+                    let fault = Fault::damaged(0, "extension", "a proof without its checkpoint", "more");
+                    return Err(fault.in_file(Path::new(EXTENDS)));
+                }
+                Some(proof)
+            }
+        };
         Ok(Evidence {
             checkpoint: Note::decode(checkpoint)?,
+            extends,
             scope: Scope::decode(scope)?,
             records: records.to_vec(),
             index: index.to_vec(),

@@ -11,6 +11,7 @@
 //! neither `index`, `segment`, `log` nor `answer`.
 
 mod agree;
+pub(crate) mod challenge;
 mod check;
 mod checked;
 mod container;
@@ -25,6 +26,7 @@ pub(crate) mod shown;
 #[cfg(test)]
 mod tests;
 
+pub use challenge::{Challenge, Drawn};
 pub use checked::{Checked, CheckedSegment, Cover, Disclosed, FieldCounts, Grade, Residual, Why};
 pub use container::{pack, unpack};
 pub use evidence::{EVIDENCE_MEMBERS, Evidence};

@@ -50,6 +50,12 @@ impl Schema {
         Schema { fields, rules: rules_digest(EXTRACTOR, &digests) }
     }
 
+    /// The fields to which the index commits.
+    pub(crate) fn committed(&self) -> impl Iterator<Item = &str> {
+        let committed = self.fields.iter().filter(|(_, index)| **index != FieldIndex::Private);
+        committed.map(|(name, _)| name.as_str())
+    }
+
     /// What the index has of the field `name`.
     pub(crate) fn field(&self, name: &str) -> FieldIndex {
         self.fields.get(name).copied().unwrap_or(FieldIndex::Nowhere)

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::SCOPE;
+use super::{Challenge, SCOPE};
 use crate::filter::{Clock, Field, Filter};
 use crate::{Error, Fault, Result, Seq, limits};
 
@@ -23,6 +23,8 @@ pub struct Scope {
     pub filters: Vec<Filter>,
     /// Which of the records that may match are in the bundle.
     pub candidates: Candidates,
+    /// What draws records by which the index is put to the test.
+    pub challenge: Option<Challenge>,
 }
 
 /// Which of the records that may match are in a bundle.
@@ -41,6 +43,8 @@ pub enum Candidates {
 #[serde(deny_unknown_fields)]
 struct Written {
     candidates: Candidates,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<Challenge>,
     end_seq: Seq,
     filters: Vec<Filter>,
     first_seq: Seq,
@@ -52,6 +56,7 @@ impl Scope {
     pub fn encode(&self) -> Vec<u8> {
         let written = Written {
             candidates: self.candidates,
+            challenge: self.challenge.clone(),
             end_seq: self.seqs.end,
             filters: self.filters.clone(),
             first_seq: self.seqs.start,
@@ -79,8 +84,8 @@ impl Scope {
         if written.format != FORMAT {
             return refuse(Fault::new(crate::Class::Unsupported, 0, "bundle format", FORMAT, written.format));
         }
-        let Written { candidates, end_seq, filters, first_seq, .. } = written;
-        let scope = Scope { seqs: first_seq..end_seq, filters, candidates };
+        let Written { candidates, challenge, end_seq, filters, first_seq, .. } = written;
+        let scope = Scope { seqs: first_seq..end_seq, filters, candidates, challenge };
         if scope.encode() != bytes {
             return refuse(Fault::damaged(0, "scope", "canonical JSON", "another spelling"));
         }
@@ -120,6 +125,7 @@ impl Scope {
             let reason = "a bundle has at least one filter, and its seqs do not end before they begin";
             return Err(Error::InvalidFilter { reason: reason.to_owned() });
         }
+        self.challenge.iter().try_for_each(Challenge::check)?;
         let is_short = |filter: &Filter| over("filter length", filter.encode().len(), limits::FILTER_LEN_MAX);
         self.filters.iter().try_for_each(is_short)
     }

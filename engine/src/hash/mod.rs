@@ -98,6 +98,7 @@ static EVENT_ID: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 20
 static RECORD_SALT: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 record salt"));
 static PROFILE: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 profile"));
 static APPROVED_MATTER: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 approved matter"));
+static CHALLENGE: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 challenge"));
 static MASK_TOKEN: LazyLock<[u8; 32]> = LazyLock::new(|| context_key("indelible 2026 mask token"));
 
 fn context_key(context: &'static str) -> [u8; 32] {
@@ -247,6 +248,17 @@ pub fn profile(text: &str) -> Hash {
 /// The digest of what operators approve, over its canonical JSON.
 pub fn approved_matter(matter: &[u8]) -> Hash {
     keyed(&APPROVED_MATTER, matter)
+}
+
+/// What a bundle's challenge draws a record by: the drawing of this number, from these seqs, under a checkpoint's root.
+pub fn challenge(root: &Hash, seqs: &std::ops::Range<u64>, number: u64, seed: &str) -> u128 {
+    let mut hasher = blake3::Hasher::new_keyed(&CHALLENGE);
+    hasher.update(&root.0);
+    for word in [seqs.start, seqs.end, number] {
+        hasher.update(&word.to_le_bytes());
+    }
+    hasher.update(seed.as_bytes());
+    u128::from_le_bytes(*hasher.finalize().as_bytes().first_chunk().unwrap_or(&[0; 16]))
 }
 
 /// A masked value's token under a store's masking key.

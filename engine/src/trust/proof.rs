@@ -108,6 +108,12 @@ impl ExtensionProof {
         Ok(ExtensionProof { old_size, hashes, checkpoint })
     }
 
+    /// The proof without its checkpoint: what stands before the empty line.
+    pub(crate) fn head(&self) -> String {
+        let text = self.to_string();
+        text.split_once("\n\n").map_or_else(String::new, |(head, _)| format!("{head}\n"))
+    }
+
     /// The later checkpoint, which is proven to continue `old`.
     ///
     /// # Errors

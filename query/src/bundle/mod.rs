@@ -6,6 +6,7 @@
 //! by the same way, from what was checked: so an export is checked before it is given out.
 
 mod describe;
+mod given;
 mod html;
 mod question;
 mod readme;
@@ -15,9 +16,7 @@ mod report;
 mod tests;
 mod verdict;
 
-use std::collections::BTreeSet;
-
-use indelible_engine::bundle::{self, Candidates, Checked, EVIDENCE_MEMBERS, Evidence, Scope};
+use indelible_engine::bundle::{self, Candidates, Challenge, Checked, EVIDENCE_MEMBERS, Evidence, Scope};
 use indelible_engine::source::Profile;
 use indelible_engine::trust::{Checkpoint, Note, VerifierKey};
 use indelible_engine::{Error as StoreError, Record, SegmentId, Seq, Snapshot};
@@ -29,8 +28,9 @@ use crate::disclosed::Disclosed;
 use crate::error::{Error, Result};
 use crate::run::Row;
 
+pub use given::Given;
 pub use question::Question;
-pub use verdict::{Field, Searched, Verdict};
+pub use verdict::{Field, Sample, Searched, Verdict, Witnessed};
 
 /// The answer's name in a bundle.
 const ANSWER: &str = "answer.jsonl";
@@ -44,18 +44,38 @@ pub struct Bundle {
     pub verdict: Verdict,
     /// The answer, one JSON object a line.
     pub answer: Vec<u8>,
+    /// The checkpoint, as it was signed: the key's line was checked, and no other but those of [`Given::witnesses`].
+    pub checkpoint: Note,
+}
+
+/// What a bundle holds beside the answer and what it follows from.
+#[derive(Debug, Clone)]
+pub struct ExportOptions {
+    /// Whether the candidates are among it that the index does not exclude, and that do not match.
+    pub candidates: Candidates,
+    /// What draws records by which the index is put to the test.
+    pub challenge: Option<Challenge>,
+    /// A checkpoint that somebody kept: a proof comes along that the log goes on from it.
+    pub extends: Option<Note>,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        ExportOptions { candidates: Candidates::Matches, challenge: None, extends: None }
+    }
 }
 
 /// Answers a question as of a checkpoint, with all evidence: the bundle's bytes, and what they establish. The same
-/// question under the same checkpoint gives the same bytes.
+/// question under the same checkpoint, with the same options, gives the same bytes.
 ///
 /// # Errors
 /// [`Error::Query`] where the question makes no sense; what reading the store says, and what
-/// checking the evidence says of a store that is damaged or forged.
+/// checking the evidence says of a store that is damaged or forged; [`RolledBack`](StoreError::RolledBack) and
+/// [`Forged`](StoreError::Forged) where the log does not go on from the checkpoint that it is to extend.
 pub fn export(
     snapshot: &Snapshot,
     question: &Question,
-    candidates: Candidates,
+    options: &ExportOptions,
     checkpoint: &Note,
     key: &VerifierKey,
 ) -> Result<(Vec<u8>, Bundle)> {
@@ -65,7 +85,14 @@ pub fn export(
         registered.add(seq, &snapshot.record(seq)?.body)?;
     }
     let filters = question.read(&registered, None)?.filters;
-    let evidence = snapshot.export(&Scope { seqs: 0..size, filters, candidates }, checkpoint)?;
+    let ExportOptions { candidates, challenge, extends } = options;
+    let scope = Scope { seqs: 0..size, filters, candidates: *candidates, challenge: challenge.clone() };
+    let mut evidence = snapshot.export(&scope, checkpoint)?;
+    if let Some(kept) = extends {
+        let kept = Checkpoint::open(kept, key)?;
+        snapshot.continues(&kept)?;
+        evidence.extends = Some(snapshot.prove_extension(kept.size, checkpoint)?);
+    }
     let proofs = evidence.members();
     let checked = evidence.check(key)?;
     let settled = Settled::of(question.clone(), None, &checked)?;
@@ -84,16 +111,14 @@ pub fn export(
 /// [`Incomplete`](StoreError::Incomplete) where something is withheld, [`NotAuthenticated`](StoreError::NotAuthenticated)
 /// where the checkpoint is not signed by `key`, [`OverLimit`](StoreError::OverLimit).
 pub fn verify(bytes: &[u8], key: &VerifierKey) -> Result<Bundle> {
-    verify_audited(bytes, key, &[])
+    verify_given(bytes, key, &Given::default())
 }
 
-/// The same, given what auditors signed who built indexes of the log anew
-/// ([`IndexAudit`](indelible_engine::trust::IndexAudit)), each with the auditor's key.
+/// The same, given what whoever checks it knows beside the key.
 ///
 /// # Errors
-/// As [`verify`]; [`NotAuthenticated`](StoreError::NotAuthenticated) where an audit is not signed by its key,
-/// [`Forged`](StoreError::Forged) where an auditor found another index than the bundle shows.
-pub fn verify_audited(bytes: &[u8], key: &VerifierKey, audits: &[(Note, VerifierKey)]) -> Result<Bundle> {
+/// As [`verify`], and what holding the bundle against it says: see [`Given`].
+pub fn verify_given(bytes: &[u8], key: &VerifierKey, given: &Given) -> Result<Bundle> {
     let members = bundle::unpack(bytes, &names())?;
     let (own, proofs) = members.split_at_checked(MEMBERS.len()).unwrap_or_default();
     let proofs = <[&[u8]; EVIDENCE_MEMBERS.len()]>::try_from(proofs).unwrap_or_default();
@@ -106,15 +131,7 @@ pub fn verify_audited(bytes: &[u8], key: &VerifierKey, audits: &[(Note, Verifier
         let place = MEMBERS.iter().position(|member| *member == name).unwrap_or_default();
         same(name, member(own, name), anew.get(place).map(Vec::as_slice).unwrap_or_default())?;
     }
-    // What is written in the bundle knows of no audit: it may be as old as the question.
-    for (note, auditor) in audits {
-        checked.audited_by(note, auditor)?;
-    }
-    if !audits.is_empty() {
-        let auditors: BTreeSet<String> = audits.iter().map(|(_, auditor)| auditor.to_string()).collect();
-        bundle.verdict = Verdict::of(&settled, &checked, key)?;
-        bundle.verdict.auditors = auditors.into_iter().collect();
-    }
+    bundle.verdict = given.judge(&settled, &mut checked, key)?;
     Ok(bundle)
 }
 
@@ -190,7 +207,7 @@ impl Settled {
 
     /// The members that are not the engine's, in their order, and what they say.
     fn members(&self, checked: &Checked, key: &VerifierKey) -> Result<([Vec<u8>; 4], Bundle)> {
-        let verdict = Verdict::of(self, checked, key)?;
+        let verdict = Verdict::of(self, checked, key, false)?;
         let mut answer = Vec::new();
         for row in &self.rows {
             answer.extend(row.to_json(&self.columns, None));
@@ -198,7 +215,7 @@ impl Settled {
         }
         let (readme, report) = (readme::render(&verdict), report::render(self, &verdict)?);
         let members = [readme, report, self.written.clone(), answer.clone()];
-        Ok((members, Bundle { verdict, answer }))
+        Ok((members, Bundle { verdict, answer, checkpoint: checked.note().clone() }))
     }
 
     fn tree(&self) -> &ast::Query {

@@ -24,6 +24,7 @@ report.html   the answer for people: it opens in any browser, runs no script, an
 query.json    the question as it was typed, as it means the same at any time, and all that changes its answer
 answer.jsonl  the answer, one JSON object a line
 checkpoint    what the log's operator signed: its size and the root of its tree (C2SP tlog-checkpoint, signed-note)
+extends       the proof that the log goes on from an earlier checkpoint, where one was asked for
 scope.json    the searches that the question makes of the log, as filters
 records.bin   the records that these searches may find, byte for byte, with the salts of their hashes
 index.bin     what the index of each sealed segment says of the searches
@@ -37,7 +38,11 @@ How to check it
    It needs no store and no network. It checks the signature, every proof and every record, reads the question in
    query.json anew, runs it over the records, and compares the answer, this text and the report with what it makes of
    them itself. It says nothing better of the archive than what it could check. Exit code 0 means that all of it holds.
-3. Keep the checkpoint. With the next one `indelible verify-proof --expect` shows that the log only grew in between.
+3. If you kept an earlier checkpoint of this log, name it with --expect: then the log is shown to go on from it. Keep
+   this one for the next time.
+4. Where the verdict says *committed*, that the index leaves no record out is the operator's word. Choose a seed, such as
+   the throw of some dice, and ask for the same bundle made with --challenge SEED --checkpoint and the checkpoint in this
+   archive: it then holds a sample of records that the index must name (verify-bundle --challenge SEED).
 
 Without indelible
 -----------------

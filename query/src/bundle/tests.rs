@@ -2,7 +2,7 @@
 
 use indelible_engine::bundle::{self, Candidates};
 use indelible_engine::disk::World;
-use indelible_engine::trust::{Note, VerifierKey};
+use indelible_engine::trust::{Checkpoint, CosignerKey, Note, Signer, SigningKey, VerifierKey, cosign};
 use indelible_engine::{Error as StoreError, FileSigner, Options as StoreOptions, Snapshot, Store};
 
 use super::*;
@@ -45,7 +45,7 @@ impl Log {
     }
 
     fn export(&self, text: &str) -> Result<(Vec<u8>, Bundle)> {
-        export(&self.snapshot(), &question(text), Candidates::All, &self.checkpoint, self.key())
+        export(&self.snapshot(), &question(text), &all(), &self.checkpoint, self.key())
     }
 
     /// The answer of the store itself.
@@ -67,6 +67,10 @@ impl Log {
         }
         lines
     }
+}
+
+fn all() -> ExportOptions {
+    ExportOptions { candidates: Candidates::All, ..ExportOptions::default() }
 }
 
 fn question(text: &str) -> Question {
@@ -145,7 +149,7 @@ fn the_same_question_under_the_same_checkpoint_gives_the_same_bytes() {
     let again = export(
         &store.snapshot().unwrap(),
         &question(text),
-        Candidates::All,
+        &all(),
         &log.checkpoint,
         indelible_engine::CheckpointSigner::verifier(&log.signer),
     );
@@ -160,7 +164,7 @@ fn parameters_times_and_options_are_part_of_the_question() {
         all: true,
         ..question("run = $run since 30d")
     };
-    let (bytes, _) = export(&log.snapshot(), &asked, Candidates::All, &log.checkpoint, log.key()).unwrap();
+    let (bytes, _) = export(&log.snapshot(), &asked, &all(), &log.checkpoint, log.key()).unwrap();
     let verdict = verify(&bytes, log.key()).unwrap().verdict;
     assert_eq!(verdict.means, "run = \"run_8\" and since 2026-03-11T00:00:00Z");
     for (from, to) in [
@@ -230,7 +234,7 @@ fn what_an_event_says_stays_text_in_the_report() {
         .unwrap();
     let checkpoint = log.store.checkpoint(&log.signer).unwrap();
     let asked = question("kind = \"<script>alert(1)</script>\" | fields kind, agent, run");
-    let (bytes, bundle) = export(&log.snapshot(), &asked, Candidates::All, &checkpoint, log.key()).unwrap();
+    let (bytes, bundle) = export(&log.snapshot(), &asked, &all(), &checkpoint, log.key()).unwrap();
     assert_eq!(bundle.verdict.rows, 1);
     let members = bundle::unpack(&bytes, &names()).unwrap();
     let report = std::str::from_utf8(member(&members[..MEMBERS.len()], report::MEMBER)).unwrap();
@@ -250,8 +254,8 @@ fn what_is_no_evidence_is_refused() {
 fn what_the_operator_filtered_is_told() {
     let log = Log::new();
     let asked = question("tool.args.path = \"/tmp/a b\"");
-    let verdicts = [Candidates::All, Candidates::Matches].map(|candidates| {
-        let (bytes, made) = export(&log.snapshot(), &asked, candidates, &log.checkpoint, log.key()).unwrap();
+    let verdicts = [all(), ExportOptions::default()].map(|options| {
+        let (bytes, made) = export(&log.snapshot(), &asked, &options, &log.checkpoint, log.key()).unwrap();
         let checked = verify(&bytes, log.key()).unwrap();
         assert_eq!(checked.answer, log.answer(&asked.text));
         assert_eq!(checked.verdict, made.verdict);
@@ -264,4 +268,75 @@ fn what_the_operator_filtered_is_told() {
     assert_eq!(verdicts[0].searches[0].withheld, 0);
     assert!(verdicts[1].searches[0].withheld > 0 && verdicts[1].records < verdicts[0].records);
     assert!(verdicts[1].unchecked.last().unwrap().contains("never appended"));
+}
+
+#[test]
+fn a_sample_counts_for_whoever_chose_its_seed() {
+    let log = Log::new();
+    let options = ExportOptions { challenge: Some(Challenge { sample: 3, seed: "dice: 4".into() }), ..all() };
+    let asked = question("run = run_8");
+    let (bytes, made) = export(&log.snapshot(), &asked, &options, &log.checkpoint, log.key()).unwrap();
+    let alone = verify(&bytes, log.key()).unwrap().verdict;
+    assert_eq!(alone, made.verdict);
+    let is_doubted =
+        |verdict: &Verdict| verdict.unchecked.iter().any(|text| text.contains("bundle's own word"));
+    assert!(is_doubted(&alone) && !alone.challenge.as_ref().unwrap().is_asked);
+    let given = |seed: &str, sample| Given {
+        challenge: Some(Challenge { sample, seed: seed.into() }),
+        ..Given::default()
+    };
+    let told = verify_given(&bytes, log.key(), &given("dice: 4", 3)).unwrap().verdict;
+    assert!(!is_doubted(&told) && told.challenge.as_ref().unwrap().is_asked);
+    let text = told.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("sample 3 of 17 records in sealed segments"), "{text}");
+    assert!(
+        text.contains("1-(1-f)^3: 27.1 % for one in 10, 2.9 % for one in 100, 0.2 % for one in 1000"),
+        "{text}"
+    );
+    let plain = log.export("run = run_8").unwrap().0;
+    for (bytes, given, words) in [
+        (&bytes, given("dice: 5", 3), "is drawn by the seed \"dice: 4\", and yours is \"dice: 5\""),
+        (&bytes, given("dice: 4", 4), "is of 3 records, and you asked for 4"),
+        (&plain, given("dice: 4", 1), "has no sample"),
+    ] {
+        let error = verify_given(bytes, log.key(), &given).unwrap_err();
+        assert!(matches!(error, Error::Store(StoreError::Incomplete { what: "challenge", .. })), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn what_whoever_checks_kept_and_whom_he_knows_is_held_against_the_bundle() {
+    let log = Log::new();
+    let kept = log.checkpoint.clone();
+    log.store.append(br#"{"event_id":"late","kind":"deployment"}"#).unwrap();
+    let mut checkpoint = log.store.checkpoint(&log.signer).unwrap();
+    let witness = SigningKey::from_seed("witness.example/w", [3; 32]).unwrap();
+    let line = cosign(&witness, checkpoint.text(), 1_775_000_000).unwrap();
+    let cosigner = CosignerKey::of(witness.verifier());
+    cosigner.add_to(&mut checkpoint, &[line]).unwrap();
+    let asked = question("kind = deployment");
+    let extending = ExportOptions { extends: Some(kept.clone()), ..all() };
+    let export =
+        |options: &ExportOptions| export(&log.snapshot(), &asked, options, &checkpoint, log.key()).unwrap();
+    let given = Given { kept: Some(kept), ..Given::default() };
+    let told = verify_given(&export(&extending).0, log.key(), &given).unwrap().verdict;
+    assert_eq!(told.continues, Some(told.tree_size - 1));
+    let plain = export(&all()).0;
+    let missing = verify_given(&plain, log.key(), &given).unwrap_err();
+    assert!(missing.to_string().contains("--extends"), "{missing}");
+    let size = Checkpoint::decode(given.kept.as_ref().unwrap().text()).unwrap().size;
+    let proof = log.snapshot().prove_extension(size, &checkpoint).unwrap();
+    let stranger = CosignerKey::of(SigningKey::from_seed("witness.example/v", [4; 32]).unwrap().verifier());
+    let given = Given {
+        extension: Some(proof),
+        witnesses: vec![("audit".to_owned(), cosigner), ("other".to_owned(), stranger)],
+        ..given
+    };
+    let told = verify_given(&plain, log.key(), &given).unwrap();
+    assert_eq!(told.verdict.continues, Some(size));
+    let [witnessed] = &told.verdict.witnessed[..] else { panic!("{:?}", told.verdict.witnessed) };
+    assert_eq!((witnessed.by.as_str(), witnessed.at.as_str()), ("audit", "2026-03-31T23:33:20Z"));
+    assert!(told.verdict.to_string().contains("by audit at 2026-03-31T23:33:20Z"));
+    assert_eq!(told.checkpoint, checkpoint);
 }

@@ -47,6 +47,12 @@ pub struct Verdict {
     pub audited: u64,
     /// The verifier keys of those auditors.
     pub auditors: Vec<String>,
+    /// What a challenge drew, where there was one.
+    pub challenge: Option<Sample>,
+    /// The size of a checkpoint that was given, from which the log was shown to go on.
+    pub continues: Option<u64>,
+    /// Who, of the witnesses that were given, cosigned the checkpoint.
+    pub witnessed: Vec<Witnessed>,
     /// How many records stand behind the last seal: all of them are here.
     pub tail: u64,
     /// How many records are here.
@@ -63,6 +69,28 @@ pub struct Verdict {
     pub fields: Vec<Field>,
     /// What stayed unchecked.
     pub unchecked: Vec<String>,
+}
+
+/// Records that were drawn to put the index to the test: all are here, and the index names each by all of its terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sample {
+    /// What drew them, together with the checkpoint's root.
+    pub seed: String,
+    /// How many they are.
+    pub records: u64,
+    /// Of how many they were drawn.
+    pub of: u64,
+    /// Whether whoever checks named this seed. Otherwise the sample says nothing.
+    pub is_asked: bool,
+}
+
+/// A witness's cosignature that verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Witnessed {
+    /// What the witness is called.
+    pub by: String,
+    /// When he says that he cosigned.
+    pub at: String,
 }
 
 /// One thing that was asked of the log.
@@ -96,8 +124,14 @@ pub struct Field {
 }
 
 impl Verdict {
-    /// The verdict on a question whose answer was found anew from what was checked.
-    pub(super) fn of(settled: &Settled, checked: &Checked, key: &VerifierKey) -> Result<Verdict> {
+    /// The verdict on a question whose answer was found anew from what was checked; `is_asked` where the seed of its
+    /// sample is that of whoever checks.
+    pub(super) fn of(
+        settled: &Settled,
+        checked: &Checked,
+        key: &VerifierKey,
+        is_asked: bool,
+    ) -> Result<Verdict> {
         let checkpoint = checked.checkpoint();
         let seqs = checked.scope().seqs.clone();
         let sealed_end = checked.segments().last().map_or(seqs.start, |segment| segment.end_seq);
@@ -114,6 +148,13 @@ impl Verdict {
             .map(|(filter, cover)| searched(&describe(filter), cover))
             .collect();
         let grade = checked.grade();
+        let challenge = checked.scope().challenge.as_ref().zip(checked.challenge());
+        let challenge = challenge.map(|(challenge, drawn)| Sample {
+            seed: challenge.seed.clone(),
+            records: drawn.records,
+            of: drawn.of,
+            is_asked,
+        });
         Ok(Verdict {
             grade: name(grade),
             meaning: meaning(grade),
@@ -127,13 +168,16 @@ impl Verdict {
             segments: checked.segments().len() as u64,
             audited: checked.segments().iter().filter(|segment| segment.is_audited).count() as u64,
             auditors: Vec::new(),
+            continues: None,
+            witnessed: Vec::new(),
             tail: seqs.end.saturating_sub(sealed_end.max(seqs.start)),
             seqs,
             records: checked.len() as u64,
             received,
             rows: settled.rows.len() as u64,
             times: span(times.into_iter()),
-            unchecked: unchecked(grade, settled.known.as_ref(), &searches),
+            unchecked: unchecked(grade, settled.known.as_ref(), challenge.as_ref(), &searches),
+            challenge,
             searches,
             fields: checked.fields().iter().map(field).collect(),
         })
@@ -197,7 +241,12 @@ fn field(counts: &indelible_engine::bundle::FieldCounts) -> Field {
     }
 }
 
-fn unchecked(grade: Grade, known: Option<&Known>, searches: &[Searched]) -> Vec<String> {
+fn unchecked(
+    grade: Grade,
+    known: Option<&Known>,
+    challenge: Option<&Sample>,
+    searches: &[Searched],
+) -> Vec<String> {
     let mut unchecked = Vec::new();
     for search in searches.iter().filter(|search| search.withheld > 0) {
         let conditions = search.residual.join("; ");
@@ -210,6 +259,13 @@ fn unchecked(grade: Grade, known: Option<&Known>, searches: &[Searched]) -> Vec<
         unchecked.push(
             "that the index names every record it should is the operator's word, given when each segment was sealed; \
              `indelible verify` on the whole store rebuilds it from the records"
+                .to_owned(),
+        );
+    }
+    if let Some(Sample { is_asked: false, .. }) = challenge {
+        unchecked.push(
+            "the sample's seed is the bundle's own word: it says something to whoever chose the seed, after the checkpoint \
+             was signed, and names it (verify-bundle --challenge)"
                 .to_owned(),
         );
     }
@@ -232,6 +288,15 @@ impl fmt::Display for Verdict {
         line("log", format!("{origin}, {}", plural(*tree_size, "record", "records")))?;
         line("root", root.clone())?;
         line("signed by", key.clone())?;
+        for Witnessed { by, at } in &self.witnessed {
+            line("witnessed", format!("by {by} at {at}"))?;
+        }
+        if let Some(size) = self.continues {
+            line(
+                "continues",
+                format!("the checkpoint of {} that was kept", plural(size, "record", "records")),
+            )?;
+        }
         line("query", self.query.clone())?;
         if self.means != self.query {
             line("means", self.means.clone())?;
@@ -250,6 +315,9 @@ impl fmt::Display for Verdict {
         }
         if !self.auditors.is_empty() {
             line("audited", format!("the indexes of {} of {segments}", self.audited))?;
+        }
+        if let Some(sample) = &self.challenge {
+            line("sample", sample.to_string())?;
         }
         line("here", plural(self.records, "record", "records") + &between(self.received.as_ref()))?;
         for (number, search) in (1..).zip(&self.searches) {
@@ -271,6 +339,39 @@ impl fmt::Display for Verdict {
         }
         Ok(())
     }
+}
+
+/// What a sample says, and how much that is worth.
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sample { seed, records, of, .. } = self;
+        let drawn = format!("{records} of {} in sealed segments", plural(*of, "record", "records"));
+        write!(
+            f,
+            "{drawn}, drawn by the seed {seed:?}: the index names each of them by every term that it has. "
+        )?;
+        if records == of {
+            return f
+                .write_str("These are all: an index that left a record out of a posting would be caught");
+        }
+        write!(
+            f,
+            "An index that left a fraction f of the records out of postings would be caught with a probability of at \
+             least 1-(1-f)^{records}: {} for one in 10, {} for one in 100, {} for one in 1000",
+            caught(10, *records),
+            caught(100, *records),
+            caught(1000, *records)
+        )
+    }
+}
+
+/// With what probability one of `records` draws meets one in `each`, rounded down to a tenth of a percent. In integers:
+/// every machine must write the same.
+fn caught(each: u128, records: u64) -> String {
+    const ONE: u128 = 1_000_000_000_000_000_000;
+    let missed = (0..records).fold(ONE, |missed, _| (missed * (each - 1)).div_ceil(each));
+    let permille = (ONE - missed) * 1000 / ONE;
+    format!("{}.{} %", permille / 10, permille % 10)
 }
 
 /// Writes what is said of a thing behind its name, in as many lines as it takes.

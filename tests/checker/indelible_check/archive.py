@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 
 from . import hashes
+from .beside import check_challenge
 from .filters import check_form
 from .index import leaf_of
 from .layout import Record, decode_labels
@@ -15,7 +16,7 @@ from .merkle import leaf_hash
 from .own import canonical
 from .verdict import damaged, need
 
-EVIDENCE = ["checkpoint", "scope.json", "records.bin", "index.bin", "proof.bin"]
+EVIDENCE = ["checkpoint", "extends", "scope.json", "records.bin", "index.bin", "proof.bin"]
 FOR_PEOPLE = ["README.txt", "report.html", "query.json", "answer.jsonl"]
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 DATE = 0x21
@@ -79,10 +80,12 @@ def read_scope(data):
         raise damaged("scope.json is not JSON") from None
     keys = {"candidates", "end_seq", "filters", "first_seq", "format"}
     need(isinstance(scope, dict) and canonical(scope) == data, "damaged", "scope.json is not canonical")
-    need(set(scope) == keys, "damaged", "the keys of scope.json")
+    need(set(scope) - {"challenge"} == keys, "damaged", "the keys of scope.json")
     need(scope["format"] == 1, "unsupported", f"bundle format {scope['format']}")
     sound = scope["candidates"] in ("all", "matches") and isinstance(scope["filters"], list)
     need(sound and 1 <= len(scope["filters"]) <= 64, "damaged", "the values of scope.json")
+    if "challenge" in scope:
+        check_challenge(scope["challenge"])
     seqs = scope["first_seq"], scope["end_seq"]
     need(all(type(seq) is int for seq in seqs) and 0 <= seqs[0] <= seqs[1], "damaged", "the seqs of scope.json")
     try:

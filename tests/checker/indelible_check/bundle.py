@@ -2,6 +2,7 @@
 
 from . import own
 from .archive import FOR_PEOPLE, Cursor, read_records, read_scope, unpack
+from .beside import check_continues, draw, read_audit, read_extends
 from .events import parse_event
 from .index import OWN_FIELDS, Index
 from .merkle import _split, node_hash
@@ -26,15 +27,17 @@ def root_of_proof(start, end, leaves, hashes):
 
 
 class BundleCheck:
-    def __init__(self, members, key):
+    def __init__(self, members, key, kept=None, audits=(), seed=None):
         self.members = members
         self.key = key
+        self.kept, self.audits, self.seed = kept, audits, seed
         self.profiles = {0: compile_profile(STORE_PROFILE)}
         self.seals = []
         self.withheld = 0
 
     def run(self):
         note = Note.parse(self.members["checkpoint"])
+        extends = read_extends(self.members["extends"], self.members["checkpoint"])
         self.scope = read_scope(self.members["scope.json"])
         need(len(self.members["proof.bin"]) % 32 == 0, "damaged", "proof.bin is no row of hashes")
         note.verify(self.key)
@@ -44,6 +47,7 @@ class BundleCheck:
         self.check_inclusion(leaves)
         self.check_own()
         tiling = self.tiling()
+        self.drawn = self.draw(tiling)
         cursor = Cursor(self.members["index.bin"], "index.bin")
         end = self.scope["first_seq"]
         for seal in tiling:
@@ -55,9 +59,36 @@ class BundleCheck:
         inside = [one for seq, one in self.records.items() if self.is_in_scope(seq)]
         need(all(one.record.source in self.profiles for one in inside), "incomplete", "source")
         is_disclosed = len(inside) == self.scope["end_seq"] - self.scope["first_seq"]
-        return {"origin": self.checkpoint.origin, "tree_size": self.checkpoint.size,
-                "grade": "disclosed" if is_disclosed else "committed", "withheld": self.withheld,
-                "records": len(inside), "not_checked": [name for name in FOR_PEOPLE if name in self.members]}
+        is_audited = self.is_audited(tiling)
+        if self.seed is not None:
+            need(self.scope.get("challenge", {}).get("seed") == self.seed, "incomplete", "challenge")
+        if self.kept is not None:
+            check_continues(self.checkpoint, extends, self.kept, self.key)
+        grade = "disclosed" if is_disclosed else "audited" if is_audited else "committed"
+        return {"origin": self.checkpoint.origin, "tree_size": self.checkpoint.size, "grade": grade,
+                "withheld": self.withheld, "drawn": len(self.drawn), "records": len(inside),
+                "not_checked": [name for name in FOR_PEOPLE if name in self.members]}
+
+    def draw(self, tiling):
+        if "challenge" not in self.scope:
+            return set()
+        first = self.scope["first_seq"]
+        end = min(tiling[-1]["end_seq"], self.scope["end_seq"]) if tiling else first
+        return draw(self.scope["challenge"], self.checkpoint.root, first, end)
+
+    def is_audited(self, tiling):
+        """Whether the audits that were given name all segments, each as its seal does."""
+        named = set()
+        for data, auditor in self.audits:
+            origin, segments = read_audit(data, auditor)
+            need(origin == self.checkpoint.origin, "forged", "index audit")
+            for seal in tiling:
+                audited = segments.get(seal["first_seq"])
+                if audited is not None:
+                    stated = seal["end_seq"], bytes.fromhex(seal["index_root"])
+                    need(audited == stated, "forged", "index audit")
+                    named.add(seal["first_seq"])
+        return bool(self.audits) and all(seal["first_seq"] in named for seal in tiling)
 
     def is_in_scope(self, seq):
         return self.scope["first_seq"] <= seq < self.scope["end_seq"]
@@ -104,7 +135,6 @@ class BundleCheck:
         for name in shown.vocabularies:
             kinds = {profile.kind(name) for profile in profiles if name in profile.by_name}
             need((kinds or name in OWN_FIELDS) and not kinds & {"id", "time"}, "forged", "vocabulary")
-        self.check_agreement(seal, shown)
         segment = Segment(shown, profiles, seal)
         for filter_ in self.scope["filters"]:
             _, owed, may = segment.sets(filter_)
@@ -112,6 +142,7 @@ class BundleCheck:
             missing = self.missing(may, seal)
             need(missing == 0 or self.scope["candidates"] == "matches", "incomplete", "candidate")
             self.withheld += missing
+        self.check_agreement(seal, shown)
 
     def missing(self, offsets, seal):
         seqs = (seal["first_seq"] + offset for offset in offsets)
@@ -122,16 +153,19 @@ class BundleCheck:
         index = Index()
         index.profiles = {one: self.profiles[one] for one in shown.sources}
         names = {leaf.name for leaf in shown.leaves if leaf.name is not None}
-        hidden = {field["name"] for profile in index.profiles.values() for field in profile.fields
-                  if field.get("kind") in ("id", "time")}
+        committed = set(index.field_names()) - index.private_names()
+        for seq in sorted(self.drawn):
+            need(seq in self.records or not seal["first_seq"] <= seq < seal["end_seq"], "incomplete", "challenge")
         for seq in range(seal["first_seq"], seal["end_seq"]):
             if seq not in self.records:
                 continue
             record = self.records[seq].record
             need(record.source in index.profiles, "forged", "index")
             found = self.profiles[record.source].extract(parse_event(record.body))
-            for name in names - hidden:
+            for name in committed if seq in self.drawn else names & committed:
                 terms = index.terms_of(name, record.source, record.encoding, record.labels, found)
+                is_shown = all(shown.posting(name, *term) is not None for term in terms)
+                need(is_shown or seq not in self.drawn, "incomplete", "challenge")
                 self.check_terms(shown, name, terms, seq - seal["first_seq"])
 
     @staticmethod
@@ -146,16 +180,22 @@ class BundleCheck:
             need(vocabulary is None or term[0] == 0 or term in vocabulary, "forged", "index")
 
 
-def check_bundle_file(path, key, _expected=None):
-    """A bundle's evidence. What it says to people is not made anew: that takes the query language."""
+def _read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def check_bundle_file(path, key, expected=None, audits=(), seed=None):
+    """A bundle's evidence. What it says to people is not made anew: that takes the query language. `expected` is the file
+    of a checkpoint that was kept, `audits` are files of notes, each with the auditor's key."""
     if key is None:
         raise ValueError("a bundle is worth what its key is: give one")
     key = Key.parse(key)
-    with open(path, "rb") as file:
-        archive = file.read()
+    archive, kept = _read(path), expected and _read(expected)
+    audits = [(_read(note), auditor) for note, auditor in audits]
     report = Report()
     try:
-        report.facts = BundleCheck(unpack(archive), key).run()
+        report.facts = BundleCheck(unpack(archive), key, kept, audits, seed).run()
     except Fault as fault:
         report.add(fault)
     return report

@@ -109,7 +109,58 @@ fn the_same_question_gives_the_same_file_and_no_other_file_is_written_over() {
     }
     site.run(&["export", question, "-o", "new.zip"]).ends(0);
     let older = site.run(&["verify-bundle", "new.zip", "--key", &key, "--expect", "may.checkpoint"]).ends(14);
-    assert!(older.err.contains("--checkpoint"), "{}", older.err);
+    assert!(older.err.contains("--extends"), "{}", older.err);
+    // The proof comes with the bundle, or beside it.
+    let proof = site.run(&["prove", "--consistency", "may.checkpoint"]).ends(0);
+    site.write("grown.proof", proof.out);
+    let expect = ["--key", &key, "--expect", "may.checkpoint", "--json"];
+    let beside = ["verify-bundle", "new.zip", "--consistency", "grown.proof"];
+    let told = site.run(&[&beside[..], &expect].concat()).ends(0).json();
+    let may = told["continues"].as_u64().unwrap();
+    assert!(may < told["tree_size"].as_u64().unwrap());
+    site.run(&["export", question, "--extends", "may.checkpoint", "-o", "grown.zip"]).ends(0);
+    let told = site.run(&[&["verify-bundle", "grown.zip"], &expect[..]].concat()).ends(0).json();
+    assert_eq!(told["continues"], may);
+    let text =
+        site.run(&["verify-bundle", "grown.zip", "--key", &key, "--expect", "may.checkpoint"]).ends(0).text();
+    assert!(text.contains(&format!("continues  the checkpoint of {may} records")), "{text}");
+    site.write("torn.proof", "old 3\nAAAA\n\n");
+    let torn = ["verify-bundle", "new.zip", "--consistency", "torn.proof"];
+    site.run(&[&torn[..], &expect].concat()).ends(10);
+    site.run(&[
+        "export",
+        question,
+        "--extends",
+        "june.checkpoint",
+        "--checkpoint",
+        "may.checkpoint",
+        "-o",
+        "x.zip",
+    ])
+    .ends(2);
+}
+
+#[test]
+fn a_sample_is_drawn_by_the_seed_of_who_doubts_the_index() {
+    let (site, _, key) = site();
+    let asked = ["export", "decision = DENY", "--now", NOW, "--challenge", "dice 4 2 6", "-o", "dice.zip"];
+    let made = site.run(&[&asked[..], &["--sample", "5", "--seal", "--json"]].concat()).ends(0).json();
+    assert_eq!(made["verdict"]["challenge"]["is_asked"], false);
+    let verify = ["verify-bundle", "dice.zip", "--key", &key];
+    let with = |more: &[&str]| site.run(&[&verify[..], more].concat());
+    let told = with(&["--challenge", "dice 4 2 6", "--sample", "5", "--json"]).ends(0).json();
+    let sample = &told["challenge"];
+    assert_eq!((&sample["records"], &sample["is_asked"]), (&5.into(), &true.into()));
+    assert_eq!(sample["of"].as_u64().unwrap() + 1, told["tree_size"].as_u64().unwrap());
+    let text = with(&["--challenge", "dice 4 2 6"]).ends(0).text();
+    assert!(text.contains("1-(1-f)^5: 40.9 % for one in 10"), "{text}");
+    assert!(with(&[]).ends(0).text().contains("the bundle's own word"));
+    let refused = with(&["--challenge", "dice 1 1 1"]).ends(14);
+    assert!(refused.err.contains("is drawn by the seed"), "{}", refused.err);
+    with(&["--challenge", "dice 4 2 6", "--sample", "6"]).ends(14);
+    site.run(&["export", "decision = DENY", "-o", "plain.zip"]).ends(0);
+    site.run(&["verify-bundle", "plain.zip", "--key", &key, "--challenge", "x"]).ends(14);
+    site.run(&[&asked[..], &["--sample", "0"]].concat()).ends(2);
 }
 
 #[test]

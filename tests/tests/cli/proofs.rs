@@ -38,7 +38,12 @@ fn an_event_is_proven_to_who_has_three_files_and_the_key() {
     site.run(&["verify-proof", &proof, "--key", foreign.trim()]).ends(12);
     site.run(&["verify-proof", "missing", "--key", &key]).ends(3);
     site.write("bad", "c2sp.org/tlog-proof@v9\n");
-    site.run(&["verify-proof", "bad", "--key", &key]).ends(2);
+    let bad = site.run(&["verify-proof", "bad", "--key", &key]).ends(10);
+    assert!(bad.err.contains("bad") && bad.err.contains("its first line"), "{}", bad.err);
+    site.write("other.salt", "no salt");
+    site.run(&["verify-proof", &proof, "--key", &key, "--salt", "other.salt"]).ends(10);
+    // A key that is none is wrong usage all the same.
+    site.run(&["verify-proof", &proof, "--key", "a+b+c"]).ends(2);
 }
 
 #[test]
@@ -67,6 +72,8 @@ fn growth_is_proven_from_one_checkpoint_to_a_later_one() {
     assert!(told.contains("continues itself with"), "{told}");
     site.run(&["verify-proof", "grown.proof", "--key", &key]).ends(2);
     site.run(&["verify-proof", "grown.proof", "--key", &key, "--expect", "second.checkpoint"]).ends(11);
+    site.write("torn.proof", &proof.out[..proof.out.len() / 2]);
+    site.run(&["verify-proof", "torn.proof", "--key", &key, "--expect", "first.checkpoint"]).ends(10);
 }
 
 #[test]

@@ -90,6 +90,23 @@ fn two_witnesses_cosign_a_log_as_it_grows() {
     site.run(&["verify", "--witness", &one.key, "--witness", &two.key]).ends(0);
     let stranger = site.run(&["witness", "key", "w3.key", "--name", "witness.example/w3"]).ends(0).text();
     site.run(&["verify", "--witness", &one.key, "--witness", stranger.trim()]).ends(12);
+    // A bundle carries the cosignatures of its checkpoint.
+    site.run(&["export", "exists(n)", "-o", "n.zip"]).ends(0);
+    let bundle = ["verify-bundle", "n.zip", "--key", &key, "--json"];
+    let with = |more: &[&str]| site.run(&[&bundle[..], more].concat());
+    let told = with(&[]).ends(0).json();
+    assert_eq!(told["witnessed"][0]["by"], "one");
+    assert_eq!(told["witnessed"][1]["by"], "two");
+    with(&["--witness", &one.key, "--witness", &two.key]).ends(0);
+    assert!(with(&["--witness", stranger.trim()]).ends(12).err.contains("not cosigned"));
+    let policy = |quorum: &str| {
+        let keys = [("one", one.key.as_str()), ("two", &two.key), ("three", stranger.trim())];
+        let lines: String = keys.iter().map(|(name, key)| format!("witness {name} {key}\n")).collect();
+        site.write("quorum.policy", format!("{lines}group g {quorum} one two three\nquorum g\n"));
+        ["--policy", "quorum.policy"]
+    };
+    assert_eq!(with(&policy("2")).ends(0).json()["witnessed"].as_array().unwrap().len(), 2);
+    with(&policy("all")).ends(12);
     // Signed again without witnesses, it keeps their lines.
     site.run(&["checkpoint"]).ends(0);
     assert_eq!(cosignature_count(&site), 2);

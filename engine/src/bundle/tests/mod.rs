@@ -67,10 +67,15 @@ fn a_bundle_of_any_question_gives_what_the_store_would() {
             let filters: Vec<Filter> =
                 (0..1 + random.below(3)).map(|_| random_filter(&mut random, 3, size)).collect();
             let candidates = if random.below(2) == 0 { Candidates::All } else { Candidates::Matches };
-            let scope = Scope { seqs: seqs.clone(), filters: filters.clone(), candidates };
+            let sample = random.below(4) as u32;
+            let challenge =
+                (sample > 0).then(|| Challenge { sample, seed: format!("seed {}", random.below(100)) });
+            let scope = Scope { seqs: seqs.clone(), filters: filters.clone(), candidates, challenge };
             let evidence = snapshot.export(&scope, &checkpoint(&snapshot, size)).unwrap();
             assert_eq!(evidence, snapshot.export(&scope, &checkpoint(&snapshot, size)).unwrap());
             let checked = through_bytes(&evidence).check(&verifier()).unwrap();
+            let drawn = checked.challenge().map(|drawn| drawn.records == drawn.of.min(u64::from(sample)));
+            assert_eq!(drawn, (sample > 0).then_some(true));
             for (filter, cover) in filters.iter().zip(checked.covers()) {
                 let hits = snapshot.search(filter).unwrap().within(seqs.clone());
                 let expected: Vec<Seq> = hits.map(|hit| hit.unwrap().seq).collect();
@@ -103,7 +108,7 @@ fn one_condition_of_several_is_shown_where_that_is_shorter() {
         Filter::Field(Field::Name(name.into()), Test::Equals(vec![Value::Text(value.into())]))
     };
     let both = Filter::All(vec![equals("kind", "k1"), equals("run", "run_7")]);
-    let scope = Scope { seqs: 0..size, filters: vec![both], candidates: Candidates::All };
+    let scope = Scope { seqs: 0..size, filters: vec![both], candidates: Candidates::All, challenge: None };
     let checked = snapshot.export(&scope, &checkpoint(&snapshot, size)).unwrap().check(&verifier()).unwrap();
     let cover = &checked.covers()[0];
     // Two records are of the run; the other field's posting would cost more than reading one of them.

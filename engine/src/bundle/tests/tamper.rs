@@ -39,6 +39,11 @@ const SIZE: u64 = 24;
 
 /// A store in which record 9 says this.
 fn store(dir: &std::path::Path, record_9: &str) -> Store {
+    store_of(dir, |n, event| if n == 9 { record_9.to_owned() } else { event })
+}
+
+/// A store in which each record says what `say` makes of it.
+fn store_of(dir: &std::path::Path, say: impl Fn(u64, String) -> String) -> Store {
     let store = Store::create(dir, Options::new(ORIGIN)).unwrap();
     let source = store.source(&Profile::parse(PROFILE).unwrap()).unwrap();
     for n in 2..SIZE {
@@ -50,7 +55,7 @@ fn store(dir: &std::path::Path, record_9: &str) -> Store {
         let ts =
             if n % 7 == 0 { "\"noon\"".to_owned() } else { format!("\"2026-04-0{}T00:00:00Z\"", 1 + n % 3) };
         let event = format!(r#"{{"run":"r{}","ts":{ts},"note":"n{n}"}}"#, n % 4);
-        let event = if n == 9 { record_9.to_owned() } else { event };
+        let event = say(n, event);
         let prepared = store.prepare(&source, event.into_bytes(), &Masking::default()).unwrap();
         store.commit(vec![prepared], OnDuplicate::Keep).unwrap();
     }
@@ -63,8 +68,12 @@ fn run(value: &str) -> Filter {
     Filter::Field(Field::Name("run".to_owned()), Test::Equals(vec![value]))
 }
 
+fn challenge(sample: u32) -> Option<Challenge> {
+    Some(Challenge { sample, seed: "thrown dice".to_owned() })
+}
+
 fn scope(filter: Filter, candidates: Candidates) -> Scope {
-    Scope { seqs: 0..SIZE, filters: vec![filter], candidates }
+    Scope { seqs: 0..SIZE, filters: vec![filter], candidates, challenge: None }
 }
 
 /// A log as its operator has it, to be altered at will before he signs it.
@@ -127,7 +136,7 @@ impl Operator {
         let proof = merkle::multi_proof::<LogTree, _>(&tree, &positions, size).unwrap();
         let root = merkle::root::<LogTree>(&leaves);
         let checkpoint = Checkpoint::new(&ORIGIN.parse().unwrap(), size, root).sign(&key()).unwrap();
-        Evidence { checkpoint, scope: scope.clone(), records: writer.finish(), index, proof }
+        Evidence { checkpoint, extends: None, scope: scope.clone(), records: writer.finish(), index, proof }
     }
 }
 
@@ -513,8 +522,9 @@ fn vouched(checked: &Checked) -> String {
         })
         .collect();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {records:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {records:?}",
         checked.checkpoint(),
+        checked.challenge(),
         checked.scope(),
         checked.segments(),
         checked.covers(),
@@ -522,7 +532,7 @@ fn vouched(checked: &Checked) -> String {
     )
 }
 
-fn check_members(members: &[Vec<u8>; 5]) -> Result<Checked> {
+fn check_members(members: &[Vec<u8>; 6]) -> Result<Checked> {
     let members: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
     Evidence::from_members(members.try_into().unwrap())?.check(&verifier())
 }
@@ -550,8 +560,9 @@ fn every_other_byte_is_refused_or_makes_no_difference() {
         Filter::All(vec![run("r1"), Filter::Text("n1".into())]),
         Filter::All(vec![run("*3"), Filter::Time(Clock::Event, window)]),
     ];
-    let scope = Scope { seqs: 0..SIZE, filters, candidates: Candidates::Matches };
+    let scope = Scope { seqs: 0..SIZE, filters, candidates: Candidates::Matches, challenge: challenge(2) };
     let (mut evidence, _) = operator.export(&scope);
+    evidence.extends = Some(operator.honest.prove_extension(9, &evidence.checkpoint).unwrap());
     evidence.checkpoint.add_signature(&SigningKey::from_seed("witness.example", [9; 32]).unwrap()).unwrap();
     let mut members = evidence.members();
     let expected = vouched(&check_members(&members).unwrap());
@@ -570,7 +581,8 @@ fn every_other_byte_is_refused_or_makes_no_difference() {
                         same += 1;
                         match EVIDENCE_MEMBERS[member] {
                             // Nobody vouches for what a stranger signed.
-                            "checkpoint" => assert!(vouched(&checked) == expected, "at {at}"),
+                            // The proof from an earlier size is checked against the checkpoint that somebody kept.
+                            "checkpoint" | "extends" => assert!(vouched(&checked) == expected, "at {at}"),
                             "scope.json" => is_true(&checked, &operator.honest),
                             other => panic!("{other} at {at}"),
                         }
@@ -581,9 +593,133 @@ fn every_other_byte_is_refused_or_makes_no_difference() {
         }
         let mut longer = members.clone();
         longer[member].push(0);
-        assert!(check_members(&longer).is_err());
+        assert!(check_members(&longer).is_err(), "{}", EVIDENCE_MEMBERS[member]);
         longer[member].truncate(members[member].len() - 1);
         assert!(check_members(&longer).is_err(), "{}", EVIDENCE_MEMBERS[member]);
     }
     assert!(refused > 10_000 && same > 100, "{refused} {same}");
+}
+
+#[test]
+fn a_drawn_record_must_be_here_with_the_postings_of_all_its_terms() {
+    let operator = Operator::new();
+    let asked = Scope { challenge: challenge(4), ..scope(run("r0"), Candidates::All) };
+    let root = Checkpoint::decode(operator.bundle(&[0], Vec::new(), &asked).checkpoint.text()).unwrap().root;
+    let drawn = asked.challenge.as_ref().unwrap().draw(&root, &(0..20));
+    assert_eq!(drawn.len(), 4);
+    let gathered = operator.honest.gather(&asked, SIZE, &root).unwrap();
+    let (index, mut seqs): (Vec<u8>, Vec<Seq>) = (gathered.index.clone(), gathered.wanted.iter().collect());
+    seqs.push(1);
+    seqs.sort_unstable();
+    seqs.dedup();
+    let checked = operator.bundle(&seqs, index.clone(), &asked).check(&verifier()).unwrap();
+    assert_eq!(checked.challenge(), Some(Drawn { records: 4, of: 20 }));
+    let gone = *drawn.iter().find(|seq| **seq > 1 && !matches!(**seq, 4 | 8 | 10 | 12 | 16)).unwrap();
+    let words = format!("incomplete: challenge: it draws record {gone}, and that is not here");
+    refused(operator.bundle(&without(&seqs, |seq| seq == gone), index.clone(), &asked), &words);
+    // Whose sample is larger has other records to bring, whose seed is another's too.
+    let larger = Scope { challenge: challenge(9), ..asked.clone() };
+    refused(operator.bundle(&seqs, index.clone(), &larger), "incomplete: challenge: it draws record ");
+    // A posting that is not shown does not count as one that names the record.
+    let mut hidden = read_index(&index);
+    let (segment, offset) = if gone < 10 { (0, gone) } else { (1, gone - 10) };
+    let posting = hidden[segment]
+        .leaves
+        .iter_mut()
+        .filter_map(|(_, named)| named.as_mut())
+        .find(|(named, offsets)| {
+            named.field == "ts" && offsets.as_ref().is_some_and(|offsets| offsets.contains(offset as u32))
+        })
+        .unwrap();
+    posting.1 = None;
+    let found = refusal(operator.bundle(&seqs, write_index(hidden), &asked));
+    assert!(found.contains("and the posting of its ts = ") && found.ends_with(" is not shown"), "{found}");
+}
+
+#[test]
+fn a_dishonest_index_is_caught_as_often_as_the_sample_says() {
+    // Of the 18 records of the first two segments that have a run, the index is made as though five had another.
+    let lied_about = [2, 6, 11, 14, 18];
+    let dir = tempfile::tempdir().unwrap();
+    let liar = store_of(dir.path(), |n, honest| {
+        if lied_about.contains(&n) { honest.replace("\"run\":\"r", "\"run\":\"x") } else { honest }
+    });
+    let liar = liar.snapshot().unwrap();
+    let mut operator = Operator::new();
+    for seal in [10, 20] {
+        operator.records[seal].body = liar.record(seal as Seq).unwrap().body;
+    }
+    let ask = |seed: u64, sample| Scope {
+        challenge: Some(Challenge { sample, seed: format!("seed {seed}") }),
+        ..scope(run("r3"), Candidates::All)
+    };
+    let root = |scope: &Scope| {
+        Checkpoint::decode(operator.bundle(&[0], Vec::new(), scope).checkpoint.text()).unwrap().root
+    };
+    let root = root(&ask(0, 1));
+    for sample in [1, 3, 6] {
+        let (mut caught, mut expected) = (0, 0.0);
+        let trials = 400;
+        for seed in 0..trials {
+            let scope = ask(seed, sample);
+            let gathered = liar.gather(&scope, SIZE, &root).unwrap();
+            let mut seqs: Vec<Seq> = gathered.wanted.iter().chain([1]).collect();
+            seqs.sort_unstable();
+            seqs.dedup();
+            let is_drawn = |seq: &Seq| scope.challenge.as_ref().unwrap().draw(&root, &(0..20)).contains(seq);
+            match operator.bundle(&seqs, gathered.index.clone(), &scope).check(&verifier()) {
+                Ok(_) => assert!(!lied_about.iter().any(is_drawn), "seed {seed}"),
+                Err(Error::Forged { what: "index", .. } | Error::Incomplete { what: "challenge", .. }) => {
+                    assert!(lied_about.iter().any(is_drawn), "seed {seed}");
+                    caught += 1;
+                }
+                Err(other) => panic!("{other}"),
+            }
+            expected += 1.0 - (1.0 - lied_about.len() as f64 / 20.0).powi(sample as i32);
+        }
+        let rate = f64::from(caught) / trials as f64;
+        let stated = expected / trials as f64;
+        // At least as often as is stated, but for four standard deviations; and not always.
+        let deviation = (stated * (1.0 - stated) / trials as f64).sqrt();
+        assert!(rate > stated - 4.0 * deviation && rate < 1.0, "sample {sample}: {rate} of {stated}");
+        assert!(rate < stated + 4.0 * deviation + 0.1, "sample {sample}: {rate} of {stated}");
+    }
+}
+
+#[test]
+fn a_bundle_shows_that_the_log_goes_on_from_the_checkpoint_that_somebody_kept() {
+    let operator = Operator::new();
+    let (evidence, _) = operator.export(&scope(run("r1"), Candidates::All));
+    let at = |size| checkpoint(&operator.honest, size);
+    let proof = |from, to| operator.honest.prove_extension(from, &at(to)).unwrap();
+    let checked = |extends| Evidence { extends, ..evidence.clone() }.check(&verifier()).unwrap();
+    let bare = checked(None);
+    assert_eq!(bare.continues(&at(SIZE), &verifier(), None).unwrap(), SIZE);
+    let told = |result: Result<u64>| result.unwrap_err().to_string();
+    assert!(told(bare.continues(&at(9), &verifier(), None)).contains("--extends"));
+    assert_eq!(bare.continues(&at(9), &verifier(), Some(&proof(9, SIZE))).unwrap(), 9);
+    assert!(
+        told(bare.continues(&at(9), &verifier(), Some(&proof(9, 15)))).contains("leads to the log of 15")
+    );
+    assert!(
+        told(bare.continues(&at(9), &verifier(), Some(&proof(8, SIZE)))).contains("from size 8, not from 9")
+    );
+    let with = checked(Some(proof(9, SIZE)));
+    assert_eq!(with.continues(&at(9), &verifier(), None).unwrap(), 9);
+    assert!(told(with.continues(&at(8), &verifier(), None)).contains("incomplete"));
+    let other = Checkpoint::new(&ORIGIN.parse().unwrap(), 9, operator.honest.root_at(8).unwrap());
+    assert!(
+        told(with.continues(&other.sign(&key()).unwrap(), &verifier(), None))
+            .contains("not shown to continue")
+    );
+    let fork = Checkpoint { size: SIZE, ..other.clone() }.sign(&key()).unwrap();
+    assert!(told(with.continues(&fork, &verifier(), None)).contains("two histories"));
+    let ahead = Checkpoint { size: SIZE + 1, ..other.clone() }.sign(&key()).unwrap();
+    assert!(matches!(with.continues(&ahead, &verifier(), None), Err(Error::RolledBack { .. })));
+    let stranger = Checkpoint { origin: "other.example/log".into(), ..other }.sign(&key()).unwrap();
+    assert!(told(with.continues(&stranger, &verifier(), None)).contains("other.example/log"));
+    let by_other = at(9).text().to_owned();
+    let forger = SigningKey::from_seed(ORIGIN, [8; 32]).unwrap();
+    let by_other = Checkpoint::decode(&by_other).unwrap().sign(&forger).unwrap();
+    assert!(matches!(with.continues(&by_other, &verifier(), None), Err(Error::NotAuthenticated { .. })));
 }

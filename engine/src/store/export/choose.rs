@@ -158,6 +158,21 @@ pub(super) fn insert_counts(
     Ok(())
 }
 
+/// Adds the postings of these terms, as the segment's index has them: nothing, where it has none.
+pub(super) fn insert_postings(
+    sidecar: &Sidecar,
+    terms: &BTreeSet<NamedTerm>,
+    shown: &mut ShownIndex,
+) -> Result<(), Fault> {
+    for named in terms {
+        let field = sidecar.field(&named.field)?;
+        let posting = field.as_ref().map(|field| posting_of(field, named)).transpose()?.flatten();
+        let offsets = posting.map(|posting| posting.bitmap()).transpose()?.unwrap_or_default();
+        shown.insert(named.clone(), Some(offsets));
+    }
+    Ok(())
+}
+
 fn posting_of<'f>(field: &Field<'f>, named: &NamedTerm) -> Result<Option<Posting<'f>>, Fault> {
     let posting = match (named.kind, named.term.as_slice()) {
         (TermKind::Reserved, PRESENT) => Some(field.present()?),

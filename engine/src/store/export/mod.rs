@@ -3,6 +3,7 @@
 mod choose;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use roaring::{RoaringBitmap, RoaringTreemap};
@@ -14,7 +15,7 @@ use crate::bundle::known::InSegment;
 use crate::bundle::records::RecordWriter;
 use crate::bundle::schema::Schema;
 use crate::bundle::shown::ShownIndex;
-use crate::bundle::{Candidates, Evidence, Scope};
+use crate::bundle::{Candidates, Disclosed, Evidence, Scope, challenge};
 use crate::error::Fault;
 use crate::filter::Matcher;
 use crate::format::disclosure::key_of;
@@ -25,7 +26,7 @@ use crate::log::tree::LogNodes;
 use crate::log::views::View;
 use crate::merkle::{self, NodeReader};
 use crate::segment::{Shown, Sidecar};
-use crate::source::{Profile, Term};
+use crate::source::{Fields, Profile, Term};
 use crate::trust::{Checkpoint, Note};
 use crate::{Error, Result, SegmentId, Seq};
 
@@ -50,16 +51,8 @@ impl Snapshot {
             );
             return Err(Error::NotFound { what: "record", name });
         }
-        let mut gathering = Gathering::new(self, scope)?;
-        let views = self.views()?;
-        let sealed = views.iter().filter(|view| self.is_sealed_below(view, stated.size));
-        let mut tail = scope.seqs.start;
-        for view in sealed.filter(|view| view.first_seq < scope.seqs.end && scope.seqs.start < view.end_seq) {
-            gathering.add_segment(view)?;
-            tail = view.end_seq.max(tail);
-        }
-        gathering.wanted.insert_range(tail..scope.seqs.end.max(tail));
-        let Gathering { wanted, sources, index, left_out, .. } = gathering;
+        let Gathering { wanted, sources, index, left_out, .. } =
+            self.gather(scope, stated.size, &stated.root)?;
         // What one filter leaves out may be there for another's sake.
         let is_all = left_out.iter().all(|seq| wanted.contains(*seq));
         let candidates = if is_all { Candidates::All } else { Candidates::Matches };
@@ -72,11 +65,31 @@ impl Snapshot {
             let nodes = ExportNodes { nodes, tail_start, tail };
             if let Some((records, proof)) = self.prove_all(&records, &nodes, &stated)? {
                 let scope = Scope { candidates, ..scope.clone() };
-                return Ok(Evidence { checkpoint: checkpoint.clone(), scope, records, index, proof });
+                let checkpoint = checkpoint.clone();
+                return Ok(Evidence { checkpoint, extends: None, scope, records, index, proof });
             }
         }
         let reason = format!("the checkpoint's root at size {} is not this log's", stated.size);
         Err(Error::RolledBack { reason })
+    }
+
+    /// What a bundle owes of the log's first `size` records; where its scope has a challenge, `root` is what draws.
+    pub(crate) fn gather<'s>(&'s self, scope: &'s Scope, size: u64, root: &Hash) -> Result<Gathering<'s>> {
+        let Range { start, end } = scope.seqs;
+        let views = self.views()?;
+        let meets = |view: &&View| view.first_seq < end && start < view.end_seq;
+        let sealed: Vec<&View> =
+            views.iter().filter(|view| self.is_sealed_below(view, size)).filter(meets).collect();
+        let tail = sealed.last().map_or(start, |view| view.end_seq.max(start));
+        let mut gathering = Gathering::new(self, scope)?;
+        if let Some(challenge) = &scope.challenge {
+            gathering.drawn = challenge.draw(root, &(start..tail.min(end)));
+        }
+        for view in sealed {
+            gathering.add_segment(view)?;
+        }
+        gathering.wanted.insert_range(tail..end.max(tail));
+        Ok(gathering)
     }
 
     /// Whether the view is a sealed segment whose seal is among the log's first `size` records.
@@ -145,10 +158,7 @@ impl Snapshot {
                     leaf
                 }
             };
-            let mut labels = LabelBuf::default();
-            for label in &record.labels {
-                labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
-            }
+            let labels = label_buf(record)?;
             let record_salt = segment_salt.record(record.seq);
             let entry = Entry {
                 encoding: record.encoding,
@@ -168,6 +178,14 @@ impl Snapshot {
         let holds = merkle::verify_multi::<LogTree>(&leaves, stated.size, &proof, &stated.root);
         Ok(holds.then(|| (writer.finish(), proof)))
     }
+}
+
+fn label_buf(record: &Record) -> Result<LabelBuf> {
+    let mut labels = LabelBuf::default();
+    for label in &record.labels {
+        labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
+    }
+    Ok(labels)
 }
 
 /// The log's tree, with the leaves of the active segment at hand: they are read from its log, and only once.
@@ -191,17 +209,19 @@ impl NodeReader for ExportNodes<'_> {
 }
 
 /// What a bundle is to hold, as far as it was found.
-struct Gathering<'s> {
+pub(crate) struct Gathering<'s> {
     snapshot: &'s Snapshot,
     scope: &'s Scope,
     matchers: Vec<Matcher>,
     /// The records that match, by filter, where these alone are asked for.
     matches: Option<Vec<RoaringTreemap>>,
     /// The records to be in the bundle.
-    wanted: RoaringTreemap,
+    pub(crate) wanted: RoaringTreemap,
+    /// The records that a challenge draws.
+    drawn: BTreeSet<Seq>,
     /// The sources by which segments were indexed.
     sources: BTreeSet<Seq>,
-    index: Vec<u8>,
+    pub(crate) index: Vec<u8>,
     /// The candidates that do not match, where those that do are all that is asked for.
     left_out: Vec<Seq>,
 }
@@ -228,6 +248,7 @@ impl<'s> Gathering<'s> {
             matches,
             // The log's first record says whose log it is.
             wanted: RoaringTreemap::from([0]),
+            drawn: BTreeSet::new(),
             sources: BTreeSet::new(),
             index: Vec::new(),
             left_out: Vec::new(),
@@ -251,8 +272,10 @@ impl<'s> Gathering<'s> {
             .map(|(source, profile)| (*source, profile.as_deref().unwrap_or(of_release)))
             .collect();
         let schema = Schema::new(&sources);
+        let drawn = self.drawn_terms(view, &schema, &profiles)?;
         let (shown, bytes) = log.read_view(view, catalog, |sidecar| {
-            let shown = self.choose(sidecar, &schema)?;
+            let mut shown = self.choose(sidecar, &schema)?;
+            choose::insert_postings(sidecar, &drawn, &mut shown)?;
             let bytes = disclose(sidecar, &shown)?;
             Ok((shown, bytes))
         })?;
@@ -264,6 +287,33 @@ impl<'s> Gathering<'s> {
         // Its seal.
         self.wanted.insert(view.end_seq);
         Ok(())
+    }
+
+    /// The terms of the records of a segment that a challenge draws; these records are to be in the bundle.
+    fn drawn_terms(
+        &mut self,
+        view: &View,
+        schema: &Schema,
+        profiles: &BTreeMap<Seq, Option<Arc<Profile>>>,
+    ) -> Result<BTreeSet<NamedTerm>> {
+        let (mut terms, mut fields) = (BTreeSet::new(), Fields::default());
+        for &seq in self.drawn.range(view.first_seq..view.end_seq) {
+            let record = self.snapshot.record(seq)?;
+            let labels = label_buf(&record)?;
+            let profile = profiles.get(&record.source).and_then(Option::as_deref);
+            let disclosed = Disclosed {
+                seq,
+                received_at: record.received_at,
+                source: record.source,
+                encoding: record.encoding,
+                labels: labels.as_labels(),
+                body: &record.body,
+                profile: profile.unwrap_or(Profile::store_records()),
+            };
+            terms.extend(challenge::terms_of(schema, &disclosed, &mut fields)?);
+            self.wanted.insert(seq);
+        }
+        Ok(terms)
     }
 
     /// What of a segment's index is shown for all filters.
