@@ -103,11 +103,11 @@ def check_form(filter_):
         _one_of(clock, "event", "received")
         _keys(window, "from", "until")
         for bound in window.values():
-            _integer(bound or 0)
+            _nanoseconds(bound or 0)
     elif kind == "seqs":
         _keys(value, "end", "start")
         for bound in value.values():
-            _one_of(_integer(bound) >= 0, True)
+            _one_of(0 <= _integer(bound) < 1 << 64, True)
     elif kind == "ids":
         for one in _list(value):
             _text(one)
@@ -130,7 +130,7 @@ def _check_test(test):
         _one_of(order, "less", "less_or_equal", "greater", "greater_or_equal")
         (what, value), = quantity.items()
         _one_of(what, "number", "time")
-        _one_of(is_number(_text(value).encode()) if what == "number" else _integer(value) is not None, True)
+        _one_of(is_number(_text(value).encode()) if what == "number" else _nanoseconds(value) is not None, True)
     else:
         _one_of(kind, "matches")
         re.compile(_text(wanted))
@@ -148,6 +148,11 @@ def _keys(value, *names):
 def _integer(value):
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError("not an integer")
+    return value
+
+
+def _nanoseconds(value):
+    _one_of(-(1 << 63) <= _integer(value) < 1 << 63, True)
     return value
 
 
