@@ -47,6 +47,6 @@ pub use log::{Recovery, Sync};
 pub use store::{
     CheckpointSigner, FileSigner, Integrity, Masking, OnDuplicate, Options, Outcome, Prepared, ProvenRecord,
     Receipt, Record, Records, RegisteredDocument, RegisteredRules, Resource, SegmentInfo, SegmentLog,
-    Snapshot, Source, Store, Tier, Totals,
+    Snapshot, Source, Store, Tier, Totals, Verification,
 };
 pub use witness::Witness;

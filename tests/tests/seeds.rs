@@ -9,7 +9,7 @@ use std::path::Path;
 
 use indelible_engine::bundle::{Candidates, Challenge, EVIDENCE_MEMBERS, Scope, pack};
 use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
-use indelible_engine::format::admin::{Admin, Document, Operators, Seal, StoredRule};
+use indelible_engine::format::admin::{Admin, Document, Operators, Seal, StoredRule, Verified};
 use indelible_engine::format::entry::Entry;
 use indelible_engine::format::frame::{
     FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
@@ -207,6 +207,17 @@ fn admins() -> Vec<Admin> {
         },
         Admin::Mapping(document()),
         Admin::Pack(document()),
+        Admin::Verified(Verified {
+            checkpoint_size: None,
+            duration_ms: 17,
+            findings: [("damaged".to_owned(), 2)].into(),
+            full_count: 9,
+            record_count: 10,
+            root: Some("0d".repeat(32)),
+            scope: "subset 3/7".to_owned(),
+            verdict: "damaged".to_owned(),
+            version: "x 1".to_owned(),
+        }),
     ]
 }
 

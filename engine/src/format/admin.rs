@@ -4,6 +4,8 @@
 //! key left out. So the bytes are a function of the value, and a record that decodes but does not encode to the
 //! same bytes again is refused.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::retention::{Approved, Hold, HoldRelease, OperatorSet, Plan, Policy};
@@ -105,6 +107,9 @@ pub enum Admin {
         /// The verifier key.
         log_key: String,
     },
+    /// The store was verified. It vouches for nothing by itself: it says who looked last, at what, and what was found.
+    #[serde(rename = "store.verified")]
+    Verified(Verified),
 }
 
 /// A label rule as it is stored.
@@ -143,6 +148,30 @@ pub struct Tiered {
     pub pack_len: u64,
     /// The tier that holds it now: `warm`.
     pub tier: String,
+}
+
+/// What a verification looked at, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verified {
+    /// Size of the greatest checkpoint that holds; none where there is none.
+    pub checkpoint_size: Option<u64>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// How many findings there are of each class of which there are any.
+    pub findings: BTreeMap<String, u64>,
+    /// How many records were rebuilt and compared.
+    pub full_count: u64,
+    /// How many records the log had.
+    pub record_count: u64,
+    /// The tree's root over them, 64 hex digits, where it was computed.
+    pub root: Option<String>,
+    /// What was asked for: `full`, `quick`, `round`, `part`, `subset 3/7` or `since 4711`.
+    pub scope: String,
+    /// `clean`, or the weightiest class of the findings.
+    pub verdict: String,
+    /// The program that verified, and its version.
+    pub version: String,
 }
 
 /// What a seal states.

@@ -31,6 +31,7 @@ mod tiers;
 #[cfg(test)]
 mod tiers_tests;
 mod totals;
+mod verified;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +48,7 @@ pub use segment_log::SegmentLog;
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 pub use tiers::Tier;
 pub use totals::Totals;
+pub use verified::Verification;
 
 use background::Threads;
 

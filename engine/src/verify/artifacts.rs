@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::report::{Finding, FindingClass, Remark, Report};
-use super::{Depth, Watch};
+use super::{Depth, Options, Watch};
 use crate::Class;
 use crate::disk::{Disk, FileReader, Open};
 use crate::error::Fault;
@@ -16,7 +16,13 @@ use crate::hash::Hash;
 const CHUNK_LEN: usize = 256 << 10;
 
 /// Checks every artifact: its head, and where all is to be looked at, its content.
-pub(super) fn check(disk: &Arc<dyn Disk>, root: &Path, depth: Depth, watch: &Watch<'_>, report: &mut Report) {
+pub(super) fn check(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    options: &Options,
+    watch: &Watch<'_>,
+    report: &mut Report,
+) {
     let Some(dirs) = names(disk, root, "artifacts", report) else { return };
     for dir in dirs {
         let file = format!("artifacts/{dir}");
@@ -28,6 +34,7 @@ pub(super) fn check(disk: &Arc<dyn Disk>, root: &Path, depth: Depth, watch: &Wat
                 report.remarks.push(Remark::new(file, "is no artifact; it was not looked at"));
                 continue;
             };
+            let depth = options.scope.artifact_depth(options.depth, &hash);
             match read(disk, &root.join(&file), hash, depth, watch) {
                 Ok(()) => report.covered.artifact_count += 1,
                 Err(error) => report.push(match fault_of(error) {

@@ -13,7 +13,7 @@ impl Report {
     /// should be; or where the indexes were not built anew, as a quick verification does not.
     pub fn index_audits(&self) -> Result<Vec<IndexAudit>> {
         let incomplete = |reason: &str| Error::Incomplete { what: "index audit", reason: reason.to_owned() };
-        if !self.is_clean() {
+        if !self.is_clean() || !self.is_complete {
             return Err(incomplete("the store did not verify, so there is nothing to put a name to"));
         }
         let origin = self.origin.clone().ok_or_else(|| incomplete("the log does not say whose it is"))?;

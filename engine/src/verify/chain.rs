@@ -6,14 +6,21 @@ use super::authority::Authority;
 use super::labels::in_words;
 use super::range::{RangeMark, TreeRange};
 use super::report::{Finding, FindingClass, Report};
+use super::scope::Reach;
 use super::segment::Outcome;
 use crate::hash::Hash;
 use crate::{Seq, StoreId};
 
 /// The log as far as its segments were joined.
 pub(super) struct Chain {
-    /// The tree over all records so far; none once a record is missing.
+    /// The tree over all records so far; none where a record is missing, or those of the last segment were not hashed.
     tree: Option<TreeRange>,
+    /// What the tree was made of.
+    grounds: Grounds,
+    /// No record is missing so far.
+    whole: bool,
+    /// Segments were left out, as time was over.
+    left_out: bool,
     end_seq: Seq,
     last_leaf: Option<Hash>,
     pub(super) store_id: Option<StoreId>,
@@ -32,8 +39,19 @@ pub(super) struct Chain {
     cut_short: bool,
     pub(super) torn_len: u64,
     pub(super) lost: Vec<(String, u64, Seq)>,
-    /// Where bodies were read: else roots are not compared.
-    full: bool,
+    /// The records of segments that were not hashed now: no root at a size behind the first of them is known.
+    not_hashed: Vec<Range<Seq>>,
+}
+
+/// What a tree was made of; the order is that of how little it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Grounds {
+    /// All records, read and hashed.
+    Read,
+    /// Some of them in earlier runs of a round.
+    Remembered,
+    /// For segments that were not hashed, what the log behind them states of the tree before it.
+    Stated,
 }
 
 /// What a seal is compared with.
@@ -48,9 +66,12 @@ pub(super) struct Sealable {
 }
 
 impl Chain {
-    pub(super) fn new(full: bool) -> Self {
+    pub(super) fn new() -> Self {
         Chain {
-            tree: full.then(|| TreeRange::new(0)),
+            tree: Some(TreeRange::new(0)),
+            grounds: Grounds::Read,
+            whole: true,
+            left_out: false,
             end_seq: 0,
             last_leaf: None,
             store_id: None,
@@ -63,7 +84,7 @@ impl Chain {
             cut_short: false,
             torn_len: 0,
             lost: Vec::new(),
-            full,
+            not_hashed: Vec::new(),
         }
     }
 
@@ -75,15 +96,35 @@ impl Chain {
         self.tree.as_ref().map(TreeRange::root)
     }
 
+    /// What the tree was made of.
+    pub(super) fn grounds(&self) -> Grounds {
+        self.grounds
+    }
+
+    /// Whether a root at `size` could not be known, as the records before it were not hashed now.
+    pub(super) fn is_not_hashed(&self, size: u64) -> bool {
+        self.not_hashed.iter().any(|seqs| seqs.start < size && size <= seqs.end)
+    }
+
+    /// Passes over segments that were left out, up to the one that begins at `seq`.
+    pub(super) fn leave_out(&mut self, seq: Seq) {
+        self.not_hashed.push(self.end_seq..seq);
+        self.end_seq = seq;
+        (self.tree, self.last_leaf, self.before, self.authority) = (None, None, None, None);
+        (self.whole, self.left_out, self.cut_short) = (false, true, false);
+    }
+
     /// The roots of the tree's whole groups of 256 leaves.
     pub(super) fn groups(&self) -> Option<&[(u64, Hash)]> {
-        self.tree.as_ref().map(|tree| tree.groups.as_slice())
+        let tree = self.tree.as_ref().filter(|_| self.grounds == Grounds::Read);
+        tree.map(|tree| tree.groups.as_slice())
     }
 
     /// Takes the next segment; `this` is what its own seal will be compared with.
     pub(super) fn join(&mut self, outcome: &mut Outcome, this: Sealable, report: &mut Report) {
         let first = this.seqs.start;
         self.place(outcome, &this, report);
+        self.whole &= outcome.whole;
         if let Some(before) = self.before.take()
             && before.seqs.end == first
         {
@@ -111,6 +152,12 @@ impl Chain {
             }
             _ => None,
         };
+        if matches!(outcome.reach, Reach::Quick | Reach::Earlier) {
+            self.not_hashed.push(this.seqs.clone());
+        }
+        if outcome.reach == Reach::Quick {
+            self.grounds = Grounds::Stated;
+        }
         self.rules(outcome, &this, report);
         self.end_seq = self.end_seq.max(outcome.end_seq);
         self.last_leaf = outcome.last_leaf;
@@ -129,7 +176,7 @@ impl Chain {
             report.push(finding.seqs(this.seqs.clone()));
         }
         // Where records are missing there may have been rules among them.
-        self.rules = outcome.rules_after.or(self.rules).filter(|_| self.tree.is_some());
+        self.rules = outcome.rules_after.or(self.rules).filter(|_| self.whole);
     }
 
     /// Checks what asks for authority, as far as no record is missing that may have given it.
@@ -139,7 +186,9 @@ impl Chain {
             self.authority = None;
         }
         let Some(authority) = &mut self.authority else {
-            if let Some(first) = administered.first() {
+            if let Some(first) = administered.first()
+                && !self.left_out
+            {
                 let found = "records before it that are missing";
                 let finding = Finding::new(
                     FindingClass::Incomplete,
@@ -177,12 +226,12 @@ impl Chain {
             if !self.cut_short {
                 report.push(finding.seqs(self.end_seq..first));
             }
-            (self.tree, self.last_leaf) = (None, None);
+            (self.tree, self.last_leaf, self.whole) = (None, None, false);
         } else if first < self.end_seq {
             let finding =
                 Finding::forged(&this.file, "segments", format_args!("record {} first", self.end_seq), first);
             report.push(finding.seqs(first..self.end_seq));
-            (self.tree, self.last_leaf) = (None, None);
+            (self.tree, self.last_leaf, self.whole) = (None, None, false);
         }
         let Some(header) = &outcome.header else { return };
         match self.store_id {
@@ -193,7 +242,7 @@ impl Chain {
             Some(_) => {}
         }
         let predecessor = if first == 0 { Some(Hash::ZERO) } else { self.last_leaf };
-        if let Some(leaf) = predecessor.filter(|_| self.full)
+        if let Some(leaf) = predecessor
             && leaf != header.predecessor
         {
             let finding = Finding::forged(&this.file, "log predecessor", leaf, header.predecessor);
@@ -206,6 +255,11 @@ impl Chain {
             let finding =
                 Finding::forged(&this.file, "log header frontier", "the tree before", "another tree");
             report.push(finding.at(128).seqs(first..first + 1));
+        }
+        if self.tree.is_none() && self.whole && outcome.range.is_some() {
+            // Those before were not hashed now. Their own check compares what they come to with the same header.
+            self.tree = Some(TreeRange::from_frontier(header.first_seq, &header.frontier));
+            self.grounds = self.grounds.max(Grounds::Remembered);
         }
     }
 

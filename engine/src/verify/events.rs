@@ -9,6 +9,7 @@ use super::authority::Administered;
 use super::pool::{Block, Extracted, Ticket};
 use super::reindex::Indexed;
 use super::report::{Finding, FindingClass};
+use super::round::OwnRecord;
 use super::segment::{Check, Created};
 use super::sources::{KnownSource, Lookup};
 use crate::Seq;
@@ -166,7 +167,7 @@ impl Check<'_> {
         None
     }
 
-    fn admin(&mut self, at: u64, seq: Seq, body: &[u8]) {
+    pub(super) fn admin(&mut self, at: u64, seq: Seq, body: &[u8]) {
         let admin = match Admin::decode(body) {
             Ok(admin) => admin,
             Err(fault) => {
@@ -175,6 +176,10 @@ impl Check<'_> {
                 return;
             }
         };
+        if self.task.remember && says_something(&admin) {
+            let (received_at, body) = (self.received_at, String::from_utf8_lossy(body).into_owned());
+            self.out.own_records.push(OwnRecord { seq, at, received_at, body });
+        }
         let first = seq == self.task.id.0;
         match admin {
             Admin::Created { origin, store_id, log_key, .. } => {
@@ -201,7 +206,11 @@ impl Check<'_> {
                 self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
             }
             Admin::Rules { rules, .. } => self.put_in_force(at, seq, &rules),
-            Admin::Clock { .. } | Admin::Tier(_) | Admin::Mapping(_) | Admin::Pack(_) => {}
+            Admin::Clock { .. }
+            | Admin::Tier(_)
+            | Admin::Mapping(_)
+            | Admin::Pack(_)
+            | Admin::Verified(_) => {}
             admin @ (Admin::Policy(_)
             | Admin::Hold(_)
             | Admin::HoldReleased(_)
@@ -231,4 +240,12 @@ impl Check<'_> {
         };
         self.task.registry.register(seq, source);
     }
+}
+
+/// Whether a record says something of the log that the segments after it depend on.
+fn says_something(admin: &Admin) -> bool {
+    !matches!(
+        admin,
+        Admin::Clock { .. } | Admin::Tier(_) | Admin::Mapping(_) | Admin::Pack(_) | Admin::Verified(_)
+    )
 }

@@ -8,7 +8,7 @@
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
 //! (`frames`), looks at each event and its labels (`events`, `labels`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
 //! `chain` joins the segments in order and compares seals; `authority` has who was entitled to what; `notes` has the
-//! checkpoints; `hints` what is compared and never trusted; `artifacts` what events point to.
+//! checkpoints; `scope` says which segments are gone through, `round` what earlier runs did; `hints` what is compared and never trusted; `artifacts` what events point to.
 
 mod artifacts;
 mod audit;
@@ -20,6 +20,7 @@ mod finished;
 mod frames;
 mod hints;
 mod labels;
+mod noted;
 mod notes;
 mod packed;
 mod parts;
@@ -28,9 +29,13 @@ mod proof;
 mod range;
 mod reindex;
 mod report;
+mod round;
+mod scope;
 mod segment;
 mod sidecar;
 mod sources;
+mod uncovered;
+mod walk;
 mod watch;
 
 #[cfg(test)]
@@ -38,29 +43,28 @@ mod tests;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use chain::{Chain, Sealable};
+use chain::{Chain, Grounds, Sealable};
 use directories::Directories;
 use notes::{Held, Kept};
 use packed::Source;
-use pool::Pool;
-use segment::{Outcome, Task};
-use sources::Registry;
+use round::Remembered;
+use segment::Outcome;
+use walk::Walk;
 use watch::Watch;
 
 use crate::disk::Disk;
 use crate::hash::{LogTree, TreeHash};
 use crate::trust::{Checkpoint, Note, VerifierKey};
-use crate::{Error, Result, SegmentId};
+use crate::{Error, Result, SegmentId, Timestamp};
 
 pub use proof::{ProvenEntry, verify_proof};
 pub use report::{Covered, FINDINGS_MAX, Finding, FindingClass, Looked, Remark, Report, SegmentVerdict};
+pub use round::Round;
+pub use scope::{Reach, Scope};
 pub use watch::Progress;
-
-/// Threads that are used unless told otherwise; each holds the index of one segment.
-const THREADS_DEFAULT: usize = 4;
 
 /// How much is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +82,12 @@ pub enum Depth {
 pub struct Options {
     /// How much is checked.
     pub depth: Depth,
+    /// What of the store is gone through at that depth.
+    pub scope: Scope,
+    /// When it began, for what a round remembers of it.
+    pub began_at: Timestamp,
+    /// Asked before a segment is begun, of a round alone: whether no other is to be. At least one is checked.
+    pub time_is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     /// A checkpoint kept elsewhere, which the log must go on from.
     pub expect: Option<Note>,
     /// Copies of checkpoints in places outside the store. The log must go on from those that are of its origin; others
@@ -106,6 +116,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("depth", &self.depth)
+            .field("scope", &self.scope)
             .field("expect", &self.expect)
             .field("anchored", &self.anchored)
             .field("key", &self.key)
@@ -134,16 +145,22 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     early.hand_over(&mut report);
     let sources: Vec<Source> =
         files.segments.iter().map(|id| Source::new(path, *id, files.packed.contains(id))).collect();
-    let watch = Watch::new(options, total_len(disk, &sources));
+    report.scope = options.scope.name(options.depth);
+    let held = round::held(disk, options, &files.segments, &sources, &mut report);
+    let reaches = options.scope.reaches(options.depth, &files.segments, &held);
+    let watch = Watch::new(options, walk::total_len(disk, &sources, &reaches));
     let directories = Directories::open(disk, path, &mut report.remarks);
-    let mut outcomes = check_segments(disk, path, options, (&files, &sources), &directories, &kept, &watch);
+    let walk = Walk { files: &files, sources: &sources, reaches: &reaches, held: &held };
+    let mut outcomes = walk::check(disk, path, options, &walk, &directories, &kept, &watch);
     if watch.cancelled() {
         return Err(Error::Cancelled);
     }
     directories.settle(&files.segments, &mut outcomes, &mut report);
-    let mut chain = Chain::new(options.depth == Depth::Full);
-    for ((id, source), outcome) in files.segments.iter().zip(&sources).zip(outcomes) {
-        join(&mut chain, *id, source, outcome, &mut report);
+    let mut chain = Chain::new();
+    let mut found = Vec::new();
+    for (place, ((id, source), outcome)) in files.segments.iter().zip(&sources).zip(outcomes).enumerate() {
+        let next = files.segments.get(place + 1);
+        found.extend(join(&mut chain, (*id, next.copied()), source, outcome, options, &mut report));
     }
     if files.segments.is_empty() {
         report.push(Finding::new(
@@ -166,10 +183,19 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
         ));
     }
     report.tree_size = chain.end_seq();
-    report.root = chain.root();
+    report.root = chain.root().filter(|_| chain.grounds() != Grounds::Stated);
+    report.torn_len = chain.torn_len;
+    report.is_complete =
+        report.segments.iter().all(|segment| options.scope.is_enough(options.depth, segment.reach));
+    report.store_id = chain.store_id;
+    if let Scope::Round(round) = &options.scope {
+        report.round = Some(round::next(round, options, &held, found, &report));
+    }
     report.origin.clone_from(&chain.origin);
     report.store_id = chain.store_id;
-    artifacts::check(disk, path, options.depth, &watch, &mut report);
+    if report.is_complete {
+        artifacts::check(disk, path, options, &watch, &mut report);
+    }
     if watch.cancelled() {
         return Err(Error::Cancelled);
     }
@@ -179,87 +205,41 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     kept.retain(|kept| kept.held != Held::Anchored || !is_other(kept));
     let outside = check_notes(&chain, &kept, options, &mut report);
     hints::check(disk, path, &chain, &mut report);
-    say_what_is_not_covered(&chain, options, outside, &mut report);
+    check_since(&chain, options, &mut report);
+    uncovered::say(&chain, options, outside, &mut report);
     Ok(report)
 }
 
-/// How many bytes there are to read; a guess where a file cannot be opened, which its own check will tell.
-fn total_len(disk: &Arc<dyn Disk>, sources: &[Source]) -> u64 {
-    let len = |source: &Source| source.open(disk).and_then(|file| file.len()).unwrap_or(0);
-    sources.iter().map(len).sum()
-}
-
-/// Checks all segments, several at a time, taken in order.
-fn check_segments(
-    disk: &Arc<dyn Disk>,
-    path: &Path,
+/// Adds a segment to the report and the chain; what a round is to remember of it.
+fn join(
+    chain: &mut Chain,
+    (id, next): (SegmentId, Option<SegmentId>),
+    source: &Source,
+    mut outcome: Outcome,
     options: &Options,
-    (files, sources): (&hints::Files, &[Source]),
-    directories: &Directories,
-    kept: &[Kept],
-    watch: &Watch<'_>,
-) -> Vec<Outcome> {
-    let registry = Registry::new(&files.segments);
-    let pool = Pool::new(files.segments.len());
-    let mut marks: Vec<u64> = kept.iter().map(|kept| kept.checkpoint.size).collect();
-    marks.sort_unstable();
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(files.segments.len()));
-    let work = || {
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(id), Some(source)) = (files.segments.get(place), sources.get(place)) else {
-                return pool.help();
-            };
-            let outcome = segment::check(&Task {
-                disk,
-                root: path,
-                source,
-                file: source.file.clone(),
-                id: *id,
-                place,
-                active: place + 1 == files.segments.len(),
-                has_sidecar: files.sidecars.contains(id),
-                in_directory: directories.place(*id),
-                part_names: files.parts.get(id).map_or(&[], Vec::as_slice),
-                next: sources.get(place + 1),
-                depth: options.depth,
-                marks: &marks,
-                registry: &registry,
-                pool: &pool,
-                watch,
-            });
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((place, outcome));
-        }
-    };
-    let threads = match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_DEFAULT)),
-        threads => threads,
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_unstable_by_key(|(place, _)| *place);
-    done.into_iter().map(|(_, outcome)| outcome).collect()
-}
-
-/// Adds a segment to the report and the chain.
-fn join(chain: &mut Chain, id: SegmentId, source: &Source, mut outcome: Outcome, report: &mut Report) {
+    report: &mut Report,
+) -> Option<Remembered> {
+    let reach = outcome.reach;
+    if let (Reach::NotReached, Some(next)) = (reach, next) {
+        outcome.end_seq = next.0;
+    }
     report.segments.push(SegmentVerdict {
+        reach,
+        checked_at: outcome.checked_at,
         first_seq: id.0,
         end_seq: outcome.end_seq,
         log_len: outcome.log_len,
         sealed: false,
         root: outcome.root,
-        index_root: outcome.restated.map(|restated| restated.index_root),
+        index_root: outcome.index_root.filter(|_| reach == Reach::Full),
         sidecar: outcome.sidecar,
         finding_count: outcome.findings.count,
         class: outcome.findings.class,
     });
+    if reach == Reach::NotReached {
+        chain.leave_out(outcome.end_seq);
+        return None;
+    }
     report.covered.record_count += outcome.record_count;
     report.covered.body_count += outcome.body_count;
     let findings = std::mem::take(&mut outcome.findings);
@@ -269,11 +249,26 @@ fn join(chain: &mut Chain, id: SegmentId, source: &Source, mut outcome: Outcome,
         file: source.file.clone(),
         seqs: id.0..outcome.end_seq,
         root: outcome.root,
-        index_root: outcome.restated.map(|restated| restated.index_root),
-        rules: outcome.restated.map(|restated| restated.rules),
+        index_root: outcome.index_root,
+        rules: outcome.index_rules,
         verdict: report.segments.len() - 1,
     };
     chain.join(&mut outcome, this, report);
+    // The last segment grows: it is looked at in every round's last run.
+    next?;
+    Some(Remembered {
+        first_seq: id.0,
+        end_seq: outcome.end_seq,
+        checked_at: options.began_at,
+        file: source.file.clone(),
+        log_len: outcome.log_len,
+        root: outcome.root?,
+        tree_root: chain.root().filter(|_| reach == Reach::Full)?,
+        last_leaf: outcome.last_leaf?,
+        index_root: outcome.index_root?,
+        rules: outcome.index_rules?,
+        records: outcome.own_records,
+    })
 }
 
 /// Compares every checkpoint with the log. The greatest size of one that is kept outside the store and holds.
@@ -293,7 +288,9 @@ fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Rep
         if findings.count == 0 {
             let size = Some(kept.checkpoint.size);
             report.checkpoint_size = report.checkpoint_size.max(size);
-            if kept.held != Held::InStore {
+            // Where all is looked at quickly, sizes are all that is compared.
+            let compared = options.depth == Depth::Quick || !chain.is_not_hashed(kept.checkpoint.size);
+            if kept.held != Held::InStore && compared {
                 outside = outside.max(size);
             }
         }
@@ -364,6 +361,8 @@ fn check_tree(
             let finding = Finding::forged(&kept.file, format!("{what} root"), computed, root);
             findings.push(finding.seqs(0..*size));
         }
+        // What is said of a size among records that were not hashed stands among what is not covered.
+        None if chain.is_not_hashed(*size) => {}
         None => {
             let expected = format!("the root over {size} records");
             let found = "a log in which records are missing or cannot be read";
@@ -373,36 +372,19 @@ fn check_tree(
     }
 }
 
-/// `outside` is the greatest size of a checkpoint outside the store that holds.
-fn say_what_is_not_covered(chain: &Chain, options: &Options, outside: Option<u64>, report: &mut Report) {
-    let mut say = |text: String| report.not_covered.push(text);
-    if options.depth == Depth::Quick {
-        say("bodies, leaves, roots and indexes: quick looks at checksums, ranges and signatures only"
-            .to_owned());
-        say("checkpoints other than the latest".to_owned());
-    }
-    if options.key.is_none() {
-        say("who vouches for this log: no key was given, so this is integrity only".to_owned());
-    }
-    match report.checkpoint_size {
-        Some(size) if size < chain.end_seq() => {
-            let count = chain.end_seq() - size;
-            say(format!(
-                "{count} records after the last checkpoint, of {size}: cutting them off would not show"
-            ));
+/// Compares the root that was vouched for with the log's, where only what came after it is gone through.
+fn check_since(chain: &Chain, options: &Options, report: &mut Report) {
+    let Scope::Since { size, root: Some(root) } = &options.scope else { return };
+    if *size > chain.end_seq() {
+        let found = format!("{} records", chain.end_seq());
+        let expected = format!("at least the {size} that were verified");
+        report.push(Finding::new(FindingClass::RolledBack, "", "verified size", expected, found));
+    } else if let Some((_, computed)) = chain.roots.iter().find(|(at, _)| at == size) {
+        if computed == root {
+            // The tree that the log states is the one that was vouched for, so what it was continued to is known too.
+            report.root = chain.root();
+        } else {
+            report.push(Finding::forged("", "verified root", root, computed).seqs(0..*size));
         }
-        Some(_) => {}
-        None => say("cutting off the log's end: there is no checkpoint that holds".to_owned()),
     }
-    match outside {
-        None => say("an older copy put in this one's place together with its checkpoint: none to expect was given, and \
-                     no anchor has one"
-            .to_owned()),
-        Some(size) if size < chain.end_seq() => say(format!(
-            "an older copy with at least {size} records put in this one's place: what is kept outside the store goes no \
-             further"
-        )),
-        Some(_) => {}
-    }
-    say("what was never appended".to_owned());
 }

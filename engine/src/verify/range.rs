@@ -31,6 +31,12 @@ impl TreeRange {
         TreeRange { end: start, nodes: Vec::with_capacity(64), groups: Vec::new() }
     }
 
+    /// The tree over `0..end` that has this frontier: the roots of its perfect subtrees, largest first.
+    pub(super) fn from_frontier(end: Seq, frontier: &[Hash]) -> Self {
+        let levels = (0..u64::BITS as u8).rev().filter(|level| end >> level & 1 == 1);
+        TreeRange { end, nodes: levels.zip(frontier.iter().copied()).collect(), groups: Vec::new() }
+    }
+
     /// The seq after the last leaf.
     pub(super) fn end(&self) -> Seq {
         self.end

@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use serde::{Serialize, Serializer};
 
+use super::round::Round;
+use super::scope::Reach;
 use crate::hash::Hash;
-use crate::{Class, Fault, Seq, StoreId};
+use crate::{Class, Fault, Seq, StoreId, Timestamp};
 
 /// Most findings that a report lists; the rest are counted.
 pub const FINDINGS_MAX: usize = 10_000;
@@ -30,6 +32,30 @@ pub enum FindingClass {
     Forged,
 }
 
+impl FindingClass {
+    /// All classes, in the order of their weight.
+    pub const ALL: [FindingClass; 6] = [
+        FindingClass::Incomplete,
+        FindingClass::Unsupported,
+        FindingClass::NotAuthenticated,
+        FindingClass::RolledBack,
+        FindingClass::Damaged,
+        FindingClass::Forged,
+    ];
+
+    /// Its name for machines, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            FindingClass::Incomplete => "incomplete",
+            FindingClass::Unsupported => "unsupported",
+            FindingClass::NotAuthenticated => "not-authenticated",
+            FindingClass::RolledBack => "rolled-back",
+            FindingClass::Damaged => "damaged",
+            FindingClass::Forged => "forged",
+        }
+    }
+}
+
 impl From<Class> for FindingClass {
     fn from(class: Class) -> Self {
         match class {
@@ -42,14 +68,7 @@ impl From<Class> for FindingClass {
 
 impl fmt::Display for FindingClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            FindingClass::Incomplete => "incomplete",
-            FindingClass::Unsupported => "unsupported",
-            FindingClass::NotAuthenticated => "not authenticated",
-            FindingClass::RolledBack => "rolled back",
-            FindingClass::Damaged => "damaged",
-            FindingClass::Forged => "forged",
-        })
+        f.write_str(&self.name().replace('-', " "))
     }
 }
 
@@ -200,6 +219,11 @@ pub struct SegmentVerdict {
     pub end_seq: Seq,
     /// Length of its log file in bytes.
     pub log_len: u64,
+    /// How far it was looked at.
+    pub reach: Reach,
+    /// When an earlier run of this round checked it.
+    #[serde(serialize_with = "as_text")]
+    pub checked_at: Option<Timestamp>,
     /// Whether a seal speaks of it.
     pub sealed: bool,
     /// The RFC 6962 root of its own leaves, as computed; none where that was not asked for or not possible.
@@ -245,11 +269,17 @@ pub struct Report {
     /// The store's identity.
     #[serde(serialize_with = "as_text")]
     pub store_id: Option<StoreId>,
+    /// What was asked for: `full`, `quick`, `subset 3/7`, `since 4711` or `round`.
+    pub scope: String,
+    /// Whether all that was asked for was looked at; a round's runs leave out what their time does not allow.
+    pub is_complete: bool,
     /// How many records the log has.
     pub tree_size: u64,
     /// The tree's root; none where records are missing or bodies were not read.
     #[serde(serialize_with = "as_text")]
     pub root: Option<Hash>,
+    /// Bytes behind the log's last whole frame that were never known durable: what an unclean stop left.
+    pub torn_len: u64,
     /// The size of the greatest checkpoint that holds.
     pub checkpoint_size: Option<u64>,
     /// The segments, in order.
@@ -266,6 +296,9 @@ pub struct Report {
     pub covered: Covered,
     /// What this verification does not show, one sentence each.
     pub not_covered: Vec<String>,
+    /// Of a round: what its next run is to be given.
+    #[serde(skip)]
+    pub round: Option<Round>,
 }
 
 impl Report {
@@ -273,6 +306,10 @@ impl Report {
         Report {
             origin: None,
             store_id: None,
+            scope: String::new(),
+            is_complete: true,
+            torn_len: 0,
+            round: None,
             tree_size: 0,
             root: None,
             checkpoint_size: None,

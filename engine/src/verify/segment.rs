@@ -19,6 +19,8 @@ use super::pool::Pool;
 use super::range::{RangeMark, TreeRange};
 use super::reindex::Reindex;
 use super::report::{Finding, FindingClass, Findings, Looked, Remark};
+use super::round::OwnRecord;
+use super::scope::Reach;
 use super::sidecar::{self, Facts};
 use super::sources::{Lookup, Registry};
 use super::{Depth, Watch};
@@ -57,6 +59,8 @@ pub(super) struct Task<'a> {
     /// The log of the segment after this one.
     pub(super) next: Option<&'a Source>,
     pub(super) depth: Depth,
+    /// The store's own records are noted, to be remembered.
+    pub(super) remember: bool,
     /// Sizes at which the tree's root will be asked for, ascending.
     pub(super) marks: &'a [u64],
     pub(super) registry: &'a Registry,
@@ -67,6 +71,9 @@ pub(super) struct Task<'a> {
 /// What was found in one segment.
 #[derive(Default)]
 pub(super) struct Outcome {
+    pub(super) reach: Reach,
+    /// Of a segment that was checked earlier: when.
+    pub(super) checked_at: Option<Timestamp>,
     pub(super) findings: Findings,
     pub(super) remarks: Vec<Remark>,
     pub(super) header: Option<LogHeader>,
@@ -83,6 +90,8 @@ pub(super) struct Outcome {
     pub(super) last_leaf: Option<Hash>,
     /// The seal that the first record is: of the segment before.
     pub(super) seal: Option<Seal>,
+    /// Its records that say something of the log, where they are to be remembered.
+    pub(super) own_records: Vec<OwnRecord>,
     /// The `store.created` record.
     pub(super) created: Option<Created>,
     /// Later verifier keys of the log, by `store.key` records.
@@ -101,8 +110,9 @@ pub(super) struct Outcome {
     pub(super) rules_before: Option<Option<Seq>>,
     /// The label rules that its own records put in force last.
     pub(super) rules_after: Option<Option<Seq>>,
-    /// What the seal over it should state of the index.
-    pub(super) restated: Option<Restated>,
+    /// What the seal over it should state of the index, and of the rules by which it was built.
+    pub(super) index_root: Option<Hash>,
+    pub(super) index_rules: Option<Hash>,
     pub(super) sidecar: Looked,
     /// What was found of it in the directory over it.
     pub(super) in_directory: Option<Tally>,
@@ -196,7 +206,7 @@ pub(super) struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(task: &'a Task<'a>) -> Self {
+    pub(super) fn new(task: &'a Task<'a>) -> Self {
         let first = task.id.0;
         let full = task.depth == Depth::Full;
         Check {
@@ -204,7 +214,7 @@ impl<'a> Check<'a> {
             out: Outcome::default(),
             expected: first,
             at: 0,
-            broken: !full,
+            broken: false,
             after_bad: false,
             last_leaf: None,
             synced_len: 0,
@@ -551,11 +561,13 @@ impl<'a> Check<'a> {
         task.registry.pass(task.place, expected, broken);
         out.end_seq = expected;
         out.whole = !broken;
-        if task.depth == Depth::Full {
+        let full = task.depth == Depth::Full;
+        out.reach = if full { Reach::Full } else { Reach::Quick };
+        if full {
             out.last_leaf = last_leaf.filter(|_| out.record_count > 0);
         }
         let mut rebuilt = None;
-        if !broken {
+        if full && !broken {
             out.root = Some(own.root());
             out.range = Some(range);
             rebuilt = index.map(|index| {
@@ -563,7 +575,8 @@ impl<'a> Check<'a> {
                 Rebuilt { restated: index.restate(), index, leaves: own_leaves, places, frames }
             });
         }
-        out.restated = rebuilt.as_ref().map(|rebuilt| rebuilt.restated);
+        out.index_root = rebuilt.as_ref().map(|rebuilt| rebuilt.restated.index_root);
+        out.index_rules = rebuilt.as_ref().map(|rebuilt| rebuilt.restated.rules);
         out.in_directory =
             task.in_directory.zip(rebuilt.as_ref()).map(|(place, rebuilt)| place.compare(rebuilt));
         if task.has_sidecar && !task.active {

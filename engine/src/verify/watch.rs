@@ -43,6 +43,11 @@ impl<'a> Watch<'a> {
         self.options.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
 
+    /// Whether no other segment is to be begun.
+    pub(super) fn is_time_over(&self) -> bool {
+        self.options.time_is_over.as_ref().is_some_and(|is_over| is_over())
+    }
+
     /// # Errors
     /// Where nobody wants to know any more.
     pub(super) fn check(&self) -> io::Result<()> {

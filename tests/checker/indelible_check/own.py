@@ -16,6 +16,9 @@ KEYS = {
     "store.clock": ("step_ns",),
     "store.tier": ("end_seq", "first_seq", "log_len", "pack_len", "tier"),
     "store.key": ("log_key",),
+    "store.verified": (
+        "checkpoint_size", "duration_ms", "findings", "full_count", "record_count", "root", "scope", "verdict", "version",
+    ),
     "store.policy": ("default", "rules", "text"),
     "store.hold": ("by", "conditions", "name", "reason", "ticket", "when"),
     "store.hold_released": ("approvals", "matter", "statement"),

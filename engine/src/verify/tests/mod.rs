@@ -3,6 +3,7 @@
 mod authority;
 mod labels;
 mod maker;
+mod scopes;
 mod store;
 mod tamper;
 
