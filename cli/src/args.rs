@@ -61,6 +61,7 @@ Exit codes:
    12  not authenticated, where a key was asked for
    13  rolled back: behind its own checkpoint, an expected one, an anchor, or the signer
    14  incomplete: something that should be there is not
+   15  the time was over before all was looked at; what was is as it should be
    70  a bug in indelible
   130  stopped by Ctrl-C, 143 by SIGTERM; what was acknowledged is kept";
 

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use indelible::trust::{Checkpoint, Note, NoteSignature, Policy, PolicyWitness};
 use indelible::{Snapshot, Store, Timestamp, limits};
-use ureq::Agent;
 
 use crate::exit::Outcome;
-use crate::{output, witnesses};
+use crate::{output, web};
 
 /// How many characters of a refusal are shown.
 const REFUSAL_LEN_MAX: usize = 200;
@@ -71,14 +70,15 @@ fn ask(
 ) -> Answer {
     let deadline = Instant::now() + timeout;
     let url = witness.url.as_deref().ok_or("the policy gives no address for it")?;
-    witnesses::check_url(url).map_err(|failure| failure.to_string())?;
+    web::check_url(url, "a witness's").map_err(|failure| failure.to_string())?;
     let address = format!("{}/add-checkpoint", url.trim_end_matches('/'));
     let size = Checkpoint::decode(note.text()).map_err(|error| error.to_string())?.size;
     let mut old_size = size_known(witness, note).or(before.and_then(|note| size_known(witness, note)));
     for last in [false, true] {
         let from = old_size.unwrap_or(0);
         let request = snapshot.prove_extension(from, note).map_err(|error| error.to_string())?;
-        let (status, body) = post(&address, &request.to_string(), deadline)?;
+        let (status, body) =
+            web::post(&address, &request.to_string(), limits::NOTE_LEN_MAX as u64, deadline)?;
         match status {
             200 => {
                 return NoteSignature::decode_lines(&body)
@@ -112,29 +112,6 @@ fn ask(
 fn size_known(witness: &PolicyWitness, note: &Note) -> Option<u64> {
     witness.key.cosigned(note).ok().flatten()?;
     Checkpoint::decode(note.text()).ok().map(|checkpoint| checkpoint.size)
-}
-
-/// The status and the bounded body.
-fn post(address: &str, body: &str, deadline: Instant) -> Result<(u16, Vec<u8>), String> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err("it did not answer in time".to_owned());
-    }
-    let config = Agent::config_builder()
-        .timeout_global(Some(left))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .build();
-    let told = |error: ureq::Error| match error {
-        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
-        other => format!("it cannot be asked at {address}: {other}"),
-    };
-    let mut response = Agent::new_with_config(config).post(address).send(body).map_err(told)?;
-    let status = response.status().as_u16();
-    let limit = limits::NOTE_LEN_MAX as u64;
-    let body = response.body_mut().with_config().limit(limit).read_to_vec().map_err(told)?;
-    Ok((status, body))
 }
 
 /// A size in decimal and a newline, as a conflict is told.

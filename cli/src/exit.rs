@@ -36,6 +36,8 @@ pub(crate) enum Code {
     RolledBack = 13,
     /// Something that should be there is not.
     Incomplete = 14,
+    /// What was looked at is as it should be, and the time that was given was over before all was.
+    Partial = 15,
     /// A bug of ours.
     Bug = 70,
     /// Stopped by Ctrl-C.

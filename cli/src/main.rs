@@ -16,11 +16,15 @@ mod open;
 mod output;
 mod profiles;
 mod progress;
+mod published;
 mod quarantine;
 mod render;
+mod rounds;
 mod show;
 mod signal;
 mod signer_command;
+mod verification;
+mod web;
 mod witnessed;
 mod witnesses;
 

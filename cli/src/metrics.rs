@@ -14,16 +14,6 @@ use indelible::verify::{FindingClass, Report};
 
 use crate::exit::{Failure, Outcome};
 
-/// Each class of finding, with the label that it has.
-const CLASSES: [(FindingClass, &str); 6] = [
-    (FindingClass::Incomplete, "incomplete"),
-    (FindingClass::Unsupported, "unsupported"),
-    (FindingClass::NotAuthenticated, "not-authenticated"),
-    (FindingClass::RolledBack, "rolled-back"),
-    (FindingClass::Damaged, "damaged"),
-    (FindingClass::Forged, "forged"),
-];
-
 /// Replaces the file in one step: a collector may read at any time, under another user.
 pub(crate) fn write(path: &Path, report: &Report, ended: Timestamp, took: Duration) -> Outcome<()> {
     let beside = path.with_extension("new");
@@ -66,11 +56,12 @@ fn text(report: &Report, ended: Timestamp, took: Duration) -> String {
         "Records at the log's end that no good checkpoint covers.",
         &one(report.tree_size.saturating_sub(signed_size).to_string()),
     );
-    let classes: Vec<_> = CLASSES
+    let counts = report.finding_counts();
+    let classes: Vec<_> = FindingClass::ALL
         .iter()
-        .map(|(class, label)| {
-            let count = report.findings.iter().filter(|finding| finding.class == *class).count();
-            (format!("{origin},class=\"{label}\""), count.to_string())
+        .map(|class| {
+            let count = counts.get(class.name()).copied().unwrap_or(0);
+            (format!("{origin},class=\"{}\"", class.name()), count.to_string())
         })
         .collect();
     gauge("verify_findings", "Findings that were listed, by class.", &classes);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use indelible::trust::{CosignerKey, Policy, PolicyWitness};
 
 use crate::exit::{Failure, Outcome};
-use crate::{input, keys};
+use crate::{input, keys, web};
 
 /// The group of all, in the file.
 const ALL: &str = "all-witnesses";
@@ -27,7 +27,7 @@ pub(crate) fn known() -> Outcome<Option<Policy>> {
 
 /// Adds a witness.
 pub(crate) fn add(name: &str, url: &str, key: CosignerKey) -> Outcome<()> {
-    check_url(url)?;
+    web::check_url(url, "a witness's")?;
     let mut witnesses = list()?;
     witnesses.push(PolicyWitness { name: name.to_owned(), key, url: Some(url.to_owned()) });
     keep(&witnesses)
@@ -47,19 +47,6 @@ pub(crate) fn remove(name: &str) -> Outcome<()> {
 /// The witnesses, in the order in which they were added.
 pub(crate) fn list() -> Outcome<Vec<PolicyWitness>> {
     Ok(known()?.map_or_else(Vec::new, |policy| policy.witnesses().to_vec()))
-}
-
-/// That requests can be sent there.
-pub(crate) fn check_url(url: &str) -> Outcome<()> {
-    if url.starts_with("https://") {
-        return Err(Failure::Usage(format!(
-            "{url}: https is not built in; name a local http address that leads there by TLS, of a proxy or tunnel"
-        )));
-    }
-    if url.strip_prefix("http://").is_none_or(str::is_empty) {
-        return Err(Failure::Usage(format!("{url}: a witness's address begins with http://")));
-    }
-    Ok(())
 }
 
 fn keep(witnesses: &[PolicyWitness]) -> Outcome<()> {

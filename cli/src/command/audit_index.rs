@@ -5,11 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use indelible::trust::{IndexAudit, Note, Signer};
+use indelible::verify::Options;
 use serde_json::json;
 
-use super::verify;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
+use crate::render::verification::print;
+use crate::verification::{check, code};
 use crate::{input, keys, open};
 
 /// Verify the whole store as its auditor, and sign that its indexes are what its records give
@@ -49,11 +51,11 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             "this is the log's own key: its operator cannot audit himself".to_owned(),
         ));
     }
-    let report = verify::check(store, false, log_key, expect, Vec::new())?;
-    let code = verify::code(&report);
+    let report = check(store, Options { key: log_key, expect, ..Options::default() })?;
+    let code = code(&report);
     let mut out = Out::stdout();
     if code != Code::Clean {
-        verify::print(&mut out, &report)?;
+        print(&mut out, &report)?;
         out.finish()?;
         output::error(&"nothing was signed: the store is not as it should be");
         return Ok(code);

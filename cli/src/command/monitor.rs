@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indelible::Error;
 use indelible::hash::LogTree;
@@ -10,10 +11,10 @@ use indelible::merkle::{self, TileError, TileNodes};
 use indelible::trust::{Checkpoint, ExtensionProof, Note};
 use serde::Serialize;
 
-use super::publish::RESOURCE_LEN_MAX;
 use crate::exit::{Code, Failure, Outcome};
-use crate::input;
 use crate::output::{self, Out};
+use crate::published::Published;
+use crate::{approvals, input};
 
 /// Follow a published log, and prove that it only grew
 ///
@@ -22,17 +23,21 @@ use crate::output::{self, Out};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible monitor /srv/www/agents-prod --key acme.vkey --state agents-prod.seen
-  indelible monitor ./mirror --key acme.vkey --state agents-prod.seen --json")]
+  indelible monitor http://log.example/agents-prod --key acme.vkey --state agents-prod.seen --json")]
 pub(crate) struct Args {
-    /// The published log: a directory
-    #[arg(value_name = "DIR")]
-    pub(crate) dir: PathBuf,
+    /// The published log: a directory, or an address that begins with http://. TLS is not built in: put a proxy or a
+    /// tunnel before it, or mirror the files
+    #[arg(value_name = "DIR|URL")]
+    pub(crate) log: String,
     /// The log's verifier key: a vkey, or a file that holds one
     #[arg(long, value_name = "VKEY|FILE")]
     pub(crate) key: String,
     /// Where the last good checkpoint is kept
     #[arg(long, value_name = "FILE")]
     pub(crate) state: PathBuf,
+    /// How long an address may take to answer all that it is asked
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = approvals::duration)]
+    pub(crate) timeout: i64,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -51,10 +56,10 @@ struct Seen {
 /// Looks once.
 pub(crate) fn run(args: &Args) -> Outcome {
     let key = input::verifier_key(&args.key)?;
-    let note = input::note(&args.dir.join("checkpoint"))?;
+    let published = Published::new(&args.log, Duration::from_nanos(args.timeout.unsigned_abs()))?;
+    let note = published.checkpoint()?;
     let new = Checkpoint::open(&note, &key)?;
-    let fetch = |path: &str| input::read_all(&args.dir.join(path), RESOURCE_LEN_MAX);
-    let tiles = TileNodes::new(new.size, fetch);
+    let tiles = TileNodes::new(new.size, |path: &str| published.tile(path));
     let before = match seen(&args.state)? {
         Some(old) => {
             let old = Checkpoint::open(&old, &key)?;

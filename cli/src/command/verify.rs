@@ -2,34 +2,39 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use indelible::Error;
-use indelible::disk::{Clock, Disk, RealDisk, SystemClock};
+use indelible::Seq;
+use indelible::disk::{Clock, SystemClock};
 use indelible::trust::{Note, VerifierKey};
-use indelible::verify::{self, Anchored, Depth, FindingClass, Report, SegmentVerdict};
+use indelible::verify::{Depth, Options, Report, Round, Scope};
 
 use serde::Serialize;
 
 use crate::anchors::{self, Gathered};
-use crate::exit::{Code, Failure, Outcome};
+use crate::approvals;
+use crate::exit::{Code, Outcome};
 use crate::input;
 use crate::metrics;
-use crate::output::{self, Colour, Out};
-use crate::progress::Progress;
-use crate::signal::Stop;
+use crate::output::{self, Out};
+use crate::render::verification::{escaped, print};
+use crate::rounds::StateFile;
+use crate::verification::{check, code, note};
 use crate::witnessed::{Sought, Witnessed};
 
 /// Check the store, report every finding, and say what was not covered
 ///
-/// Nothing in the store is written. Each segment gets a verdict. Without a key only integrity is checked: that the store is
+/// Each segment gets a verdict. Nothing that is checked is written to; afterwards a record is appended that says what was
+/// looked at and what was found (not with --no-record). Without a key only integrity is checked: that the store is
 /// what its own hashes say, not who vouched for it. It must also go on from every checkpoint of it that an anchor holds
 /// (`indelible help anchor`); exit code 14 where one could not be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible verify
   indelible verify --quick
+  indelible verify --max-duration 5m --resume     # a little every night; exit code 15 until all was checked
+  indelible verify --subset 3/7                   # on Wednesdays
+  indelible verify --since-last
   indelible verify --metrics /var/lib/node_exporter/indelible.prom
   indelible verify --key acme.vkey --expect yesterday.checkpoint
   indelible verify --key acme.vkey --witness witness.vkey
@@ -41,8 +46,27 @@ pub(crate) struct Args {
     /// Everything, which is the default: each body, hash and index, rebuilt and compared
     #[arg(long)]
     pub(crate) full: bool,
+    /// Begin no other segment after this time, and remember what was found good; exit code 15 if that was not all
+    #[arg(long, value_name = "DURATION", value_parser = approvals::duration, conflicts_with = "quick")]
+    pub(crate) max_duration: Option<i64>,
+    /// Go on where the last run with --max-duration stopped; what it found good is not read again
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) resume: bool,
+    /// Everything of each N-th segment, the K-th first, and quickly the rest: 1/N to N/N together are everything
+    #[arg(long, value_name = "K/N", value_parser = subset, conflicts_with_all = ["quick", "full", "max_duration", "resume"])]
+    pub(crate) subset: Option<(u32, u32)>,
+    /// Everything of what came since all was last found good, and quickly the rest
+    #[arg(long, conflicts_with_all = ["quick", "full", "max_duration", "resume", "subset"])]
+    pub(crate) since_last: bool,
+    /// Where to remember how far --max-duration came and what --since-last goes on from; never in the store [default: a
+    /// file in your configuration folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Leave no record of this in the log
+    #[arg(long)]
+    pub(crate) no_record: bool,
     /// A checkpoint that the store must continue: a signed note's file
-    #[arg(long, value_name = "CHECKPOINT")]
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["max_duration", "resume", "subset", "since_last"])]
     pub(crate) expect: Option<PathBuf>,
     /// The verifier key that must have signed: a vkey, or a file that holds one
     #[arg(long, value_name = "VKEY|FILE")]
@@ -64,18 +88,39 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let key = args.key.as_deref().map(input::verifier_key).transpose()?;
     let expect = args.expect.as_deref().map(input::note).transpose()?;
     let sought = Sought::new(&args.witnesses)?;
-    let began = Instant::now();
+    let (began, began_at) = (Instant::now(), SystemClock.now());
+    let remembers = args.max_duration.is_some() || args.resume || args.since_last || args.state.is_some();
+    let state = remembers.then(|| StateFile::open(store, args.state.as_deref())).transpose()?;
+    let (scope, vouched) = scope(store, args, state.as_ref())?;
     // Before the store is read: it may grow meanwhile, and its anchors with it.
     let gathered = Gathered::read();
-    let report = check(store, args.quick, key, expect, gathered.checkpoints())?;
+    let max = args.max_duration.map(|ns| Duration::from_nanos(ns.unsigned_abs()));
+    let options = Options {
+        depth: if args.quick { Depth::Quick } else { Depth::Full },
+        scope,
+        began_at,
+        time_is_over: max
+            .map(|max| -> Arc<dyn Fn() -> bool + Send + Sync> { Arc::new(move || began.elapsed() >= max) }),
+        key,
+        expect,
+        anchored: gathered.checkpoints(),
+        ..Options::default()
+    };
+    let mut report = check(store, options)?;
+    let took = began.elapsed();
+    report.not_covered.extend(vouched);
+    if let Some(state) = state {
+        state.keep(&report, began_at)?;
+    }
     let anchors = gathered.told(report.origin.as_deref());
     if let Some(path) = &args.metrics {
-        metrics::write(path, &report, SystemClock.now(), began.elapsed())?;
+        metrics::write(path, &report, SystemClock.now(), took)?;
     }
     let (witnessed, complete) = sought.find(store, report.checkpoint_size)?;
+    let noted = if args.no_record { None } else { note(store, &report, took) };
     let mut out = Out::stdout();
     if args.json {
-        out.json(&Told { report: &report, witnessed: &witnessed, anchors: &anchors })?;
+        out.json(&Told { schema: SCHEMA, report: &report, noted, witnessed: &witnessed, anchors: &anchors })?;
     } else {
         print(&mut out, &report)?;
         for Witnessed { by, at, tree_size } in &witnessed {
@@ -98,130 +143,60 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         is_read = false;
     }
     Ok(match code(&report) {
-        Code::Clean if !complete => Code::NotAuthenticated,
-        Code::Clean if !is_read => Code::Incomplete,
+        Code::Clean | Code::Partial if !complete => Code::NotAuthenticated,
+        Code::Clean | Code::Partial if !is_read => Code::Incomplete,
         code => code,
     })
+}
+
+/// The version of what `--json` prints: docs/JSON.md says what is in it.
+pub(crate) const SCHEMA: &str = "indelible.verify/1";
+
+/// What of the store is gone through; and who vouches for the rest, in words.
+fn scope(store: &Path, args: &Args, state: Option<&StateFile>) -> Outcome<(Scope, Option<String>)> {
+    if let Some((part, of)) = args.subset {
+        return Ok((Scope::Subset { part, of }, None));
+    }
+    let Some(state) = state else { return Ok((Scope::All, None)) };
+    if args.since_last {
+        let (scope, by) = state.since(store)?;
+        if by.is_none() {
+            output::say("no verification of all of it is known: all is checked");
+        }
+        let vouched = |by| format!("what was verified before: {by}; it was only looked at quickly now");
+        return Ok((scope, by.map(vouched)));
+    }
+    if args.max_duration.is_none() && !args.resume {
+        return Ok((Scope::All, None));
+    }
+    let going_on = state.state.round.clone().filter(|_| args.resume);
+    Ok((Scope::Round(going_on.unwrap_or_else(|| Round::new(SystemClock.now()))), None))
+}
+
+/// A part, as `3/7` says it.
+fn subset(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    parsed
+        .filter(|(part, of)| (1..=*of).contains(part))
+        .ok_or_else(|| format!("{text:?} is no part; write 3/7 for the third of seven"))
 }
 
 /// What a machine reads.
 #[derive(Serialize)]
 struct Told<'a> {
+    schema: &'static str,
     #[serde(flatten)]
     report: &'a Report,
+    /// The record that says so.
+    noted: Option<Seq>,
     witnessed: &'a [Witnessed],
     anchors: &'a [anchors::Told],
 }
 
 /// What the demo shows: everything checked, by the key and the checkpoint just made.
 pub(crate) fn of_demo(out: &mut Out, store: &Path, key: &VerifierKey, expect: &Note) -> Outcome {
-    let report = check(store, false, Some(key.clone()), Some(expect.clone()), Vec::new())?;
+    let options = Options { key: Some(key.clone()), expect: Some(expect.clone()), ..Options::default() };
+    let report = check(store, options)?;
     print(out, &report)?;
     Ok(code(&report))
-}
-
-pub(super) fn check(
-    store: &Path,
-    quick: bool,
-    key: Option<VerifierKey>,
-    expect: Option<Note>,
-    anchored: Vec<Anchored>,
-) -> Outcome<Report> {
-    let bar = Arc::new(Progress::bytes(Some(0)));
-    let cancel = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&cancel);
-    let stop = Stop::listen(move || asked.store(true, Ordering::Relaxed))?;
-    let shown = Arc::clone(&bar);
-    let options = verify::Options {
-        depth: if quick { Depth::Quick } else { Depth::Full },
-        key,
-        expect,
-        anchored,
-        progress: Some(Arc::new(move |at: verify::Progress| shown.of(at.done_len, at.total_len))),
-        cancel: Some(cancel),
-        threads: 0,
-    };
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let report = verify::verify(&disk, store, &options);
-    bar.finish();
-    match (report, stop.asked()) {
-        (Err(Error::Cancelled), Some(code)) => Err(Failure::Told(code)),
-        (report, _) => Ok(report?),
-    }
-}
-
-/// The exit code that a report's weightiest finding means.
-pub(super) fn code(report: &Report) -> Code {
-    match report.verdict() {
-        None => Code::Clean,
-        Some(FindingClass::Unsupported) => Code::Unsupported,
-        Some(FindingClass::Damaged) => Code::Damaged,
-        Some(FindingClass::Forged) => Code::Forged,
-        Some(FindingClass::NotAuthenticated) => Code::NotAuthenticated,
-        Some(FindingClass::RolledBack) => Code::RolledBack,
-        // `Incomplete`; and a class that a later engine may add is no success either.
-        Some(_) => Code::Incomplete,
-    }
-}
-
-pub(super) fn print(out: &mut Out, report: &Report) -> Outcome<()> {
-    for segment in &report.segments {
-        out.line(segment_line(out, segment))?;
-    }
-    for finding in &report.findings {
-        out.line(format_args!("{} {}", out.paint(Colour::Bad, "finding:"), escaped(finding)))?;
-    }
-    if report.findings_left_out > 0 {
-        let more = output::counted(report.findings_left_out, "more finding", "more findings");
-        out.line(format_args!("and {more}"))?;
-    }
-    for remark in &report.remarks {
-        out.line(format_args!("{} {}", out.paint(Colour::Notice, "remark:"), escaped(remark)))?;
-    }
-    let verdict = match report.verdict() {
-        None => out.paint(Colour::Good, "clean"),
-        Some(class) => out.paint(Colour::Bad, class),
-    };
-    let covered = &report.covered;
-    out.line(format_args!(
-        "{verdict}: {} in {}, {} read; {}, {} and {} compared, {} verified",
-        output::counted(covered.record_count, "record", "records"),
-        output::counted(report.segments.len() as u64, "segment", "segments"),
-        output::length(covered.read_len),
-        output::counted(covered.seal_count, "seal", "seals"),
-        output::counted(covered.index_count, "index", "indexes"),
-        output::counted(covered.checkpoint_count, "checkpoint", "checkpoints"),
-        output::counted(covered.signature_count, "signature", "signatures"),
-    ))?;
-    if let Some(root) = &report.root {
-        out.line(format_args!("root of {} records: {root}", output::count(report.tree_size)))?;
-    }
-    for sentence in &report.not_covered {
-        out.line(format_args!("{} {}", out.paint(Colour::Notice, "not covered:"), escaped(sentence)))?;
-    }
-    Ok(())
-}
-
-fn segment_line(out: &Out, segment: &SegmentVerdict) -> String {
-    let verdict = match segment.class {
-        None => out.paint(Colour::Good, "clean"),
-        Some(class) => out.paint(Colour::Bad, class),
-    };
-    let mut line = format!(
-        "segment {:<12} seqs {}..{}, {}, {}: {verdict}",
-        segment.first_seq,
-        segment.first_seq,
-        segment.end_seq,
-        output::length(segment.log_len),
-        if segment.sealed { "sealed" } else { "active" },
-    );
-    if segment.finding_count > 0 {
-        line.push_str(&format!(", {}", output::counted(segment.finding_count, "finding", "findings")));
-    }
-    line
-}
-
-/// Findings and remarks hold words from the store's bytes.
-fn escaped(words: impl std::fmt::Display) -> String {
-    output::escape(words.to_string().as_bytes()).into_owned()
 }

@@ -13,6 +13,7 @@ mod story;
 mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod verification;
 
 use indelible::Record;
 use indelible::query::{Answer, Row};

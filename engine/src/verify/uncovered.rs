@@ -24,10 +24,11 @@ pub(super) fn say(chain: &Chain, options: &Options, outside: Option<u64>, report
     }
     match report.checkpoint_size {
         Some(size) if size < chain.end_seq() => {
-            let count = chain.end_seq() - size;
-            say(format!(
-                "{count} records after the last checkpoint, of {size}: cutting them off would not show"
-            ));
+            let records = match chain.end_seq() - size {
+                1 => "the record".to_owned(),
+                count => format!("{count} records"),
+            };
+            say(format!("{records} after the last checkpoint, of {size}: cutting them off would not show"));
         }
         Some(_) => {}
         None => say("cutting off the log's end: there is no checkpoint that holds".to_owned()),
@@ -85,12 +86,20 @@ fn segments(chain: &Chain, options: &Options, report: &Report, say: &mut Vec<Str
             _ => "what is in artifacts: only their heads were looked at".to_owned(),
         });
     }
-    if chain.grounds() != Grounds::Read {
-        say.push(
-            "the tree over records that were not hashed now: it is taken as the log behind them states it, and              checkpoints among them were not compared"
-                .to_owned(),
-        );
-    }
+    say.extend(match chain.grounds() {
+        Grounds::Read => None,
+        Grounds::Remembered => Some(
+            "checkpoints among records of earlier runs, which compared them; the tree over those records is what they \
+             came to",
+        ),
+        Grounds::Stated if report.root.is_some() => {
+            Some("checkpoints among records that were vouched for; the tree over them is the one that was")
+        }
+        Grounds::Stated => Some(
+            "the tree over records that were not hashed now, which is taken as the log behind them states it, and \
+             checkpoints among them",
+        ),
+    }.map(str::to_owned));
 }
 
 /// Segments that were checked on another day are told apart.

@@ -7,6 +7,7 @@ mod bundles;
 mod codes;
 mod commands;
 mod controls;
+mod following;
 mod help;
 mod input;
 mod keys;

@@ -95,3 +95,130 @@ fn each_timer_has_its_service() {
     assert!(printed.contains(&format!(" -C {} verify --quick\n", store.display())), "{printed}");
     site.run(&["schedule", "launchd"]).ends(2);
 }
+
+/// A store of four sealed segments and an active one, signed.
+fn segments() -> Site {
+    let site = Site::with_store();
+    for n in 0..4 {
+        let events: String =
+            (0..20).map(|m| format!("{{\"event_id\":\"{n}-{m}\",\"run_id\":\"r{m}\"}}\n")).collect();
+        site.feed(&["append"], events.as_bytes()).ends(0);
+        site.run(&["seal"]).ends(0);
+    }
+    site.run(&["checkpoint"]).ends(0);
+    site
+}
+
+fn reaches(report: &serde_json::Value, reach: &str) -> usize {
+    let segments = report["segments"].as_array().unwrap();
+    segments.iter().filter(|segment| segment["reach"] == reach).count()
+}
+
+/// The log's notes of verifications.
+fn notes(site: &Site) -> Vec<serde_json::Value> {
+    let text = site.run(&["query", "kind = store.verified"]).ends(0).text();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_check_in_several_nights_comes_to_its_end_and_says_each_time_how_far_it_came() {
+    let site = segments();
+    let night = ["verify", "--max-duration", "1ns", "--resume", "--state", "place.json", "--json"];
+    // Each thread may have begun a segment before the time was looked at: how many nights it takes is the machine's.
+    let mut checked = 0;
+    let last = loop {
+        let run = site.run(&night);
+        let report = run.json();
+        assert_eq!(run.code, Some(if report["is_complete"] == true { 0 } else { 15 }), "{}", run.err);
+        assert_eq!(report["class"], serde_json::Value::Null);
+        assert_eq!(reaches(&report, "earlier"), checked);
+        assert!(reaches(&report, "full") > 0, "each run comes further");
+        checked += reaches(&report, "full");
+        if report["is_complete"] == true {
+            break report;
+        }
+        assert!(report["root"].is_null() && reaches(&report, "not-reached") + reaches(&report, "quick") > 0);
+        assert!(site.path("place.json").is_file());
+    };
+    assert_eq!((checked, last["root"].is_string()), (5, true));
+    let scopes: Vec<_> = notes(&site).iter().map(|note| note["scope"].clone()).collect();
+    assert_eq!(scopes.last(), Some(&"round".into()));
+    assert!(scopes.iter().rev().skip(1).all(|scope| scope == "part"));
+    // A round that ended is followed by another from the beginning.
+    let next = site.run(&night).json();
+    assert_eq!(reaches(&next, "earlier"), 0);
+}
+
+#[test]
+fn what_is_remembered_of_one_store_is_not_believed_of_another() {
+    let site = segments();
+    let part = ["verify", "--max-duration", "1ns", "--resume", "--state", "place.json", "--json"];
+    site.run(&part);
+    site.run(&["backup", "copy"]).ends(0);
+    let of_copy = site.run(&[&["-C", "copy"], &part[..]].concat());
+    assert_eq!(reaches(&of_copy.json(), "earlier"), 0);
+    assert!(of_copy.err.contains("nothing of it is used"), "{}", of_copy.err);
+    site.write("place.json", "{}");
+    assert!(site.run(&part).ends(2).err.contains("remove it to begin anew"));
+    let inside = site.run(&["verify", "--resume", "--state", "evidence/place.json"]).ends(2);
+    assert!(inside.err.contains("writes nothing there"), "{}", inside.err);
+    for wrong in [["--subset", "0/7"], ["--subset", "8/7"], ["--subset", "3"], ["--max-duration", "soon"]] {
+        site.run(&["verify", wrong[0], wrong[1]]).ends(2);
+    }
+    site.run(&["verify", "--quick", "--since-last"]).ends(2);
+}
+
+#[test]
+fn a_verification_is_noted_in_the_log_and_what_came_since_is_checked_by_it() {
+    let site = segments();
+    let first = site.run(&["verify", "--json"]).ends(0).json();
+    let seq = first["noted"].as_u64().unwrap();
+    assert_eq!(seq, first["tree_size"].as_u64().unwrap());
+    let note = notes(&site).remove(0);
+    assert_eq!((&note["root"], &note["scope"]), (&first["root"], &"full".into()));
+    assert_eq!((&note["verdict"], &note["record_count"]), (&"clean".into(), &first["tree_size"]));
+    assert!(site.run(&["verify", "--no-record", "--json"]).ends(0).json()["noted"].is_null());
+    assert_eq!(notes(&site).len(), 1);
+    let since = site.run(&["verify", "--since-last", "--json"]).ends(0).json();
+    assert_eq!(since["scope"], format!("since {seq}"));
+    assert_eq!((reaches(&since, "full"), reaches(&since, "quick")), (1, 4));
+    let words = since["not_covered"].to_string();
+    assert!(words.contains(&format!("record {seq} of the log says")), "{words}");
+    // A quick look vouches for nothing.
+    site.run(&["verify", "--quick"]).ends(0);
+    let again = site.run(&["verify", "--since-last", "--json"]).ends(0).json();
+    assert_eq!(again["scope"], format!("since {}", since["tree_size"]));
+    let third = site.run(&["verify", "--subset", "3/7", "--json"]).ends(0).json();
+    assert_eq!((&third["scope"], reaches(&third, "full")), (&"subset 3/7".into(), 1));
+    site.run(&["verify", "--full", "--no-record"]).ends(0);
+}
+
+/// Flips a bit in the middle of a segment's log.
+fn damage(site: &Site, place: usize) {
+    let dir = std::fs::read_dir(site.path("evidence/log")).unwrap().flatten().map(|entry| entry.path());
+    let mut logs: Vec<_> = dir.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    logs.sort();
+    let mut bytes = std::fs::read(&logs[place]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&logs[place], bytes).unwrap();
+}
+
+#[test]
+fn damage_is_noted_where_the_log_can_be_appended_to_and_else_that_it_is_not() {
+    let site = segments();
+    damage(&site, 1);
+    site.run(&["verify"]).ends(10);
+    let note = notes(&site).remove(0);
+    assert_eq!(
+        (&note["verdict"], note["findings"]["damaged"].as_u64().unwrap() > 0),
+        (&"damaged".into(), true)
+    );
+    damage(&site, 4);
+    let log = std::fs::read_dir(site.path("evidence/log")).unwrap().count();
+    let run = site.run(&["verify", "--json"]).ends(10);
+    assert!(run.err.contains("the log has no record of this verification"), "{}", run.err);
+    assert!(run.json()["noted"].is_null());
+    assert_eq!(std::fs::read_dir(site.path("evidence/log")).unwrap().count(), log);
+    assert!(!site.path("evidence/lost").exists(), "nothing was recovered by looking");
+}

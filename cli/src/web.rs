@@ -1,0 +1,70 @@
+//! A small HTTP client: every length and time bounded, no redirects, no proxies of the environment's, no TLS.
+//!
+//! What it says of a failure is words for people: whoever asks knows what to make of them.
+
+use std::time::{Duration, Instant};
+
+use ureq::Agent;
+
+use crate::exit::{Failure, Outcome};
+
+/// An answer's status and body.
+pub(crate) type Answer = Result<(u16, Vec<u8>), String>;
+
+/// That requests can be sent there; `whose` address it is.
+pub(crate) fn check_url(url: &str, whose: &str) -> Outcome<()> {
+    if url.starts_with("https://") {
+        return Err(Failure::Usage(format!(
+            "{url}: https is not built in; name a local http address that leads there by TLS, of a proxy or tunnel"
+        )));
+    }
+    if url.strip_prefix("http://").is_none_or(str::is_empty) {
+        return Err(Failure::Usage(format!("{url}: {whose} address begins with http://")));
+    }
+    Ok(())
+}
+
+/// Asks for what is at an address.
+pub(crate) fn get(address: &str, len_max: u64, deadline: Instant) -> Answer {
+    let sent = agent(deadline)?.get(address).call();
+    answer(address, len_max, sent)
+}
+
+/// Hands something to an address.
+pub(crate) fn post(address: &str, body: &str, len_max: u64, deadline: Instant) -> Answer {
+    let sent = agent(deadline)?.post(address).send(body);
+    answer(address, len_max, sent)
+}
+
+/// One request's: what it costs is bounded by what is left of the time.
+fn agent(deadline: Instant) -> Result<Agent, String> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left == Duration::ZERO {
+        return Err("it did not answer in time".to_owned());
+    }
+    let config = Agent::config_builder()
+        .timeout_global(Some(left))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .build();
+    Ok(Agent::new_with_config(config))
+}
+
+fn answer(
+    address: &str,
+    len_max: u64,
+    sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Answer {
+    let told = |error: ureq::Error| match error {
+        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
+        ureq::Error::BodyExceedsLimit(len_max) => {
+            format!("it cannot be asked at {address}: the answer is longer than {len_max} bytes")
+        }
+        other => format!("it cannot be asked at {address}: {other}"),
+    };
+    let mut response = sent.map_err(told)?;
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(len_max).read_to_vec().map_err(told)?;
+    Ok((status, body))
+}
