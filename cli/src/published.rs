@@ -30,9 +30,7 @@ impl Published {
         if !named.contains("://") {
             return Ok(Published::Dir(PathBuf::from(named)));
         }
-        web::check_url(named, "a published log's").map_err(|failure| {
-            Failure::Usage(format!("{failure}; or mirror its files, and name the directory"))
-        })?;
+        web::check_url(named, "a published log's")?;
         let base = named.trim_end_matches('/').to_owned();
         Ok(Published::Url { base, deadline: Instant::now() + timeout })
     }

@@ -1,10 +1,13 @@
-//! A small HTTP client: every length and time bounded, no redirects, no proxies of the environment's, no TLS.
+//! A small HTTP client: every length and time bounded, no redirects, no proxies of the environment's. TLS trusts whom the
+//! system trusts.
 //!
 //! What it says of a failure is words for people: whoever asks knows what to make of them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::exit::{Failure, Outcome};
 
@@ -13,13 +16,9 @@ pub(crate) type Answer = Result<(u16, Vec<u8>), String>;
 
 /// That requests can be sent there; `whose` address it is.
 pub(crate) fn check_url(url: &str, whose: &str) -> Outcome<()> {
-    if url.starts_with("https://") {
-        return Err(Failure::Usage(format!(
-            "{url}: https is not built in; name a local http address that leads there by TLS, of a proxy or tunnel"
-        )));
-    }
-    if url.strip_prefix("http://").is_none_or(str::is_empty) {
-        return Err(Failure::Usage(format!("{url}: {whose} address begins with http://")));
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if rest.is_none_or(str::is_empty) {
+        return Err(Failure::Usage(format!("{url}: {whose} address begins with https:// or http://")));
     }
     Ok(())
 }
@@ -42,11 +41,16 @@ fn agent(deadline: Instant) -> Result<Agent, String> {
     if left == Duration::ZERO {
         return Err("it did not answer in time".to_owned());
     }
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
     let config = Agent::config_builder()
         .timeout_global(Some(left))
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
+        .tls_config(tls)
         .build();
     Ok(Agent::new_with_config(config))
 }

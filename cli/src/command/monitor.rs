@@ -23,10 +23,9 @@ use crate::{approvals, input};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible monitor /srv/www/agents-prod --key acme.vkey --state agents-prod.seen
-  indelible monitor http://log.example/agents-prod --key acme.vkey --state agents-prod.seen --json")]
+  indelible monitor https://log.example/agents-prod --key acme.vkey --state agents-prod.seen --json")]
 pub(crate) struct Args {
-    /// The published log: a directory, or an address that begins with http://. TLS is not built in: put a proxy or a
-    /// tunnel before it, or mirror the files
+    /// The published log: a directory, or an address that begins with https:// or http://
     #[arg(value_name = "DIR|URL")]
     pub(crate) log: String,
     /// The log's verifier key: a vkey, or a file that holds one

@@ -241,7 +241,7 @@ fn a_witness_is_named_once_and_by_an_address_that_can_be_asked() {
     let key = site.run(&["witness", "key", "w.key", "--name", "witness.example/w"]).ends(0).text();
     let key = key.trim();
     site.run(&["checkpoint", "--cosign"]).ends(2);
-    site.run(&["witness", "add", "w", "https://witness.example", key]).ends(2);
+    site.run(&["witness", "add", "w", "ftp://witness.example", key]).ends(2);
     site.run(&["witness", "add", "w", "witness.example", key]).ends(2);
     site.run(&["witness", "add", "w 2", "http://127.0.0.1:1", key]).ends(2);
     site.run(&["witness", "add", "w", "http://127.0.0.1:1", key]).ends(0);
