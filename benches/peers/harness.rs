@@ -36,6 +36,10 @@ pub(crate) enum Unit {
     Rate,
     /// Milliseconds.
     Ms,
+    /// Microseconds.
+    Us,
+    /// Bytes for each event.
+    Bytes,
     /// Bytes written for each byte received.
     Amplification,
 }
@@ -45,6 +49,8 @@ impl Unit {
         match self {
             Unit::Rate => "events/s",
             Unit::Ms => "ms",
+            Unit::Us => "us",
+            Unit::Bytes => "bytes/event",
             Unit::Amplification => "bytes/byte",
         }
     }
@@ -52,7 +58,7 @@ impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Unit::Rate => format!("{value:.0}"),
-            Unit::Ms => format!("{value:.2}"),
+            Unit::Ms | Unit::Us | Unit::Bytes => format!("{value:.2}"),
             Unit::Amplification => format!("{value:.3}"),
         }
     }

@@ -9,6 +9,7 @@
 
 mod append;
 mod bulk;
+mod evidence;
 mod fields;
 mod floor;
 mod group;
@@ -25,12 +26,14 @@ use serde_json::{Value, json};
 /// The name of a section, and what measures it.
 type Section = (&'static str, fn(&Bench) -> Result<Vec<Table>>);
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 10] = [
     ("append", append::one_by_one),
     ("append-8", |bench| append::threads(bench, 8)),
     ("append-64", |bench| append::threads(bench, 64)),
     ("bulk", bulk::bulk),
     ("verify", verify::full),
+    ("proof", evidence::proof),
+    ("bundle", evidence::bundle),
     ("open", open::open),
     ("recover", open::recover),
     ("roll", open::roll),
