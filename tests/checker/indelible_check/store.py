@@ -11,6 +11,7 @@ from .layout import CLOSE, SEGMENT_RECORDS_MAX
 from .log import Log
 from .merkle import Frontier, leaf_hash, root_of
 from .note import Checkpoint, Key, Note
+from .pack import Pack
 from .profile import STORE_PROFILE, compile_profile
 from .verdict import Fault, Report, damaged, forged, need
 
@@ -54,24 +55,27 @@ class StoreCheck:
         self.chain = Chain()
 
     def run(self):
-        names = self.listing("log", ".log")
+        hot = set(self.listing("log", ".log"))
+        # Where a log and its pack are there, the log is read.
+        warm = set(self.listing("packs", ".pack")) - hot
+        # The active segment is never packed: a store without a log has lost it.
+        names = sorted(hot | warm) if hot else []
         notes = self.read_notes()
         self.chain.wanted = {checkpoint.size for _, checkpoint in notes}
         sealed = None
         is_whole = True
         for place, name in enumerate(names):
             try:
-                sealed = self.check_segment(name, place == len(names) - 1, sealed)
+                data = Pack(self.read("packs", f"{name}.pack")).log() if name in warm else None
+                sealed = self.check_segment(name, data, place == len(names) - 1, sealed)
                 is_whole = is_whole and sealed is not None
             except Fault as fault:
-                self.report.add(fault, f"log/{name}.log")
+                self.report.add(fault, f"packs/{name}.pack" if name in warm else f"log/{name}.log")
                 is_whole = False
             if not is_whole:
                 break
         if not names:
             self.report.add(Fault("incomplete", "there is no log"), "log")
-        if self.listing("packs", ".pack"):
-            self.report.add(Fault("unsupported", "packs: unpack the warm segments first"), "packs")
         if is_whole:
             self.report.facts["tree_size"] = self.chain.next_seq
             self.report.facts["root"] = self.chain.frontier.root().hex()
@@ -90,9 +94,10 @@ class StoreCheck:
 
     # The logs.
 
-    def check_segment(self, name, is_active, sealed):
-        """Follows one log; gives the segment, or None where what comes behind it cannot be judged."""
-        log = Log(name, self.read("log", f"{name}.log"), is_active)
+    def check_segment(self, name, unpacked, is_active, sealed):
+        """Follows one log, or what its pack unpacked to; gives the segment, or None where what comes behind it cannot be
+        judged."""
+        log = Log(name, self.read("log", f"{name}.log") if unpacked is None else unpacked, is_active)
         chain, header = self.chain, log.header
         need(header.first_seq == int(name), "forged", "the log's name is not its first seq")
         if header.first_seq != chain.next_seq:

@@ -14,6 +14,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use indelible_tests::golden;
+
 /// The second verifier, answering one question after another.
 struct Checker {
     child: Child,
@@ -42,6 +44,16 @@ impl Checker {
         let questions = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().expect("it is piped"));
         Checker { child, questions, answers }
+    }
+
+    /// Whether it can unpack what the warm tier packs: zstd is in Python from 3.14 on, before that the system's libzstd
+    /// is used, where there is one. Without either it says so of a store with packs, and calls it no better.
+    fn unpacks(&mut self) -> bool {
+        let warm = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(golden::DIR).join("warm");
+        let opinion = self.ask("store", &warm, "");
+        let is_without = opinion.verdict == "unsupported" && opinion.said.to_string().contains("no zstd");
+        assert!(is_without || opinion.verdict == "clean", "{:#}", opinion.said);
+        !is_without
     }
 
     /// What it says of a store, a proof or a bundle.
