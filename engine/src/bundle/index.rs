@@ -6,11 +6,11 @@
 
 use roaring::RoaringBitmap;
 
-use super::INDEX;
 use super::read::{Cursor, push_varint};
+use super::{INDEX, steps};
 use crate::format::disclosure::Disclosure;
 use crate::format::index::{IndexLeaf, TermKind, term_hash};
-use crate::hash::{self, Hash};
+use crate::hash::{self, Hash, IndexKey};
 use crate::merkle::SearchStep;
 use crate::{Error, Result, Seq, limits};
 
@@ -20,10 +20,6 @@ const BY_HASH: u8 = 0;
 const NAMED: u8 = 1;
 /// The same, with the offsets of its records.
 const WITH_POSTING: u8 = 2;
-
-const STEP_LEAF: u8 = 0;
-const STEP_SKIP: u8 = 1;
-const STEP_ENTER: u8 = 2;
 
 /// A term of a field, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,18 +71,8 @@ impl<'b> ShownSegment<'b> {
         for _ in 0..cursor.u32("count of leaves")? {
             leaves.push(ShownLeaf::decode(cursor)?);
         }
-        let mut steps = Vec::new();
-        for _ in 0..cursor.u32("count of steps")? {
-            steps.push(match cursor.u8("step")? {
-                STEP_LEAF => SearchStep::Leaf,
-                STEP_SKIP => SearchStep::Skip(cursor.hash("step")?),
-                STEP_ENTER => {
-                    let key = cursor.take("step", 64)?;
-                    SearchStep::Enter(crate::format::bytes::array(key, 0))
-                }
-                other => return Err(cursor.fault("step", "0, 1 or 2", other)),
-            });
-        }
+        let keys: Vec<IndexKey> = leaves.iter().map(|shown: &ShownLeaf<'_>| shown.leaf.key()).collect();
+        let steps = steps::decode(cursor, &keys)?;
         Ok(ShownSegment { sources, leaf_count, tree_root, vocabularies, leaves, steps })
     }
 }
@@ -215,20 +201,8 @@ pub(crate) fn push_segment(
     for leaf in &disclosure.leaves {
         push_leaf(out, leaf, named(leaf));
     }
-    out.extend_from_slice(&(disclosure.steps.len() as u32).to_le_bytes());
-    for step in &disclosure.steps {
-        match step {
-            SearchStep::Leaf => out.push(STEP_LEAF),
-            SearchStep::Skip(hash) => {
-                out.push(STEP_SKIP);
-                out.extend_from_slice(&hash.0);
-            }
-            SearchStep::Enter(key) => {
-                out.push(STEP_ENTER);
-                out.extend_from_slice(key);
-            }
-        }
-    }
+    let keys: Vec<IndexKey> = disclosure.leaves.iter().map(IndexLeaf::key).collect();
+    steps::push(out, &disclosure.steps, &keys);
 }
 
 fn push_leaf(out: &mut Vec<u8>, leaf: &IndexLeaf, named: Option<(NamedTerm, Option<RoaringBitmap>)>) {

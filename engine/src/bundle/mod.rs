@@ -23,6 +23,7 @@ pub(crate) mod records;
 pub(crate) mod schema;
 mod scope;
 pub(crate) mod shown;
+mod steps;
 #[cfg(test)]
 mod tests;
 

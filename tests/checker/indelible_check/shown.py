@@ -6,7 +6,7 @@ from .merkle import _split
 from .verdict import need
 
 KEY_END = b"\xff" * 64 + b"\xff"
-LEAF, SUBTREE, NODE = 0, 1, 2
+LEAF, SUBTREE, NODE, NODE_BY_LEAF = 0, 1, 2, 3
 
 
 class ShownIndex:
@@ -17,15 +17,34 @@ class ShownIndex:
         self.vocabularies = [cursor.text(1) for _ in range(cursor.number(2))]
         need(self.vocabularies == sorted(set(self.vocabularies), key=str.encode), "damaged", "vocabularies' order")
         self.leaves = [read_leaf(cursor) for _ in range(cursor.number(4))]
-        self.steps = [self._read_step(cursor) for _ in range(cursor.number(4))]
+        self.steps = self._with_dividers([self._read_step(cursor) for _ in range(cursor.number(4))])
         self.spans = []  # (first key, key behind, leaf or None), ascending: what the proof says of each key
         self.by_term = {(leaf.name, leaf.term): leaf for leaf in self.leaves if leaf.name is not None}
 
     @staticmethod
     def _read_step(cursor):
         kind = cursor.number(1)
-        need(kind <= NODE, "damaged", "a step of index.bin")
-        return kind, cursor.take({LEAF: 0, SUBTREE: 32, NODE: 64}[kind])
+        need(kind <= NODE_BY_LEAF, "damaged", "a step of index.bin")
+        return kind, cursor.take({LEAF: 0, SUBTREE: 32, NODE: 64, NODE_BY_LEAF: 0}[kind])
+
+    def _with_dividers(self, steps):
+        """The steps, each divider that follows from a leaf filled in."""
+        place = sum(kind == LEAF for kind, _ in steps)
+        keys = [leaf.data[:64] for leaf in self.leaves]
+        begins = []  # From the end: with which shown leaf each subtree begins.
+        for at in range(len(steps) - 1, -1, -1):
+            kind, data = steps[at]
+            if kind in (LEAF, SUBTREE):
+                place -= kind == LEAF
+                begins.append(keys[place] if kind == LEAF and place < len(keys) else None)
+                continue
+            left = begins.pop() if begins else None
+            divider = begins.pop() if begins else None
+            begins.append(left)
+            follows = divider is not None and (kind == NODE_BY_LEAF or data == divider)
+            need(follows == (kind == NODE_BY_LEAF), "damaged", "a divider of index.bin")
+            steps[at] = NODE, divider if follows else data
+        return steps
 
     def check(self, seal, profiles):
         """That all this is of the index whose root the seal states."""
