@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use indelible::disk::World;
+use indelible::format::keys::KeyRevocation;
 use indelible::format::retention::{Action, Approved, HoldRelease, Matter, OperatorSet, Plan, Statement};
 use indelible::retention::State;
 use indelible::trust::{Signer, SigningKey};
@@ -74,6 +75,7 @@ pub(crate) enum AnyApproved {
     Plan(Approved<Plan>),
     HoldRelease(Approved<HoldRelease>),
     OperatorSet(Approved<OperatorSet>),
+    KeyRevocation(Approved<KeyRevocation>),
 }
 
 impl AnyApproved {
@@ -88,6 +90,11 @@ impl AnyApproved {
             Action::Delete => AnyApproved::Plan(read(path)?),
             Action::ReleaseHold => AnyApproved::HoldRelease(read(path)?),
             Action::SetOperators => AnyApproved::OperatorSet(read(path)?),
+            Action::RevokeKey => AnyApproved::KeyRevocation(read(path)?),
+            Action::RotateKey | Action::RetireKey => {
+                let reason = "this is signed by the log's own keys: see `indelible key rotate`";
+                return Err(Failure::Usage(reason.to_owned()));
+            }
         })
     }
 
@@ -97,6 +104,7 @@ impl AnyApproved {
             AnyApproved::Plan(approved) => &approved.statement,
             AnyApproved::HoldRelease(approved) => &approved.statement,
             AnyApproved::OperatorSet(approved) => &approved.statement,
+            AnyApproved::KeyRevocation(approved) => &approved.statement,
         }
     }
 
@@ -111,6 +119,7 @@ impl AnyApproved {
             AnyApproved::Plan(approved) => approve(approved, path, key),
             AnyApproved::HoldRelease(approved) => approve(approved, path, key),
             AnyApproved::OperatorSet(approved) => approve(approved, path, key),
+            AnyApproved::KeyRevocation(approved) => approve(approved, path, key),
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Where keys are: in the user's configuration folder, never in a store.
 //!
-//! `keys/<origin>.key` is the signing key, beside it what it signed last. The origin's slashes become
-//! underscores. `<origin>.token` is the secret by which `token` rules of profiles hash values.
+//! `keys/<origin>.key` is a log's first signing key, `keys/<origin>-<id>.key` a later one, beside each what it signed last,
+//! and in `keys/<origin>-<store id>.signed` what any of them did. The origin's slashes become underscores. `<origin>.token` is the secret by which `token` rules of profiles hash values.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use indelible::disk::{Open, World};
 use indelible::source::{MaskAction, Profile};
-use indelible::trust::{SigningKey, VerifierKey};
-use indelible::{Error, FileSigner, Masking, Store};
+use indelible::trust::{LogKeys, SigningKey, VerifierKey};
+use indelible::{CheckpointSigner, Error, FileSigner, Masking, Store};
 use zeroize::Zeroizing;
 
 use crate::exit::{Failure, Outcome};
@@ -45,53 +45,140 @@ pub(crate) fn write(path: &Path, key: SigningKey) -> Outcome<()> {
 /// Who signs checkpoints.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct SignerArgs {
-    /// The signing key file [default: the one that init made, in your configuration folder]
+    /// The signing key file; more than one while a key hands over to another [default: those of the log's keys in your
+    /// configuration folder]
     #[arg(long, value_name = "FILE", env = SIGNING_KEY_ENV, hide_env_values = true)]
-    pub(crate) signing_key: Option<PathBuf>,
+    pub(crate) signing_key: Vec<PathBuf>,
     /// Sign by a command, for keys in an HSM or a KMS: it gets the message on stdin and prints its Ed25519 signature by
-    /// the log's key, 64 bytes or their base64
+    /// the log's key, 64 bytes or their base64. Of more than one, the first has the log's latest key
     #[arg(long, value_name = "COMMAND", env = "INDELIBLE_SIGNER_COMMAND", hide_env_values = true)]
-    pub(crate) signer_command: Option<String>,
+    pub(crate) signer_command: Vec<String>,
 }
 
 /// The signer of a store's log, where there is one: a machine that only appends has none.
 pub(crate) fn signer_at_hand(store: &Store) -> Outcome<Option<FileSigner>> {
     let of_environment = |name| env::var_os(name).filter(|value| !value.is_empty());
     let args = SignerArgs {
-        signing_key: of_environment(SIGNING_KEY_ENV).map(PathBuf::from),
-        signer_command: of_environment("INDELIBLE_SIGNER_COMMAND").and_then(|text| text.into_string().ok()),
+        signing_key: of_environment(SIGNING_KEY_ENV).map(PathBuf::from).into_iter().collect(),
+        signer_command: of_environment("INDELIBLE_SIGNER_COMMAND")
+            .and_then(|text| text.into_string().ok())
+            .into_iter()
+            .collect(),
     };
-    if args.signing_key.is_some() || args.signer_command.is_some() {
-        return signer(store, &args).map(Some);
+    if args.signing_key.is_empty() && args.signer_command.is_empty() && keys_dir().is_err() {
+        return Ok(None);
     }
-    let Ok(path) = signing_key_path(store.origin().as_str()) else { return Ok(None) };
-    match FileSigner::open(&World::real()?, &path) {
+    joined(store, signers(store, &args)?)
+}
+
+/// The signer of a store's log, with all its keys that are at hand: those that were named, or those in the configuration
+/// folder.
+pub(crate) fn signer(store: &Store, args: &SignerArgs) -> Outcome<FileSigner> {
+    joined(store, signers(store, args)?)?.ok_or_else(|| none_at_hand(store))
+}
+
+/// One signer with the keys of all, held to what was signed for this store on this machine by whichever key.
+pub(crate) fn joined(store: &Store, signers: Vec<FileSigner>) -> Outcome<Option<FileSigner>> {
+    let Some(signer) = signers.into_iter().reduce(FileSigner::and) else { return Ok(None) };
+    let Ok(dir) = keys_dir() else { return Ok(Some(signer)) };
+    // A key that is kept elsewhere works without a configuration folder.
+    if !dir.is_dir() {
+        return Ok(Some(signer));
+    }
+    let name = format!("{}-{}.signed", file_stem(store.origin().as_str()), store.store_id());
+    Ok(Some(signer.remembering_at(&dir.join(name))))
+}
+
+/// The keys at hand that are in force, each with a signer of its own, the latest first. A key that was named is among
+/// them whether it is in force or not.
+pub(crate) fn signers(store: &Store, args: &SignerArgs) -> Outcome<Vec<FileSigner>> {
+    let (world, snapshot) = (World::real()?, store.snapshot()?);
+    let log_keys = snapshot.log_keys()?;
+    let in_force: Vec<&VerifierKey> =
+        log_keys.in_force(snapshot.tree_size()).rev().map(|known| &known.key).collect();
+    let mut signers: Vec<FileSigner> = Vec::new();
+    if in_force.len() < args.signer_command.len() {
+        return Err(Failure::Usage(match log_keys.all() {
+            [] => "this log has no key of its own: a command cannot sign for it".to_owned(),
+            _ => format!("{} of the log's keys in force: there are more commands", in_force.len()),
+        }));
+    }
+    for (command, key) in args.signer_command.iter().zip(&in_force) {
+        let signer = CommandSigner { verifier: (*key).clone(), command: command.clone() };
+        signers.push(FileSigner::over(&world, &path_of(&log_keys, key)?, signer));
+    }
+    for path in &args.signing_key {
+        match FileSigner::open(&world, path) {
+            // With a command, the file's name says only where it is remembered what was signed.
+            Err(Error::NotFound { .. }) if !signers.is_empty() => {
+                signers = signers
+                    .into_iter()
+                    .map(|signer| signer.remembering_at(&path.with_extension("signed")))
+                    .collect();
+            }
+            Err(Error::NotFound { .. }) => return Err(missing(store, path)),
+            other => signers.push(other?),
+        }
+    }
+    if args.signing_key.is_empty() {
+        let is_given = |key: &VerifierKey| signers.iter().any(|signer| signer.verifier() == key);
+        let mut found = Vec::new();
+        for key in in_force.iter().copied().filter(|key| !is_given(key)) {
+            found.extend(at_hand(&world, &path_of(&log_keys, key)?)?.filter(|it| it.verifier() == key));
+        }
+        if log_keys.all().is_empty() {
+            found.extend(at_hand(&world, &signing_key_path(store.origin().as_str())?)?);
+        }
+        signers.extend(found);
+    }
+    Ok(signers)
+}
+
+fn at_hand(world: &World, path: &Path) -> Outcome<Option<FileSigner>> {
+    match FileSigner::open(world, path) {
         Err(Error::NotFound { .. }) => Ok(None),
         other => Ok(Some(other?)),
     }
 }
 
-/// The signer of a store's log: the one that was named, or the key that `init` made.
-pub(crate) fn signer(store: &Store, args: &SignerArgs) -> Outcome<FileSigner> {
-    let path = match &args.signing_key {
-        Some(path) => path.clone(),
-        None => signing_key_path(store.origin().as_str())?,
-    };
-    if let Some(command) = &args.signer_command {
-        let log_key = store.log_key().ok_or_else(|| {
-            Failure::Usage("this log has no key of its own: a command cannot sign for it".to_owned())
-        })?;
-        let signer = CommandSigner { verifier: log_key.parse::<VerifierKey>()?, command: command.clone() };
-        return Ok(FileSigner::over(&World::real()?, &path, signer));
+/// Where a key of a log is kept, unless it was put elsewhere: the first in the log's own file, each later one in a file
+/// with its id.
+fn path_of(log_keys: &LogKeys, key: &VerifierKey) -> Outcome<PathBuf> {
+    let is_first = log_keys.all().first().is_some_and(|first| first.key == *key);
+    if is_first { signing_key_path(key.name()) } else { later_key_path(key) }
+}
+
+/// The file of a key that another handed over to.
+pub(crate) fn later_key_path(key: &VerifierKey) -> Outcome<PathBuf> {
+    Ok(keys_dir()?.join(format!("{}-{:08x}.key", file_stem(key.name()), key.key_id())))
+}
+
+/// The file of the latest key in force that is at hand; where there is none, where the log's first one would be.
+pub(crate) fn latest_key_path(store: &Store) -> Outcome<PathBuf> {
+    let snapshot = store.snapshot()?;
+    let log_keys = snapshot.log_keys()?;
+    for known in log_keys.in_force(snapshot.tree_size()).rev() {
+        let path = path_of(&log_keys, &known.key)?;
+        if path.exists() {
+            return Ok(path);
+        }
     }
-    match FileSigner::open(&World::real()?, &path) {
-        Err(Error::NotFound { .. }) => Err(Failure::Usage(format!(
-            "no signing key for {} at {}; name one with --signing-key FILE",
-            store.origin(),
-            path.display(),
-        ))),
-        other => Ok(other?),
+    signing_key_path(store.origin().as_str())
+}
+
+fn none_at_hand(store: &Store) -> Failure {
+    match signing_key_path(store.origin().as_str()) {
+        Ok(path) => missing(store, &path),
+        Err(failure) => failure,
     }
+}
+
+fn missing(store: &Store, path: &Path) -> Failure {
+    Failure::Usage(format!(
+        "no signing key for {} at {}; name one with --signing-key FILE",
+        store.origin(),
+        path.display(),
+    ))
 }
 
 /// The file of the signing key of a log.

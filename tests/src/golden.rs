@@ -17,7 +17,7 @@ use indelible_engine::format::log_header::LOG_HEADER_LEN;
 use indelible_engine::hash::Hash;
 use indelible_engine::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
 use indelible_engine::verify::{self, Report};
-use indelible_engine::{CheckpointSigner, Document, Options, Result, SegmentId, Store};
+use indelible_engine::{CheckpointSigner, Document, FileSigner, Options, Result, SegmentId, Store};
 
 /// The origin of every golden store, and the name of their key.
 pub const ORIGIN: &str = "golden.example/v0";
@@ -177,6 +177,26 @@ fn warm() -> Result<BTreeMap<String, Vec<u8>>> {
     making.close()
 }
 
+/// The key to which [`key`] hands over.
+fn later_key() -> SigningKey {
+    SigningKey::from_seed(ORIGIN, [0x68; 32]).expect("a good name")
+}
+
+/// A log whose key handed over to another, and signs no more.
+fn rotated() -> Result<BTreeMap<String, Vec<u8>>> {
+    let making = Making::new(10)?;
+    let signer = |name: &str, key| FileSigner::over(&making.disk.world(), Path::new(name), key);
+    making.events(0, 4)?;
+    making.sign()?;
+    making.store.rotate_key(signer("/keys/1.key", key()), signer("/keys/2.key", later_key()))?;
+    let later = signer("/keys/2.key", later_key());
+    making.store.checkpoint(&signer("/keys/1.key", key()).and(signer("/keys/2.key", later_key())))?;
+    making.events(4, 2)?;
+    making.store.retire_key(key().verifier(), &later)?;
+    making.store.checkpoint(&later)?;
+    making.close()
+}
+
 /// A log without a checkpoint, so that a forged label is all that is wrong with it.
 fn labelled() -> Result<BTreeMap<String, Vec<u8>>> {
     let making = Making::new(8)?;
@@ -250,6 +270,16 @@ pub fn all() -> Result<Vec<Golden>> {
         Some("forged"),
         files,
     ));
+
+    let rotated = rotated()?;
+    let about = "a key that handed over to another, both for a while, and was retired";
+    all.push(case("rotated", about, None, rotated.clone()));
+    let mut files = rotated;
+    let latest = files.entry("checkpoint".to_owned()).or_default();
+    if let Ok(note) = Note::decode(latest) {
+        *latest = Note::sign(note.text(), &key())?.to_string().into_bytes();
+    }
+    all.push(case("retired-key", "the latest checkpoint by a key that was retired", Some("forged"), files));
 
     let torn = Making::new(5)?;
     torn.events(0, 4)?;

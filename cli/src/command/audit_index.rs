@@ -46,7 +46,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let signer = keys::read(&args.key)?;
     let log_key = args.log_key.as_deref().map(input::verifier_key).transpose()?;
     let expect = args.expect.as_deref().map(input::note).transpose()?;
-    if open::to_read(store)?.log_key() == Some(signer.verifier().to_string().as_str()) {
+    if open::to_read(store)?.snapshot()?.log_keys()?.find(signer.verifier()).is_some() {
         return Err(Failure::Usage(
             "this is the log's own key: its operator cannot audit himself".to_owned(),
         ));

@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use indelible::disk::{Disk, RealDisk};
 use indelible::format::admin::Admin;
-use indelible::{Store, Timestamp, limits};
+use indelible::trust::{LogKey, VerifierKey};
+use indelible::{CheckpointSigner, Store, Timestamp, limits};
 use serde::Serialize;
 
 use crate::exit::{Code, Outcome};
@@ -58,7 +59,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     lost(path, &mut remarks);
     unsealed(&store, &mut remarks)?;
     signing(&store, &mut remarks)?;
-    key(&store, &mut remarks);
+    key(&store, &mut remarks)?;
     place(path, &mut remarks);
     modes(path, &mut remarks);
 
@@ -200,31 +201,45 @@ fn signing(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
     Ok(())
 }
 
-fn key(store: &Store, remarks: &mut Vec<Remark>) {
-    use indelible::CheckpointSigner;
-    remarks.push(match (store.log_key(), keys::signer(store, &keys::SignerArgs::default())) {
-        (None, _) => remark(
+fn key(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
+    let snapshot = store.snapshot()?;
+    let log_keys = snapshot.log_keys()?;
+    let in_force: Vec<&LogKey> = log_keys.in_force(snapshot.tree_size()).collect();
+    let is_in_force = |key: &&VerifierKey| in_force.iter().any(|known| known.key == **key);
+    remarks.push(match keys::signer(store, &keys::SignerArgs::default()) {
+        _ if log_keys.all().is_empty() => remark(
             "key",
             Level::Notice,
             "the log names no key",
             "its checkpoints cannot be told from others'",
         ),
-        (Some(named), Ok(signer)) if signer.verifier().to_string() == named => {
-            remark("key", Level::Good, "the log's signing key is here", "")
-        }
-        (Some(_), Ok(_)) => remark(
+        _ if in_force.is_empty() => remark(
+            "key",
+            Level::Problem,
+            "all keys of the log are revoked",
+            "nobody can sign it; go on in a new one with `indelible recover --fork`",
+        ),
+        Ok(signer) if !signer.verifiers().iter().all(is_in_force) => remark(
             "key",
             Level::Problem,
             "the signing key here is not the one that the log names",
             "find the right one, and name it with --signing-key",
         ),
-        (Some(_), Err(why)) => remark(
+        Ok(_) => remark("key", Level::Good, "the log's signing key is here", ""),
+        Err(why) => remark(
             "key",
             Level::Notice,
             why.to_string(),
             "fine where others sign; checkpoints cannot be signed here",
         ),
     });
+    if let [_, .., latest] = in_force[..] {
+        let found =
+            format!("{} keys of the log sign, the latest from {} records on", in_force.len(), latest.since);
+        let advice = "when all who verify know the latest: `indelible key rotate --finish`";
+        remarks.push(remark("keys", Level::Notice, found, advice));
+    }
+    Ok(())
 }
 
 fn place(path: &Path, remarks: &mut Vec<Remark>) {

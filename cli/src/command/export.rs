@@ -147,19 +147,27 @@ fn under(path: &Path, args: &Args) -> Outcome<(Store, Note, VerifierKey)> {
             Failure::Usage(reason.to_owned())
         })?,
     };
-    let key = match (&args.key, store.log_key()) {
-        (Some(key), _) => input::verifier_key(key)?,
-        (None, Some(key)) => key.parse::<VerifierKey>()?,
-        (None, None) => {
-            let reason = "the log names no key of its own; say with --key which one signed the checkpoint";
-            return Err(Failure::Usage(reason.to_owned()));
-        }
-    };
-    let (origin, ours) = (Checkpoint::decode(note.text())?.origin, store.origin());
+    let (Checkpoint { origin, size, .. }, ours) = (Checkpoint::decode(note.text())?, store.origin());
     if origin != ours.as_str() {
         return Err(Failure::Usage(format!("this is a checkpoint of {origin}, and the store is {ours}")));
     }
+    let key = match &args.key {
+        Some(key) => input::verifier_key(key)?,
+        None => signer_of(&store, &note, size)?,
+    };
     Ok((store, note, key))
+}
+
+/// The latest of the log's keys that signed a checkpoint; where none did, the latest that should have.
+fn signer_of(store: &Store, note: &Note, size: u64) -> Outcome<VerifierKey> {
+    let log_keys = store.snapshot()?.log_keys()?;
+    let in_force: Vec<&VerifierKey> = log_keys.in_force(size).map(|known| &known.key).collect();
+    let signed = in_force.iter().rfind(|key| note.verify(std::slice::from_ref(**key)).is_ok());
+    signed.or(in_force.last()).map(|key| (*key).clone()).ok_or_else(|| {
+        let reason =
+            "the log names no key that can have signed this checkpoint; say with --key which one did";
+        Failure::Usage(reason.to_owned())
+    })
 }
 
 /// Writes a file that only its owner can read, whole or not at all. One that is there stays, unless it is the same or

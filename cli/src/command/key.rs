@@ -1,4 +1,5 @@
-//! `indelible key`: the log's signing key, and how it goes to and comes from other programs.
+//! `indelible key`: the log's signing key, and how it goes to and comes from other programs. What the log says of its keys
+//! is for `log_keys`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,19 +11,22 @@ use indelible::trust::{Signer, SignerMemory, SigningKey, VerifierKey};
 use indelible::{Error, Origin, limits};
 use serde_json::json;
 
+use super::log_keys;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
 use crate::{input, keys, open};
 
-/// Show, export and import the log's signing key
+/// Show, export, import, rotate and revoke the log's signing key
 ///
 /// The key is never in the store: it is in your configuration folder, or where --signing-key or INDELIBLE_SIGNING_KEY
-/// says. Export and import are PKCS#8 in PEM, as OpenSSL writes and reads it.
+/// says. Export and import are PKCS#8 in PEM, as OpenSSL writes and reads it. Which keys sign, the log itself says.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible key show
   indelible key export -o agents-prod.pem
-  indelible key import agents-prod.pem --name acme.example/agents-prod")]
+  indelible key import agents-prod.pem --name acme.example/agents-prod
+  indelible key rotate
+  indelible key list")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) what: What,
@@ -74,6 +78,34 @@ pub(crate) enum What {
         #[arg(long, value_name = "FILE")]
         signing_key: Option<PathBuf>,
     },
+    /// Have another key sign the log's checkpoints, or end the overlap
+    ///
+    /// The old key signs for the new one in the log, so that whoever knows the old one is led to the new one by verify.
+    /// From then on checkpoints bear the signatures of both, until --finish has the latest sign alone. A new key is made in
+    /// your configuration folder, unless you name one.
+    #[command(after_help = "Examples:
+  indelible key rotate
+  indelible key rotate --to ./agents-prod-2.key
+  indelible key rotate --to-command 'kms-sign --key agents-prod-2' --to-key agents-prod-2.pem
+  indelible key rotate --finish")]
+    Rotate(log_keys::Rotate),
+    /// Have what a key signed beyond a size count as forged
+    ///
+    /// For a key that fell into other hands. Another key of the log that is in force signs this, or as many operators as
+    /// it takes to delete. What the key signed up to the size stays good.
+    #[command(after_help = "Examples:
+  indelible key revoke acme.example/agents-prod+9af1c2d3 --size 1200 --reason 'laptop stolen'
+  indelible key revoke old.vkey --size 1200 --reason 'laptop stolen' --key alice.key --key bob.key
+  indelible key revoke old.vkey --size 1200 --reason 'laptop stolen' -o revoke.json
+  indelible key revoke --approved revoke.json")]
+    Revoke(log_keys::Revoke),
+    /// List the keys of the log: since when and until when each signs
+    #[command(after_help = "Examples:\n  indelible key list\n  indelible key list --json")]
+    List {
+        /// Print one JSON object a key
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Longest PEM file that is read, in bytes.
@@ -93,6 +125,9 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             let verifier = import(file, name, signing_key.as_deref())?;
             out.line(output::escape(verifier.to_string().as_bytes()))?;
         }
+        What::Rotate(args) => log_keys::rotate(store, args, &mut out)?,
+        What::Revoke(args) => log_keys::revoke(store, args, &mut out)?,
+        What::List { json } => log_keys::list(store, *json, &mut out)?,
     }
     out.finish()?;
     Ok(Code::Clean)
@@ -102,7 +137,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
 fn key_file(store: &Path, named: Option<&Path>) -> Outcome<PathBuf> {
     match named {
         Some(path) => Ok(path.to_path_buf()),
-        None => keys::signing_key_path(open::to_read(store)?.origin().as_str()),
+        None => keys::latest_key_path(&open::to_read(store)?),
     }
 }
 

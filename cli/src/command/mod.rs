@@ -19,6 +19,7 @@ pub(crate) mod hold;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod log_keys;
 pub(crate) mod man;
 pub(crate) mod monitor;
 pub(crate) mod operators;

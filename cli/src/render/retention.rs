@@ -1,6 +1,7 @@
 //! Plans and the state of retention, for people and for machines.
 
 use indelible::Timestamp;
+use indelible::format::keys::KeyRevocation;
 use indelible::format::retention::{Approved, HoldRelease, Plan, Reasoned, Tally, Terms};
 use indelible::retention::{RuleStatus, Status};
 use serde_json::{Value, json};
@@ -18,6 +19,12 @@ pub(crate) fn matter(out: &mut Out, asked: &AnyApproved) -> Outcome<()> {
             let [by, name, reason] = [by, name, reason].map(|word| output::escape(word.as_bytes()));
             out.line(format_args!("releases   the hold {name} of record {hold}"))?;
             out.line(format_args!("asked by   {by}: {reason}"))
+        }
+        AnyApproved::KeyRevocation(asked) => {
+            let KeyRevocation { key, reason, size } = &asked.matter;
+            let [key, reason] = [key, reason].map(|word| output::escape(word.as_bytes()));
+            out.line(format_args!("revokes    {key}"))?;
+            out.line(format_args!("beyond     {} records: {reason}", output::count(*size)))
         }
         AnyApproved::OperatorSet(asked) => {
             out.line(format_args!("replaces   the operators of record {} by", asked.matter.replaces))?;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::{KeyRetirement, KeyRevocation, KeyRotation};
 use super::retention::{Approved, Hold, HoldRelease, OperatorSet, Plan, Policy};
 use crate::Seq;
 use crate::error::Fault;
@@ -101,12 +102,15 @@ pub enum Admin {
     /// A segment was moved to another tier.
     #[serde(rename = "store.tier")]
     Tier(Tiered),
-    /// The key whose checkpoints speak for this log.
+    /// A key handed over to another: both may sign checkpoints from here on.
     #[serde(rename = "store.key")]
-    Key {
-        /// The verifier key.
-        log_key: String,
-    },
+    Key(Approved<KeyRotation>),
+    /// A key signs no more.
+    #[serde(rename = "store.key_retired")]
+    KeyRetired(Approved<KeyRetirement>),
+    /// A key is not believed beyond a size.
+    #[serde(rename = "store.key_revoked")]
+    KeyRevoked(Approved<KeyRevocation>),
     /// The store was verified. It vouches for nothing by itself: it says who looked last, at what, and what was found.
     #[serde(rename = "store.verified")]
     Verified(Verified),

@@ -127,6 +127,12 @@ pub enum Action {
     ReleaseHold,
     /// To change who the operators are, or how many it takes.
     SetOperators,
+    /// To have another key sign the log's checkpoints.
+    RotateKey,
+    /// To have a key sign no more.
+    RetireKey,
+    /// To have a key not believed beyond a size.
+    RevokeKey,
 }
 
 /// An operator's signature over a statement.

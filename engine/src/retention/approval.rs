@@ -135,8 +135,7 @@ pub(crate) fn check_log(statement: &Statement, log: &LogIdentity) -> Result<()> 
 /// Whether what was approved may be done on this log, now, by these operators, `required` of whom it takes.
 ///
 /// # Errors
-/// [`Error::Forged`] for what was altered, [`Error::NotAuthenticated`] for too few approvals, [`Error::Refused`] for what
-/// is of another log, too early or too late.
+/// As [`signers`]; [`Error::NotAuthenticated`] for too few approvals.
 pub(crate) fn check<M: Matter>(
     approved: &Approved<M>,
     log: &LogIdentity,
@@ -144,6 +143,18 @@ pub(crate) fn check<M: Matter>(
     required: usize,
     now: Timestamp,
 ) -> Result<()> {
+    enough(&signers(approved, log, now)?, operators, required)
+}
+
+/// Who signed what may be done on this log now, whoever they are, each once.
+///
+/// # Errors
+/// [`Error::Forged`] for what was altered, [`Error::Refused`] for what is of another log, too early or too late.
+pub(crate) fn signers<M: Matter>(
+    approved: &Approved<M>,
+    log: &LogIdentity,
+    now: Timestamp,
+) -> Result<Vec<VerifierKey>> {
     approved.check_digest()?;
     check_log(&approved.statement, log)?;
     let Statement { as_of, expires, .. } = &approved.statement;
@@ -156,7 +167,14 @@ pub(crate) fn check<M: Matter>(
             format!("it was good until {expires}, and it is {now}; make another"),
         ));
     }
-    let signers = approved.signers()?;
+    approved.signers()
+}
+
+/// Whether `required` of the operators are among those who signed.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`] where they are not.
+pub(crate) fn enough(signers: &[VerifierKey], operators: &OperatorsInForce, required: usize) -> Result<()> {
     let count = signers.iter().filter(|key| operators.has(key)).count();
     if count < required {
         let strangers: Vec<&str> =

@@ -22,7 +22,7 @@ pub use hold::PlacedHold;
 pub use state::{OperatorsInForce, State};
 pub use survey::{HoldReach, RuleStatus, Status};
 
-pub(crate) use approval::{LogIdentity, check, check_log, statement};
+pub(crate) use approval::{LogIdentity, check, check_log, enough, signers, statement};
 
 use crate::Error;
 

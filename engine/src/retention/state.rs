@@ -3,10 +3,11 @@
 
 use super::hold::PlacedHold;
 use crate::format::admin::Admin;
+use crate::format::keys::{KeyRevocation, KeyRotation};
 use crate::format::retention::{Approved, Plan, Policy};
 use crate::log::{Catalog, Log};
-use crate::trust::VerifierKey;
-use crate::{Result, Seq, Timestamp};
+use crate::trust::{LogKeys, Revoked, VerifierKey};
+use crate::{Error, Result, Seq, Timestamp};
 
 /// How many operators it takes, unless a log says otherwise.
 pub(crate) const THRESHOLD_DEFAULT: u32 = 2;
@@ -20,6 +21,8 @@ pub struct State {
     pub operators: OperatorsInForce,
     /// All holds ever placed.
     pub holds: Vec<PlacedHold>,
+    /// The keys that sign the log's checkpoints.
+    pub keys: LogKeys,
     /// All plans that were begun, ascending, by the seqs of their records.
     pub plans: Vec<(Seq, Approved<Plan>)>,
 }
@@ -65,7 +68,8 @@ impl State {
     /// The state as of `catalog`.
     pub(crate) fn read(log: &Log, catalog: &Catalog) -> Result<State> {
         let operators = OperatorsInForce { seq: 0, keys: Vec::new(), threshold: THRESHOLD_DEFAULT };
-        let mut state = State { policies: Vec::new(), operators, holds: Vec::new(), plans: Vec::new() };
+        let (policies, holds, plans) = (Vec::new(), Vec::new(), Vec::new());
+        let mut state = State { policies, operators, holds, keys: LogKeys::default(), plans };
         for place in &catalog.admin {
             state.fold(place.seq, log.admin(place)?)?;
         }
@@ -73,6 +77,7 @@ impl State {
     }
 
     fn fold(&mut self, seq: Seq, admin: Admin) -> Result<()> {
+        State::fold_keys(&mut self.keys, seq, &admin)?;
         match admin {
             Admin::Policy(policy) => self.policies.push((seq, policy)),
             Admin::Operators(approved) => {
@@ -88,6 +93,31 @@ impl State {
                 }
             }
             Admin::Plan(plan) => self.plans.push((seq, plan)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The log's keys behind one more of its own records.
+    pub(crate) fn fold_keys(keys: &mut LogKeys, seq: Seq, admin: &Admin) -> Result<()> {
+        // No writer of ours makes a record that changes them as they cannot be changed: `verify` says more of it.
+        let forged = |reason| Error::Forged { what: "record of the log's keys", reason };
+        match admin {
+            Admin::Created { log_key: Some(key), .. } => *keys = LogKeys::new(Some(key.parse()?)),
+            Admin::Key(approved) => {
+                let KeyRotation { from, to } = &approved.matter;
+                keys.rotate(seq, &from.parse()?, &to.parse()?).map_err(forged)?;
+            }
+            Admin::KeyRetired(approved) => {
+                keys.retire(seq, &approved.matter.key.parse()?).map_err(forged)?;
+            }
+            Admin::KeyRevoked(approved) => {
+                let KeyRevocation { key, reason, size } = &approved.matter;
+                let by = approved.approvals.iter().filter_map(|it| it.key.parse::<VerifierKey>().ok());
+                let by = by.map(|key| key.short()).collect();
+                let revoked = Revoked { seq, size: *size, reason: reason.clone(), by };
+                keys.revoke(&key.parse()?, revoked).map_err(forged)?;
+            }
             _ => {}
         }
         Ok(())

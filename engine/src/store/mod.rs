@@ -14,6 +14,7 @@ mod commit;
 mod directory_tests;
 mod export;
 mod find;
+mod log_keys;
 mod options;
 mod prepare;
 mod prove;
@@ -24,6 +25,9 @@ mod rules;
 #[cfg(test)]
 mod rules_tests;
 mod segment_log;
+mod signer;
+#[cfg(test)]
+mod signing_tests;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -37,7 +41,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-pub use checkpoint::{CheckpointSigner, FileSigner};
+pub use checkpoint::CheckpointSigner;
 pub use options::Options;
 pub use prepare::{Masking, Prepared, Source};
 pub use prove::ProvenRecord;
@@ -45,6 +49,7 @@ pub use publish::Resource;
 pub use receipt::{OnDuplicate, Outcome, Receipt};
 pub use rules::{RegisteredDocument, RegisteredRules};
 pub use segment_log::SegmentLog;
+pub use signer::FileSigner;
 pub use snapshot::{Records, SegmentInfo, Snapshot};
 pub use tiers::Tier;
 pub use totals::Totals;
@@ -61,6 +66,7 @@ use crate::log::seal::{self, SealedSegment};
 use crate::log::{AdminPlace, Log, Recovery, lock};
 pub use crate::log::{Integrity, Record};
 use crate::source::Profile;
+use crate::trust::LogKeys;
 use crate::{Error, Origin, Result, StoreId};
 
 /// An evidence store, open. Share it among threads by reference or in an `Arc`.
@@ -99,6 +105,8 @@ pub(crate) struct Inner {
     group: Group<commit::Job, Result<Vec<Outcome>>>,
     default_source: Mutex<Option<Source>>,
     threads: Mutex<Threads>,
+    /// The log's keys, as of the first so many of its own records.
+    known_keys: Mutex<(usize, LogKeys)>,
     hops: Mutex<find::Hops>,
     /// The stretches of the log that questions have opened.
     opened: Arc<Opened>,
@@ -197,6 +205,7 @@ impl Store {
                 group: Group::default(),
                 default_source: Mutex::default(),
                 threads: Mutex::default(),
+                known_keys: Mutex::default(),
                 hops: Mutex::default(),
                 opened: Arc::default(),
                 due: AtomicBool::new(false),

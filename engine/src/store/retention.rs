@@ -108,12 +108,12 @@ impl Store {
             return refuse("it takes one operator at least, and their keys stand in order".to_owned());
         }
         let keys = set.keys.iter().map(|key| key.parse()).collect::<Result<Vec<VerifierKey>>>()?;
-        let log_key = self.log_key().and_then(|key| key.parse::<VerifierKey>().ok());
+        let log_keys = self.snapshot()?.log_keys()?;
         for (at, key) in keys.iter().enumerate() {
             if keys[..at].iter().any(|other| other.public_key() == key.public_key()) {
                 return refuse(format!("the key of {} stands in it twice", key.name()));
             }
-            if log_key.as_ref().is_some_and(|log_key| log_key.public_key() == key.public_key()) {
+            if log_keys.find(key).is_some() {
                 return refuse(
                     "the log's own key cannot be an operator's: it is where the log is".to_owned(),
                 );
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// Whether what was approved is of this log's history; that never changes, and takes no lock to tell.
-    fn check_root<M: Matter>(&self, approved: &Approved<M>) -> Result<()> {
+    pub(super) fn check_root<M: Matter>(&self, approved: &Approved<M>) -> Result<()> {
         check_log(&approved.statement, &self.inner.identity())?;
         let (snapshot, Statement { tree_size, root, .. }) = (self.snapshot()?, &approved.statement);
         let own = if *tree_size > snapshot.tree_size() {
@@ -186,7 +186,7 @@ enum Decided {
 }
 
 impl super::Inner {
-    fn identity(&self) -> LogIdentity {
+    pub(super) fn identity(&self) -> LogIdentity {
         LogIdentity { origin: self.origin.clone(), store_id: self.log.store_id }
     }
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer as _;
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{Error, Result, limits};
 
@@ -58,6 +58,11 @@ impl VerifierKey {
     /// The first four bytes, big-endian, of `SHA-256(name || 0x0A || 0x01 || public key)`.
     pub fn key_id(&self) -> u32 {
         self.id
+    }
+
+    /// Name and id, `name+8 hex digits`: enough for people to tell keys apart, and not to verify by.
+    pub fn short(&self) -> String {
+        format!("{}+{:08x}", self.name, self.id)
     }
 
     /// The public key's bytes, as RFC 8032 encodes it.
@@ -152,6 +157,14 @@ impl SigningKey {
         text
     }
 }
+
+/// The secret stands in one part alone, and that part overwrites itself.
+impl ZeroizeOnDrop for SigningKey {}
+
+const _: fn(&SigningKey) = |key| {
+    fn overwrites_itself(_: &impl ZeroizeOnDrop) {}
+    overwrites_itself(&key.key);
+};
 
 impl FromStr for SigningKey {
     type Err = Error;

@@ -9,6 +9,7 @@ mod audit;
 mod checkpoint;
 mod cosignature;
 mod key;
+mod log_keys;
 mod memory;
 mod note;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use audit::{AUDIT_SEGMENTS_MAX, AuditedSegment, IndexAudit};
 pub use checkpoint::Checkpoint;
 pub use cosignature::{CosignerKey, cosign};
 pub use key::{Signer, SigningKey, VerifierKey};
+pub use log_keys::{LogKey, LogKeys, Revoked};
 pub use memory::SignerMemory;
 pub use note::{Note, NoteSignature};
 pub use policy::{Policy, PolicyWitness};

@@ -42,6 +42,11 @@ impl NoteSignature {
         self.key_id
     }
 
+    /// Name and id of that key, as [`VerifierKey::short`] has them.
+    pub fn signer(&self) -> String {
+        format!("{}+{:08x}", self.name, self.key_id)
+    }
+
     /// The signature itself, at least one byte; 64 for Ed25519.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -181,7 +186,7 @@ impl Note {
                 .is_ok_and(|bytes| key.verify(self.text.as_bytes(), bytes));
             if !valid {
                 return Err(Error::NotAuthenticated {
-                    reason: format!("the signature of {}+{:08x} does not verify", key.name(), key.key_id()),
+                    reason: format!("the signature of {} does not verify", key.short()),
                 });
             }
             if !verified.contains(&key) {
@@ -189,9 +194,14 @@ impl Note {
             }
         }
         if verified.is_empty() {
-            let wanted: Vec<_> = keys.iter().map(|k| format!("{}+{:08x}", k.name(), k.key_id())).collect();
+            let wanted: Vec<_> = keys.iter().map(VerifierKey::short).collect();
+            let found: Vec<_> = self.signatures.iter().map(NoteSignature::signer).collect();
             return Err(Error::NotAuthenticated {
-                reason: format!("the note bears no signature by [{}]", wanted.join(", ")),
+                reason: format!(
+                    "the note bears no signature by [{}]; the lines that it has are in the name of [{}]",
+                    wanted.join(", "),
+                    found.join(", ")
+                ),
             });
         }
         Ok(verified)

@@ -1,11 +1,12 @@
-//! Who was entitled to what: operators, holds, policies and approvals are folded over the log's own records anew, and
-//! each change is checked against what was in force before it.
+//! Who was entitled to what: operators, keys, holds, policies and approvals are folded over the log's own records anew,
+//! and each change is checked against what was in force before it.
 
 use super::report::Finding;
 use crate::format::admin::Admin;
+use crate::format::keys::{KeyRetirement, KeyRevocation, KeyRotation};
 use crate::format::retention::{Action, Approved, Matter, OperatorSet, Policy, PolicyRule};
 use crate::hash::Hash;
-use crate::trust::{VerifierKey, verify_approval};
+use crate::trust::{LogKeys, Revoked, VerifierKey, verify_approval};
 use crate::{Seq, Timestamp};
 
 /// One of the store's own records that asks for authority, or gives it.
@@ -21,7 +22,8 @@ pub(super) struct Administered {
 pub(super) struct Authority {
     origin: String,
     store_id: String,
-    log_key: Option<String>,
+    /// The keys that sign the log's checkpoints.
+    pub(super) keys: LogKeys,
     /// The seq of the record that names the operators; 0 for none.
     operators_seq: Seq,
     operators: Vec<VerifierKey>,
@@ -45,7 +47,7 @@ impl Authority {
         Authority {
             origin: origin.to_owned(),
             store_id: store_id.to_owned(),
-            log_key: log_key.map(str::to_owned),
+            keys: LogKeys::new(log_key.and_then(|key| key.parse().ok())),
             operators_seq: 0,
             operators: Vec::new(),
             threshold: THRESHOLD,
@@ -92,6 +94,9 @@ impl Authority {
                 shortened(before.as_ref(), policy)
                     .map(|rule| ("a policy that keeps the locked rules", format!("one without {rule:?}")))
             }
+            Admin::Key(approved) => self.rotate(approved, record).err(),
+            Admin::KeyRetired(approved) => self.retire(approved, record).err(),
+            Admin::KeyRevoked(approved) => self.revoke(approved, record).err(),
             _ => None,
         };
         let (expected, found) = wrong?;
@@ -107,10 +112,7 @@ impl Authority {
             let expected = "operators in the place of those in force";
             return Err((expected, format!("in that of those of record {}", set.replaces)));
         }
-        let log_key = self.log_key.as_ref().and_then(|key| key.parse::<VerifierKey>().ok());
-        let is_log_key = |key: &VerifierKey| {
-            log_key.as_ref().is_some_and(|log_key| log_key.public_key() == key.public_key())
-        };
+        let is_log_key = |key: &VerifierKey| self.keys.find(key).is_some();
         let twice = |(at, key): (usize, &VerifierKey)| {
             all.iter().take(at).any(|other| other.public_key() == key.public_key())
         };
@@ -128,6 +130,30 @@ impl Authority {
         record: &Administered,
         required: usize,
     ) -> Result<(), Wrong> {
+        self.enough(&self.signers(approved, record)?, required)
+    }
+
+    /// Whether `required` of the operators are among those who signed, each counted once.
+    fn enough(&self, signers: &[VerifierKey], required: usize) -> Result<(), Wrong> {
+        let mut agreed: Vec<&[u8; 32]> = Vec::new();
+        for key in signers {
+            let is_operator = self.operators.iter().any(|known| known.public_key() == key.public_key());
+            if is_operator && !agreed.contains(&key.public_key()) {
+                agreed.push(key.public_key());
+            }
+        }
+        if agreed.len() < required {
+            return Err(("the approval of enough operators", format!("{} of {required}", agreed.len())));
+        }
+        Ok(())
+    }
+
+    /// Whose signatures stand by a matter, of this log and in time; each of them must be good.
+    fn signers<M: Matter>(
+        &self,
+        approved: &Approved<M>,
+        record: &Administered,
+    ) -> Result<Vec<VerifierKey>, Wrong> {
         let statement = &approved.statement;
         if statement.action != action(&record.admin)
             || statement.digest != approved.matter.digest().to_string()
@@ -144,7 +170,7 @@ impl Authority {
             return Err(("an approval that was good at the time", found));
         }
         let bytes = statement.encode();
-        let mut agreed: Vec<[u8; 32]> = Vec::new();
+        let mut signers = Vec::with_capacity(approved.approvals.len());
         for approval in &approved.approvals {
             let key = approval.key.parse::<VerifierKey>().ok();
             let key = key.filter(|key| {
@@ -154,16 +180,61 @@ impl Authority {
             let Some(key) = key else {
                 return Err(("a signature over the statement", format!("none by {}", approval.key)));
             };
-            let is_operator = self.operators.iter().any(|known| known.public_key() == key.public_key());
-            if is_operator && !agreed.contains(key.public_key()) {
-                agreed.push(*key.public_key());
-            }
+            signers.push(key);
         }
-        if agreed.len() < required {
-            return Err(("the approval of enough operators", format!("{} of {required}", agreed.len())));
-        }
-        Ok(())
+        Ok(signers)
     }
+
+    // The log's own keys. A change that nobody was entitled to changes nothing.
+
+    fn rotate(&mut self, approved: &Approved<KeyRotation>, record: &Administered) -> Result<(), Wrong> {
+        let signers = self.signers(approved, record)?;
+        let KeyRotation { from, to } = &approved.matter;
+        let (from, to) = (log_key(from)?, log_key(to)?);
+        if let Some(silent) = [&from, &to].into_iter().find(|key| !signers.contains(key)) {
+            return Err(("the signatures of both keys", format!("none by {}", silent.short())));
+        }
+        if self.operators.iter().any(|known| known.public_key() == to.public_key()) {
+            return Err((CHANGE, format!("{}, which is an operator's", to.short())));
+        }
+        self.keys.rotate(record.seq, &from, &to).map_err(no_change)
+    }
+
+    fn retire(&mut self, approved: &Approved<KeyRetirement>, record: &Administered) -> Result<(), Wrong> {
+        let signers = self.signers(approved, record)?;
+        let key = log_key(&approved.matter.key)?;
+        if !self.other_signed(record.seq, &key, &signers) {
+            return Err(("the signature of another key in force", format!("none beside {}", key.short())));
+        }
+        self.keys.retire(record.seq, &key).map_err(no_change)
+    }
+
+    fn revoke(&mut self, approved: &Approved<KeyRevocation>, record: &Administered) -> Result<(), Wrong> {
+        let signers = self.signers(approved, record)?;
+        let KeyRevocation { key, reason, size } = &approved.matter;
+        let key = log_key(key)?;
+        if !self.other_signed(record.seq, &key, &signers) {
+            self.enough(&signers, self.threshold.max(1))?;
+        }
+        let by = signers.iter().map(VerifierKey::short).collect();
+        let revoked = Revoked { seq: record.seq, size: *size, reason: reason.clone(), by };
+        self.keys.revoke(&key, revoked).map_err(no_change)
+    }
+
+    /// Whether a key of the log other than `key` that is in force signed.
+    fn other_signed(&self, seq: Seq, key: &VerifierKey, signers: &[VerifierKey]) -> bool {
+        self.keys.in_force(seq).any(|known| known.key != *key && signers.contains(&known.key))
+    }
+}
+
+const CHANGE: &str = "a change of keys that can be";
+
+fn log_key(text: &str) -> Result<VerifierKey, Wrong> {
+    text.parse().map_err(|error: crate::Error| (CHANGE, error.to_string()))
+}
+
+fn no_change(reason: String) -> Wrong {
+    (CHANGE, reason)
 }
 
 /// What was expected, and what was found.
@@ -173,6 +244,9 @@ fn action(admin: &Admin) -> Action {
     match admin {
         Admin::Operators(_) => Action::SetOperators,
         Admin::HoldReleased(_) => Action::ReleaseHold,
+        Admin::Key(_) => Action::RotateKey,
+        Admin::KeyRetired(_) => Action::RetireKey,
+        Admin::KeyRevoked(_) => Action::RevokeKey,
         _ => Action::Delete,
     }
 }

@@ -9,6 +9,7 @@ use super::report::{Finding, FindingClass, Report};
 use super::scope::Reach;
 use super::segment::Outcome;
 use crate::hash::Hash;
+use crate::trust::LogKeys;
 use crate::{Seq, StoreId};
 
 /// The log as far as its segments were joined.
@@ -25,8 +26,6 @@ pub(super) struct Chain {
     last_leaf: Option<Hash>,
     pub(super) store_id: Option<StoreId>,
     pub(super) origin: Option<String>,
-    /// The log's own verifier key, as its last record on that says.
-    pub(super) log_key: Option<String>,
     /// The label rules in force, as far as that can be told; the inner none where there are none.
     rules: Option<Option<Seq>>,
     /// Who is entitled to what; none once a record is missing.
@@ -76,7 +75,6 @@ impl Chain {
             last_leaf: None,
             store_id: None,
             origin: None,
-            log_key: None,
             authority: None,
             rules: Some(None),
             before: None,
@@ -114,6 +112,11 @@ impl Chain {
         (self.whole, self.left_out, self.cut_short) = (false, true, false);
     }
 
+    /// The keys that sign the log's checkpoints; none where records are missing that may have changed them.
+    pub(super) fn keys(&self) -> Option<&LogKeys> {
+        self.authority.as_ref().map(|authority| &authority.keys)
+    }
+
     /// The roots of the tree's whole groups of 256 leaves.
     pub(super) fn groups(&self) -> Option<&[(u64, Hash)]> {
         let tree = self.tree.as_ref().filter(|_| self.grounds == Grounds::Read);
@@ -134,9 +137,6 @@ impl Chain {
             self.created(&created, &this.file, report);
         }
         self.authorise(outcome, &this, report);
-        if let Some(key) = outcome.log_key.take() {
-            self.log_key = Some(key);
-        }
         if let Some(tree) = &self.tree {
             for mark in &outcome.marks {
                 let mut at_mark = tree.clone();
@@ -305,6 +305,5 @@ impl Chain {
         }
         self.authority = Some(Authority::new(&created.origin, &created.store_id, created.log_key.as_deref()));
         self.origin = Some(created.origin.clone());
-        self.log_key.clone_from(&created.log_key);
     }
 }

@@ -201,7 +201,6 @@ impl Check<'_> {
                 );
             }
             Admin::Source { profile, .. } => self.register(at, seq, &profile),
-            Admin::Key { log_key } => self.out.log_key = Some(log_key),
             Admin::Recovered { cut_len, lost, .. } => {
                 self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
             }
@@ -215,7 +214,10 @@ impl Check<'_> {
             | Admin::Hold(_)
             | Admin::HoldReleased(_)
             | Admin::Operators(_)
-            | Admin::Plan(_)) => {
+            | Admin::Plan(_)
+            | Admin::Key(_)
+            | Admin::KeyRetired(_)
+            | Admin::KeyRevoked(_)) => {
                 let received_at = self.received_at;
                 self.out.administered.push(Administered { seq, at, received_at, admin });
             }

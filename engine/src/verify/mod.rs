@@ -8,7 +8,7 @@
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
 //! (`frames`), looks at each event and its labels (`events`, `labels`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
 //! `chain` joins the segments in order and compares seals; `authority` has who was entitled to what; `notes` has the
-//! checkpoints; `scope` says which segments are gone through, `round` what earlier runs did; `hints` what is compared and never trusted; `artifacts` what events point to.
+//! checkpoints, `signatures` who signed them; `scope` says which segments are gone through, `round` what earlier runs did; `hints` what is compared and never trusted; `artifacts` what events point to.
 
 mod artifacts;
 mod audit;
@@ -33,6 +33,7 @@ mod round;
 mod scope;
 mod segment;
 mod sidecar;
+mod signatures;
 mod sources;
 mod uncovered;
 mod walk;
@@ -52,6 +53,7 @@ use notes::{Held, Kept};
 use packed::Source;
 use round::Remembered;
 use segment::Outcome;
+use signatures::Signatures;
 use walk::Walk;
 use watch::Watch;
 
@@ -274,15 +276,11 @@ fn join(
 /// Compares every checkpoint with the log. The greatest size of one that is kept outside the store and holds.
 fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Report) -> Option<u64> {
     let mut outside = None;
-    let own_key = chain.log_key.as_ref().and_then(|key| key.parse::<VerifierKey>().ok());
+    let signatures = Signatures::new(chain.keys(), options.key.as_ref(), kept);
     for kept in kept {
         let mut findings = report::Findings::default();
-        if let Some(key) = &options.key {
-            if notes::check_signature(kept, key, true, &mut findings) {
-                report.covered.signature_count += 1;
-            }
-        } else if let Some(key) = &own_key {
-            notes::check_signature(kept, key, false, &mut findings);
+        if signatures.check(kept, &mut findings) {
+            report.covered.signature_count += 1;
         }
         check_tree(chain, kept, options, report, &mut findings);
         if findings.count == 0 {
@@ -296,6 +294,7 @@ fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Rep
         }
         findings.hand_over(report);
     }
+    report.remarks.extend(signatures.way());
     if let Some(key) = &options.key
         && !kept.iter().any(|kept| kept.held == Held::InStore)
     {

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::report::{Finding, FindingClass, Findings};
+use super::report::{Finding, Findings};
 use crate::disk::Disk;
-use crate::trust::{Checkpoint, Note, VerifierKey};
+use crate::trust::{Checkpoint, Note};
 use crate::{Result, limits};
 
 /// A checkpoint and where it stands.
@@ -88,22 +88,4 @@ fn read_one(disk: &Arc<dyn Disk>, root: &Path, file: String, findings: &mut Find
         findings.push(Finding::forged(&kept.file, "checkpoint size", expected, kept.checkpoint.size));
     }
     Some(kept)
-}
-
-/// Whether `key` signed; what is wrong otherwise. `asked` tells a key that the caller named from the log's own.
-pub(super) fn check_signature(kept: &Kept, key: &VerifierKey, asked: bool, findings: &mut Findings) -> bool {
-    let Err(error) = kept.note.verify(std::slice::from_ref(key)) else { return true };
-    let in_its_name = kept
-        .note
-        .signatures()
-        .iter()
-        .any(|signature| signature.name() == key.name() && signature.key_id() == key.key_id());
-    let expected = format!("a signature by {key}");
-    if asked {
-        findings.push(Finding::new(FindingClass::NotAuthenticated, &kept.file, "signature", expected, error));
-    } else if in_its_name {
-        // A line in the name of the log's own key that this key did not make.
-        findings.push(Finding::forged(&kept.file, "signature", expected, error));
-    }
-    false
 }

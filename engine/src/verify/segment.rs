@@ -94,8 +94,6 @@ pub(super) struct Outcome {
     pub(super) own_records: Vec<OwnRecord>,
     /// The `store.created` record.
     pub(super) created: Option<Created>,
-    /// Later verifier keys of the log, by `store.key` records.
-    pub(super) log_key: Option<String>,
     /// What recovery says it kept: file below `lost/`, length, seq.
     pub(super) lost: Vec<(String, u64, Seq)>,
     /// Records that ask for authority, or give it.

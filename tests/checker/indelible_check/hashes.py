@@ -27,6 +27,10 @@ def body_hash(salt, body):
     return blake3.blake3(BODY_CONTEXT + salt + body)
 
 
+def approved_matter(data):
+    return keyed("approved matter", data)
+
+
 def profile_digest(text):
     return keyed("profile", text.encode())
 

@@ -89,9 +89,15 @@ class Note:
 
     def verify(self, key):
         """Demands a signature of this key; one that is said to be the key's and is not refuses the note."""
-        mine = [sig for name, key_id, sig in self.signatures if (name, key_id) == (key.name, key.id)]
-        good = bool(mine) and all(ed25519.verify(key.public, self.text.encode(), sig) for sig in mine)
-        need(good, "not authenticated", f"the checkpoint is not signed by {key.name}")
+        need(self.is_signed_by(key), "not authenticated", f"the checkpoint is not signed by {key.name}")
+
+    def lines_of(self, key):
+        """The signatures that are said to be this key's."""
+        return [sig for name, key_id, sig in self.signatures if (name, key_id) == (key.name, key.id)]
+
+    def is_signed_by(self, key):
+        mine = self.lines_of(key)
+        return bool(mine) and all(ed25519.verify(key.public, self.text.encode(), sig) for sig in mine)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ KEYS = {
     "store.recovered": ("cut_at", "cut_len", "file", "kept_records", "lost"),
     "store.clock": ("step_ns",),
     "store.tier": ("end_seq", "first_seq", "log_len", "pack_len", "tier"),
-    "store.key": ("log_key",),
+    "store.key": ("approvals", "matter", "statement"),
+    "store.key_retired": ("approvals", "matter", "statement"),
+    "store.key_revoked": ("approvals", "matter", "statement"),
     "store.verified": (
         "checkpoint_size", "duration_ms", "findings", "full_count", "record_count", "root", "scope", "verdict", "version",
     ),

@@ -9,6 +9,7 @@ from .filters import Subject, matches
 from .index import Index
 from .layout import CLOSE, SEGMENT_RECORDS_MAX
 from .log import Log
+from .log_keys import ACTIONS, LogKeys, check_signatures
 from .merkle import Frontier, leaf_hash, root_of
 from .note import Checkpoint, Key, Note
 from .pack import Pack
@@ -30,6 +31,7 @@ class Chain:
         self.is_torn = False
         self.store_id = None
         self.created = None
+        self.keys = None  # the log's own, once it has said which
         self.profiles = {0: compile_profile(STORE_PROFILE)}
         self.rules = None  # (seq, rules)
         self.segment = None
@@ -53,6 +55,7 @@ class StoreCheck:
         self.key = key
         self.report = Report()
         self.chain = Chain()
+        self.signed = []  # the checkpoints with their notes
 
     def run(self):
         hot = set(self.listing("log", ".log"))
@@ -147,7 +150,7 @@ class StoreCheck:
         entry = record.entry(seq, received_at, chain.last_leaf, hashes.body_hash(salt, record.body))
         leaf = leaf_hash(entry)
         try:
-            self.check_content(record, seq)
+            self.check_content(record, seq, received_at)
         except Fault as fault:
             self.report.add(fault, f"record {seq}")
         chain.frontier.push(leaf)
@@ -156,7 +159,7 @@ class StoreCheck:
         if chain.next_seq in chain.wanted:
             chain.roots[chain.next_seq] = chain.frontier.root()
 
-    def check_content(self, record, seq):
+    def check_content(self, record, seq, received_at):
         chain = self.chain
         need(record.encoding == 0, "unsupported", f"record encoding {record.encoding}")
         profile = chain.profiles.get(record.source)
@@ -172,7 +175,7 @@ class StoreCheck:
             need(seq != chain.segment.first_seq, "forged", "a segment that does not begin with a seal")
             return
         need(not record.labels, "forged", "labels on a record of the store's own")
-        self.check_own(own.decode(record.body), seq)
+        self.check_own(own.decode(record.body), seq, received_at)
 
     def check_labels(self, record, subject):
         given = [label for label in record.labels if label.startswith(b"masked:")]
@@ -184,7 +187,7 @@ class StoreCheck:
                     given += [label.encode() for label in rule["labels"] if label.encode() not in given]
         need(list(record.labels) == given, "forged", "labels that the rules do not give")
 
-    def check_own(self, value, seq):
+    def check_own(self, value, seq, received_at):
         chain, kind = self.chain, value["kind"]
         need((kind == "store.created") == (seq == 0), "forged", f"{kind} at {seq}")
         begins = seq == chain.segment.first_seq and seq > 0
@@ -193,6 +196,7 @@ class StoreCheck:
             need(value["store_id"] == chain.store_id.hex(), "forged", "the store id of store.created")
             need(value["format"] == 0, "unsupported", f"format {value['format']}")
             chain.created = value
+            chain.keys = LogKeys(value)
         elif kind == "store.sealed":
             self.check_seal(value, seq)
         elif kind == "store.source":
@@ -202,6 +206,10 @@ class StoreCheck:
                 raise forged(f"a profile that cannot be read: {error}") from None
         elif kind == "store.rules":
             chain.rules = (seq, value["rules"]) if value["rules"] else None
+        elif kind == "store.operators":
+            chain.keys.set_operators(value["matter"])
+        elif kind in ACTIONS:
+            chain.keys.change(value, seq, received_at)
 
     def check_seal(self, seal, seq):
         sealed = self.sealed
@@ -218,16 +226,15 @@ class StoreCheck:
         files = [("checkpoints", name) for name in self.listing("checkpoints", "")]
         if os.path.exists(os.path.join(self.root, "checkpoint")):
             files.append(("checkpoint",))
-        notes = []
+        notes, signed = [], self.signed
         for path in files:
             where = "/".join(path)
             try:
                 note = Note.parse(self.read(*path))
                 checkpoint = Checkpoint.parse(note.text)
                 notes.append((where, checkpoint))
+                signed.append((where, note, checkpoint.size))
                 need(len(path) == 1 or int(path[1]) == checkpoint.size, "forged", "its name is not its size")
-                if self.key:
-                    note.verify(self.key)
             except Fault as fault:
                 self.report.add(fault, where)
         if self.key and not files:
@@ -235,6 +242,9 @@ class StoreCheck:
         return notes
 
     def check_notes(self, notes, is_whole):
+        log_keys = self.chain.keys if is_whole else None
+        for where, verdict, what in check_signatures(self.signed, self.key, log_keys):
+            self.report.add(Fault(verdict, what), where)
         for where, checkpoint in notes:
             if self.chain.created and checkpoint.origin != self.chain.created["origin"]:
                 self.report.add(forged("the checkpoint of another log"), where)

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 81] = [
+const COMMANDS: [&str; 84] = [
     "init",
     "append",
     "record",
@@ -44,6 +44,9 @@ const COMMANDS: [&str; 81] = [
     "key show",
     "key export",
     "key import",
+    "key rotate",
+    "key revoke",
+    "key list",
     "verify",
     "schedule",
     "prove",

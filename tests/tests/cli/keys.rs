@@ -100,3 +100,156 @@ fn a_command_signs_and_is_not_believed_blindly() {
     assert!(by("echo hello").ends(2).err.contains("printed no signature"));
     assert!(by("exit 3").ends(2).err.contains("failed"));
 }
+
+fn grow_and_sign(site: &Site) {
+    site.feed(&["append", "--no-checkpoint"], events(2).as_bytes()).ends(0);
+    site.run(&["checkpoint"]).ends(0);
+}
+
+/// The short form of a verifier key: its name and id.
+fn short(vkey: &str) -> String {
+    vkey.split('+').take(2).collect::<Vec<_>>().join("+")
+}
+
+#[test]
+fn a_key_hands_over_to_another_and_who_knows_the_first_is_led_to_it() {
+    let (site, old) = site();
+    site.run(&["checkpoint"]).ends(0);
+    let rotated = site.run(&["key", "rotate", "--json"]).ends(0).json();
+    let new = rotated["verifier_key"].as_str().unwrap().to_owned();
+    assert_eq!((&rotated["handed_over_by"], &rotated["record"]), (&old.clone().into(), &7.into()));
+    let note = site.run(&["checkpoint"]).ends(0).text();
+    assert_eq!(note.matches("\u{2014} acme.example/test ").count(), 2, "both keys sign: {note}");
+    site.run(&["verify", "--key", &old]).ends(0);
+    site.run(&["verify", "--key", &new]).ends(0);
+    let finished = site.run(&["key", "rotate", "--finish", "--json"]).ends(0).json();
+    assert_eq!(
+        (&finished["verifier_key"], &finished["retired"][0]),
+        (&new.clone().into(), &old.clone().into())
+    );
+    grow_and_sign(&site);
+    let told = site.run(&["verify", "--key", &old]).ends(0).text();
+    assert!(told.contains("handed over") && told.contains(&format!("is signed by {new}")), "{told}");
+    let listed = site.run(&["key", "list", "--json"]).ends(0).text();
+    let listed: Vec<serde_json::Value> =
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&listed[0]["verifier_key"], &listed[0]["in_force"]), (&old.clone().into(), &false.into()));
+    assert_eq!((&listed[1]["since_size"], &listed[1]["in_force"]), (&8.into(), &true.into()));
+    assert_eq!(site.run(&["key", "show"]).ends(0).text().trim(), new, "the one that signs today");
+    assert!(site.run(&["key", "rotate", "--finish"]).ends(2).err.contains("nothing to end"));
+    // The old key's file is still there, and signs no more.
+    let file = site.path("config/keys/acme.example_test.key").display().to_string();
+    assert!(site.run(&["checkpoint", "--signing-key", &file]).ends(2).err.contains("not in force"));
+    // A proof names the key that signed: with the old one alone it says so.
+    site.run(&["prove", "3", "-o", "three"]).ends(0);
+    let proof = "three.tlog-proof";
+    site.run(&["verify-proof", proof, "--key", &new]).ends(0);
+    let refused = site.run(&["verify-proof", proof, "--key", &old]).ends(12).err;
+    assert!(refused.contains(&short(&new)), "{refused}");
+}
+
+#[test]
+fn a_revoked_keys_later_checkpoints_are_forged() {
+    let (site, old) = site();
+    site.run(&["checkpoint"]).ends(0);
+    let alone = site.run(&["key", "revoke", &old, "--size", "7", "--reason", "stolen"]).ends(2).err;
+    assert!(alone.contains("key rotate"), "{alone}");
+    let new = site.run(&["key", "rotate"]).ends(0).text().trim().to_owned();
+    // By the old key alone, as a thief would.
+    let file = site.path("config/keys/acme.example_test.key").display().to_string();
+    site.feed(&["append", "--no-checkpoint"], events(2).as_bytes()).ends(0);
+    site.run(&["checkpoint", "--signing-key", &file]).ends(0);
+    site.run(&["verify", "--key", &old]).ends(0);
+    assert!(
+        site.run(&["key", "revoke", &short(&old), "--size", "99", "--reason", "x"])
+            .ends(2)
+            .err
+            .contains("99")
+    );
+    let revoke = ["key", "revoke", &short(&old), "--size", "8", "--reason", "stolen", "--json"];
+    let revoked = site.run(&revoke).ends(0).json();
+    assert_eq!(
+        (&revoked["revoked"], &revoked["size"], &revoked["record"]),
+        (&old.clone().into(), &8.into(), &10.into())
+    );
+    let told = site.run(&["verify", "--key", &new]).ends(11).text();
+    assert!(told.contains("revoked from size 8 on by record 10: stolen"), "{told}");
+    std::fs::remove_file(site.path("evidence/checkpoints/00000000000000000010")).unwrap();
+    site.run(&["verify", "--key", &new]).ends(0);
+    site.run(&["verify", "--key", &old]).ends(0);
+    let listed = site.run(&["key", "list"]).ends(0).text();
+    assert!(listed.contains(&format!("revoked by record 10, signed by {}: stolen", short(&new))), "{listed}");
+}
+
+#[test]
+fn operators_revoke_a_key_that_nobody_has() {
+    let (site, old) = site();
+    site.run(&["checkpoint"]).ends(0);
+    site.run(&["operators", "key", "acme.example/test", "-o", "thief.key"]).ends(0);
+    let operator = |name: &str| {
+        let vkey = site.run(&["operators", "key", name, "-o", &format!("{name}.key")]).ends(0).text();
+        site.write(&format!("{name}.vkey"), &vkey);
+    };
+    ["alice", "bob"].into_iter().for_each(operator);
+    site.run(&["operators", "add", "alice.vkey", "bob.vkey"]).ends(0);
+    let to_operator = site.run(&["key", "rotate", "--to", "alice.key"]).ends(2).err;
+    assert!(to_operator.contains("alice"), "{to_operator}");
+    let ask = ["key", "revoke", &old, "--size", "7", "--reason", "lost", "-o", "revoke.json"];
+    site.run(&ask).ends(0);
+    site.run(&["retention", "approve", "revoke.json", "--key", "alice.key"]).ends(0);
+    site.run(&["key", "revoke", "--approved", "revoke.json"]).ends(12);
+    site.run(&["retention", "approve", "revoke.json", "--key", "thief.key"]).ends(0);
+    site.run(&["key", "revoke", "--approved", "revoke.json"]).ends(12);
+    site.run(&["retention", "approve", "revoke.json", "--key", "bob.key"]).ends(0);
+    let told = site.run(&["key", "revoke", "--approved", "revoke.json"]).ends(0);
+    assert!(told.err.contains("recover --fork"), "{}", told.err);
+    assert!(site.run(&["checkpoint"]).ends(2).err.contains("no signing key"));
+    site.run(&["verify", "--key", &old]).ends(0);
+    assert!(site.run(&["doctor"]).ends(0).text().contains("revoked"));
+}
+
+#[test]
+fn a_key_hands_over_to_a_command_and_a_named_file() {
+    let (site, old) = site();
+    if Command::new("openssl").arg("version").output().is_err() {
+        return;
+    }
+    let pem = |name: &str| site.path(name).display().to_string();
+    let run = |args: &[&str]| assert!(Command::new("openssl").args(args).status().unwrap().success());
+    run(&["genpkey", "-algorithm", "ed25519", "-out", &pem("hsm.pem")]);
+    run(&["pkey", "-in", &pem("hsm.pem"), "-pubout", "-out", &pem("hsm.pub")]);
+    let command = format!(
+        "f=$(mktemp) && cat > $f && openssl pkeyutl -sign -rawin -inkey {} -in $f; rm $f",
+        pem("hsm.pem")
+    );
+    let rotated = site.run(&["key", "rotate", "--to-command", &command, "--to-key", "hsm.pub"]).ends(0);
+    let hsm = rotated.text().trim().to_owned();
+    let note = site.run(&["checkpoint", "--signer-command", &command]).ends(0).text();
+    assert_eq!(
+        note.matches("\u{2014} acme.example/test ").count(),
+        2,
+        "the command's, and the file's: {note}"
+    );
+    site.run(&["key", "rotate", "--finish", "--signer-command", &command]).ends(0);
+    let made = ["key", "rotate", "--signer-command", &command, "--to", "next.key"];
+    let next = site.run(&made).ends(0).text().trim().to_owned();
+    site.run(&["key", "rotate", "--finish", "--signing-key", "next.key"]).ends(0);
+    let told = site.run(&["verify", "--key", &old]).ends(0).text();
+    assert!(told.contains(&short(&hsm)) && told.contains(&format!("is signed by {next}")), "{told}");
+}
+
+#[test]
+fn keys_of_one_log_are_held_to_one_history_whichever_of_them_signs() {
+    let (site, _) = site();
+    site.run(&["checkpoint"]).ends(0);
+    site.run(&["key", "rotate", "--to", "new.key"]).ends(0);
+    site.run(&["backup", "older"]).ends(0);
+    site.run(&["key", "rotate", "--finish", "--signing-key", "new.key"]).ends(0);
+    site.feed(&["append", "--no-checkpoint"], events(4).as_bytes()).ends(0);
+    site.run(&["checkpoint", "--signing-key", "new.key"]).ends(0);
+    // The copy knows nothing of all this, and the first key, which did not sign since, would sign what follows.
+    std::fs::rename(site.path("evidence"), site.path("gone")).unwrap();
+    std::fs::rename(site.path("older"), site.path("evidence")).unwrap();
+    site.feed(&["append", "--no-checkpoint"], events(9).as_bytes()).ends(0);
+    assert!(site.run(&["checkpoint"]).ends(13).err.contains("not proven to continue"));
+}

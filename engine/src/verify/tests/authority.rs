@@ -14,8 +14,14 @@ fn operator(number: u8) -> SigningKey {
 }
 
 /// A matter of the maker's log that these operators approved.
-fn approved<M: Matter>(matter: M, by: &[u8]) -> Approved<M> {
-    let statement = Statement {
+pub(super) fn approved<M: Matter>(matter: M, by: &[u8]) -> Approved<M> {
+    let statement = statement(&matter);
+    sign(Approved { approvals: Vec::new(), matter, statement }, by)
+}
+
+/// What is signed of a matter of the maker's log.
+pub(super) fn statement<M: Matter>(matter: &M) -> Statement {
+    Statement {
         action: M::ACTION,
         as_of: Timestamp(0),
         digest: matter.digest().to_string(),
@@ -24,8 +30,7 @@ fn approved<M: Matter>(matter: M, by: &[u8]) -> Approved<M> {
         root: String::new(),
         store_id: STORE_ID.to_string(),
         tree_size: 0,
-    };
-    sign(Approved { approvals: Vec::new(), matter, statement }, by)
+    }
 }
 
 /// The same, signed as it stands.
@@ -74,7 +79,7 @@ fn policy(keep_s: Option<u64>, locked: bool) -> Admin {
 
 /// A log with operators 1, 2 and 3, two of whom it takes, since record 3; a hold, record 4; a locked policy, record 5;
 /// then these records, and a seal among them.
-fn log(records: Vec<Admin>) -> super::Report {
+pub(super) fn log(records: Vec<Admin>) -> super::Report {
     let mut maker = Maker::new();
     let mut before = vec![
         Admin::Operators(approved(set(&[1], 0, 2), &[])),
@@ -133,10 +138,20 @@ fn what_nobody_was_entitled_to_is_forged() {
         with.keys.sort();
         with
     };
+    // One key twice, and one key under two names.
+    let doubled = |twin: &SigningKey| {
+        let (mut one, mut other) = (approved(release(4), &[1]), approved(release(4), &[]));
+        other.approve(twin).unwrap();
+        one.approvals.append(&mut other.approvals);
+        Admin::HoldReleased(one)
+    };
+    let twin = SigningKey::from_seed("another-name", [1; 32]).unwrap();
     let again = approved(Plan::default(), &[1, 2]);
     for (wrong, word) in [
         (vec![Admin::HoldReleased(approved(release(4), &[1]))], "1 of 2"),
         (vec![Admin::HoldReleased(approved(release(4), &[1, 4]))], "1 of 2"),
+        (vec![doubled(&operator(1))], "1 of 2"),
+        (vec![doubled(&twin)], "1 of 2"),
         (vec![Admin::HoldReleased(approved(release(5), &[1, 2]))], "of record 5"),
         (vec![Admin::HoldReleased(good()), Admin::HoldReleased(good())], "of record 4"),
         (vec![Admin::HoldReleased(altered())], "another matter"),

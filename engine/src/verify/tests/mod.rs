@@ -1,6 +1,7 @@
 //! Verification of small logs, good ones and ones that were changed in every way that has a name.
 
 mod authority;
+mod keys;
 mod labels;
 mod maker;
 mod scopes;

@@ -1,0 +1,145 @@
+"""The keys that sign a log's checkpoints (FORMAT.md, sections 5.1 and 5.2): a fold over the log's own records."""
+
+from dataclasses import dataclass
+
+from . import ed25519, hashes, own
+from .note import Key
+from .verdict import forged, need
+
+LEEWAY_NS = 60_000_000_000
+ACTIONS = {"store.key": "rotate-key", "store.key_retired": "retire-key", "store.key_revoked": "revoke-key"}
+
+
+@dataclass
+class LogKey:
+    key: Key
+    since: int
+    until: int | None = None
+    revoked: int | None = None
+    parent: "LogKey | None" = None
+
+    def is_in_force(self, size):
+        return self.since <= size and all(end is None or size <= end for end in (self.until, self.revoked))
+
+
+def parse(text):
+    try:
+        return Key.parse(text)
+    except ValueError as error:
+        raise forged(str(error)) from None
+
+
+class LogKeys:
+    def __init__(self, created):
+        first = created["log_key"]
+        self.log = {name: created[name] for name in ("origin", "store_id")}
+        self.keys = [LogKey(parse(first), 0)] if first else []
+        self.operators, self.threshold = [], 2
+
+    def in_force(self, size):
+        return [known for known in self.keys if known.is_in_force(size)]
+
+    def set_operators(self, matter):
+        self.operators, self.threshold = [parse(key) for key in matter["keys"]], matter["threshold"]
+
+    def change(self, value, seq, received_at):
+        try:
+            self._change(value, seq, received_at)
+        except (KeyError, TypeError, ValueError) as error:
+            raise forged(f"a change of keys that cannot be read: {error}") from None
+
+    def _change(self, value, seq, received_at):
+        signers = self.signers(value, seq, received_at)
+        kind, matter = value["kind"], value["matter"]
+        if kind == "store.key":
+            self.rotate(parse(matter["from"]), parse(matter["to"]), seq, signers)
+            return
+        key = parse(matter["key"])
+        others = [known for known in self.in_force(seq) if known.key != key and known.key in signers]
+        if kind == "store.key_retired":
+            need(others, "forged", "no other key in force signed the retirement")
+            self.one(known for known in self.in_force(seq) if known.key == key).until = seq
+            return
+        agreed = {signer.public for signer in signers} & {operator.public for operator in self.operators}
+        need(others or len(agreed) >= max(self.threshold, 1), "forged", "nobody with a right to signed the revocation")
+        known = self.one(known for known in self.keys if known.key == key)
+        need(matter["size"] <= seq, "forged", "a revocation beyond the log")
+        need(known.revoked is None or matter["size"] < known.revoked, "forged", "a revocation that takes nothing back")
+        known.revoked = matter["size"]
+
+    @staticmethod
+    def one(found):
+        known = next(found, None)
+        need(known, "forged", "a key that is not the log's")
+        return known
+
+    def rotate(self, giver, heir, seq, signers):
+        parent = self.one(known for known in self.in_force(seq) if known.key == giver)
+        need(giver in signers and heir in signers, "forged", "both keys must sign")
+        need(heir.name == giver.name, "forged", "a key of another name")
+        taken = [known.key.public for known in self.keys] + [operator.public for operator in self.operators]
+        need(heir.public not in taken, "forged", "a key that was known before")
+        need(heir.id not in [known.key.id for known in self.keys], "forged", "two keys with one id")
+        self.keys.append(LogKey(heir, seq + 1, parent=parent))
+
+    def signers(self, value, seq, received_at):
+        """Who signed a change, of this log and in time."""
+        statement = value["statement"]
+        digest = hashes.approved_matter(own.canonical(value["matter"]))
+        need(statement["action"] == ACTIONS[value["kind"]], "forged", "a statement of another action")
+        need(statement["digest"] == digest.hex(), "forged", "a statement of another matter")
+        need(all(statement[name] == mine for name, mine in self.log.items()), "forged", "a statement of another log")
+        in_time = statement["as_of"] <= received_at < statement["expires"] + LEEWAY_NS
+        need(in_time and statement["tree_size"] <= seq, "forged", "a statement of another time")
+        message = b"indelible 2026 approval\0" + own.canonical(statement)
+        signers = []
+        for approval in value["approvals"]:
+            key, signature = parse(approval["key"]), bytes.fromhex(approval["signature"])
+            need(ed25519.verify(key.public, message, signature), "forged", "a signature over something else")
+            signers.append(key)
+        return signers
+
+    def heirs(self, known_key):
+        """The keys that whoever knows this one can believe."""
+        heirs = []
+        for known in self.keys:
+            parent = known.parent
+            is_heir = parent in heirs and (parent.revoked is None or known.since <= parent.revoked)
+            if known.key == known_key or is_heir:
+                heirs.append(known)
+        return heirs
+
+
+def check_signatures(notes, asked, log_keys):
+    """Yields the fault of each note that has one, with its place; `log_keys` is None where they cannot be known."""
+    keys = log_keys.keys if log_keys else []
+    own_keys = [known.key for known in keys]
+    candidates = own_keys + ([asked] if asked and asked not in own_keys else [])
+    heirs = log_keys.heirs(asked) if keys and asked else []
+
+    def signed(note):
+        return [key for key in candidates if note.lines_of(key)]
+
+    def is_true(note):
+        return all(note.is_signed_by(key) for key in signed(note))
+
+    def rightful(note, size):
+        return [known for known in keys if known.is_in_force(size) and known.key in signed(note)]
+
+    def is_believed(note, size):
+        if asked not in own_keys:
+            return asked in signed(note)
+        return any(known in heirs for known in rightful(note, size))
+
+    believed = [size for _, note, size in notes if asked and is_true(note) and is_believed(note, size)]
+    for where, note, size in notes:
+        if not is_true(note):
+            yield where, "not authenticated" if asked else "forged", "a signature that its key did not make"
+        elif asked and is_believed(note, size):
+            continue
+        elif keys and not rightful(note, size) and any(key in own_keys for key in signed(note)):
+            yield where, "forged", f"a signature by a key that is not in force at {size} records"
+        elif keys and not rightful(note, size) and not asked:
+            yield where, "not authenticated", "no signature by a key of the log"
+        elif asked and not (keys and rightful(note, size) and size <= max(believed, default=-1)):
+            yield where, "not authenticated", f"the checkpoint is not signed by {asked.name}"
