@@ -1,6 +1,6 @@
 //! The outcome of a verification as Prometheus text, for the textfile collector of a node exporter.
 //!
-//! Names and labels are a stable interface. A verification that could not look at all writes nothing: the time of the
+//! Names and labels are a stable interface; docs/OPERATING.md lists them. A verification that could not look at all writes nothing: the time of the
 //! last one then grows old, which is what to raise an alarm on.
 
 use std::fmt::Write as _;
@@ -13,20 +13,32 @@ use indelible::Timestamp;
 use indelible::verify::{FindingClass, Report};
 
 use crate::exit::{Failure, Outcome};
+use crate::witnessed::Witnessed;
+
+/// What is written.
+pub(crate) struct Measured<'a> {
+    pub(crate) report: &'a Report,
+    pub(crate) ended: Timestamp,
+    pub(crate) took: Duration,
+    pub(crate) witnessed: &'a [Witnessed],
+    /// Events that are past their time and not held; none where that was not looked at.
+    pub(crate) overdue_count: Option<u64>,
+}
 
 /// Replaces the file in one step: a collector may read at any time, under another user.
-pub(crate) fn write(path: &Path, report: &Report, ended: Timestamp, took: Duration) -> Outcome<()> {
+pub(crate) fn write(path: &Path, measured: &Measured<'_>) -> Outcome<()> {
     let beside = path.with_extension("new");
     let written = || {
         let mut file = fs::File::create(&beside)?;
-        file.write_all(text(report, ended, took).as_bytes())?;
+        file.write_all(text(measured).as_bytes())?;
         file.sync_all()?;
         fs::rename(&beside, path)
     };
     written().map_err(Failure::io(format!("write {}", path.display())))
 }
 
-fn text(report: &Report, ended: Timestamp, took: Duration) -> String {
+fn text(measured: &Measured<'_>) -> String {
+    let Measured { report, ended, took, witnessed, overdue_count } = measured;
     let origin = format!("origin=\"{}\"", escaped(report.origin.as_deref().unwrap_or_default()));
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, values: &[(String, String)]| {
@@ -47,6 +59,21 @@ fn text(report: &Report, ended: Timestamp, took: Duration) -> String {
         &one(u8::from(report.verdict().is_none()).to_string()),
     );
     gauge(
+        "verify_complete",
+        "0 if the time that was given was over before all was looked at.",
+        &one(u8::from(report.is_complete).to_string()),
+    );
+    gauge(
+        "verify_last_seq",
+        "Seq of the last record that was looked at.",
+        &one(report.tree_size.saturating_sub(1).to_string()),
+    );
+    gauge(
+        "verify_full_records",
+        "Records that were rebuilt and compared this time.",
+        &one(report.covered.body_count.to_string()),
+    );
+    gauge(
         "log_records",
         "Records in the log, whose last seq is one less.",
         &one(report.tree_size.to_string()),
@@ -56,6 +83,17 @@ fn text(report: &Report, ended: Timestamp, took: Duration) -> String {
         "Records at the log's end that no good checkpoint covers.",
         &one(report.tree_size.saturating_sub(signed_size).to_string()),
     );
+    let cosigned: Vec<_> = witnessed
+        .iter()
+        .map(|witness| (format!("{origin},witness=\"{}\"", escaped(&witness.by)), witness.time_s.to_string()))
+        .collect();
+    if !cosigned.is_empty() {
+        gauge("witness_time_seconds", "When a witness cosigned the latest checkpoint, Unix time.", &cosigned);
+    }
+    if let Some(count) = overdue_count {
+        let help = "Events that no rule keeps any longer, no hold holds, and that are still there.";
+        gauge("retention_overdue_events", help, &one(count.to_string()));
+    }
     let counts = report.finding_counts();
     let classes: Vec<_> = FindingClass::ALL
         .iter()

@@ -3,11 +3,10 @@
 //!
 //! What it says of a failure is words for people: whoever asks knows what to make of them.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq::Agent;
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 
 use crate::exit::{Failure, Outcome};
 
@@ -16,6 +15,11 @@ pub(crate) type Answer = Result<(u16, Vec<u8>), String>;
 
 /// That requests can be sent there; `whose` address it is.
 pub(crate) fn check_url(url: &str, whose: &str) -> Outcome<()> {
+    if url.starts_with("https://") && cfg!(not(feature = "tls")) {
+        return Err(Failure::Usage(format!(
+            "{url}: this program was built without TLS; name a local http address that leads there, of a proxy or tunnel"
+        )));
+    }
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     if rest.is_none_or(str::is_empty) {
         return Err(Failure::Usage(format!("{url}: {whose} address begins with https:// or http://")));
@@ -41,18 +45,29 @@ fn agent(deadline: Instant) -> Result<Agent, String> {
     if left == Duration::ZERO {
         return Err("it did not answer in time".to_owned());
     }
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::PlatformVerifier)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
     let config = Agent::config_builder()
         .timeout_global(Some(left))
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
-        .tls_config(tls)
+        .tls_config(tls())
         .build();
     Ok(Agent::new_with_config(config))
+}
+
+/// TLS as the way to S3 has it.
+#[cfg(feature = "tls")]
+fn tls() -> TlsConfig {
+    TlsConfig::builder()
+        .root_certs(ureq::tls::RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+        .build()
+}
+
+/// Without TLS nothing asks for it: `check_url` refuses such addresses.
+#[cfg(not(feature = "tls"))]
+fn tls() -> TlsConfig {
+    TlsConfig::default()
 }
 
 fn answer(

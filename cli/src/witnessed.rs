@@ -17,6 +17,9 @@ pub(crate) struct Witnessed {
     pub(crate) by: String,
     /// When it says that it cosigned.
     pub(crate) at: String,
+    /// The same as Unix time.
+    #[serde(skip)]
+    pub(crate) time_s: u64,
     /// How many records the checkpoint covers.
     pub(crate) tree_size: u64,
 }
@@ -73,7 +76,7 @@ impl Sought {
             match key.cosigned(&note) {
                 Ok(Some(time_s)) => {
                     let at = cosign::time(time_s).to_string();
-                    found.push(Witnessed { by: name.clone(), at, tree_size });
+                    found.push(Witnessed { by: name.clone(), at, time_s, tree_size });
                 }
                 Ok(None) => complete = false,
                 Err(error) => {

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use indelible::disk::{Disk, RealDisk};
 use indelible::format::admin::Admin;
 use indelible::trust::{LogKey, VerifierKey};
-use indelible::{CheckpointSigner, Store, Timestamp, limits};
+use indelible::{CheckpointSigner, Store, Timestamp, Verification, limits};
 use serde::Serialize;
 
 use crate::exit::{Code, Outcome};
@@ -16,7 +16,7 @@ use crate::{keys, open, show};
 /// Look for what is unusual about the store, and say what to do
 ///
 /// Changes nothing. Looks at unclean stops, bytes kept in lost/, clock steps, the age of what is not sealed or
-/// not signed yet, the key, free space and file modes. What it finds is advice: damage is for `verify` to find.
+/// not signed or verified yet, the key, free space and file modes. What it finds is advice: damage is for `verify` to find.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  indelible doctor --json")]
 pub(crate) struct Args {
@@ -30,10 +30,15 @@ const FREE_LEN_LOW: u64 = 1 << 30;
 /// How old an unsigned record may be before it is worth saying, in nanoseconds: a day.
 const UNSIGNED_AGE_NS: i64 = 24 * 3600 * 1_000_000_000;
 
+/// How old the last verification of everything may be before it is worth saying, in nanoseconds: eight days.
+const VERIFIED_AGE_NS: i64 = 8 * 24 * 3600 * 1_000_000_000;
+/// The version of what `--json` prints: docs/JSON.md says what is in it.
+const SCHEMA: &str = "indelible.doctor/1";
+
 /// One thing that was looked at; the names are stable.
 #[derive(Debug, Serialize)]
 struct Remark {
-    /// `stops`, `lost`, `clock`, `sealing`, `signing`, `key`, `space`, `modes`, `origin`, `writing`.
+    /// `stops`, `lost`, `clock`, `sealing`, `signing`, `verifying`, `key`, `space`, `modes`, `origin`, `writing`.
     topic: &'static str,
     level: Level,
     /// What was found.
@@ -59,6 +64,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     lost(path, &mut remarks);
     unsealed(&store, &mut remarks)?;
     signing(&store, &mut remarks)?;
+    verifying(&store, &mut remarks)?;
     key(&store, &mut remarks)?;
     place(path, &mut remarks);
     modes(path, &mut remarks);
@@ -67,6 +73,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     if args.json {
         let worst = remarks.iter().map(|remark| remark.level).max().unwrap_or(Level::Good);
         out.json(&serde_json::json!({
+            "schema": SCHEMA,
             "origin": store.origin().as_str(),
             "level": worst,
             "remarks": remarks,
@@ -199,6 +206,56 @@ fn signing(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
         None => remark("signing", Level::Notice, "no checkpoint yet: nobody vouches for this log", advice),
     });
     Ok(())
+}
+
+/// When all was last found good, and what was found since.
+fn verifying(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
+    let snapshot = store.snapshot()?;
+    let mut last = None;
+    for verification in snapshot.verifications() {
+        let verification = verification?;
+        let vouches = verification.verified.vouches_for_all();
+        last.get_or_insert_with(|| verification.clone());
+        if vouches {
+            let Some(last) = last else { break };
+            remarks.push(verified(&last, Some(&verification)));
+            return Ok(());
+        }
+    }
+    remarks.push(match last {
+        Some(last) => verified(&last, None),
+        None => remark(
+            "verifying",
+            Level::Notice,
+            "no record of a verification",
+            "verify with: indelible verify; for timers see: indelible schedule",
+        ),
+    });
+    Ok(())
+}
+
+/// What there is to say of the last verification, and of the last that found everything good.
+fn verified(last: &Verification, good: Option<&Verification>) -> Remark {
+    let Verification { seq, verified, .. } = last;
+    if verified.verdict != "clean" {
+        let found = format!("the last verification, record {seq}, found the store {}", verified.verdict);
+        return remark("verifying", Level::Problem, found, "look again with: indelible verify --full");
+    }
+    match good {
+        Some(good) => {
+            let age = age_ns(good.noted_at);
+            let found = format!("all was last found good {}, by record {}", output::age(age), good.seq);
+            if age > VERIFIED_AGE_NS {
+                remark("verifying", Level::Notice, found, "verify with: indelible verify")
+            } else {
+                remark("verifying", Level::Good, found, "")
+            }
+        }
+        None => {
+            let found = "no verification of all is recorded; those that are looked at parts";
+            remark("verifying", Level::Notice, found, "verify all with: indelible verify")
+        }
+    }
 }
 
 fn key(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {

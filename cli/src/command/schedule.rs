@@ -1,18 +1,22 @@
-//! `indelible schedule`: the timers or lines that keep a store signed and checked.
+//! `indelible schedule`: the timers or lines that keep a store signed, checked and in its tiers.
 //!
 //! Prints and changes nothing: what runs on a machine is for its operator to install.
 
 use std::path::{Path, PathBuf};
 
+use crate::approvals;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Out;
 
-/// Print systemd timers or cron lines that sign and verify the store
+/// Print systemd timers or cron lines that sign and verify the store, and look after its retention
 ///
-/// Signs every hour, checks headers, seals and signatures every day, and everything every Sunday. Nothing is installed.
+/// Signs every hour; verifies every night, for as long as --max-duration says and on from where the last night stopped;
+/// says every Sunday what retention has overdue, and packs old segments where asked to. Nothing is deleted unattended:
+/// that takes operators. Nothing is installed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible schedule systemd --key acme.vkey --metrics /var/lib/node_exporter/indelible.prom
+  indelible schedule systemd --max-duration 30m --compact-older-than 90d
   indelible schedule cron --key acme.vkey | crontab -")]
 pub(crate) struct Args {
     /// For whom to print
@@ -24,6 +28,17 @@ pub(crate) struct Args {
     /// Where each verification writes its metrics
     #[arg(long, value_name = "FILE")]
     pub(crate) metrics: Option<PathBuf>,
+    /// How long a night's verification may go on
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub(crate) max_duration: String,
+    /// Pack sealed segments whose events are older than this, every Sunday
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) compact_older_than: Option<String>,
+}
+
+/// A duration, kept as it was written.
+fn duration(text: &str) -> Result<String, String> {
+    approvals::duration(text).map(|_| text.to_owned())
 }
 
 /// What starts the commands.
@@ -42,6 +57,8 @@ struct Task {
     /// When: for systemd, and for cron.
     when: (&'static str, &'static str),
     arguments: Vec<String>,
+    /// An exit code that is no failure, beside 0.
+    also_good: Option<Code>,
 }
 
 /// Prints.
@@ -50,7 +67,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let program = word(&program)?;
     let tasks = tasks(store, args)?;
     let mut out = Out::stdout();
-    for Task { name, description, when, arguments } in &tasks {
+    for Task { name, description, when, arguments, also_good } in &tasks {
         let words = || std::iter::once(&program).chain(arguments);
         match args.system {
             System::Cron => {
@@ -59,9 +76,11 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             }
             System::Systemd => {
                 let command: Vec<_> = words().map(|word| for_systemd(word)).collect();
+                let good =
+                    also_good.map_or_else(String::new, |code| format!("\nSuccessExitStatus={}", code as u8));
                 out.line(format_args!(
                     "# indelible-{name}.service\n[Unit]\nDescription={description}\n\n[Service]\nType=oneshot\n\
-                     ExecStart={}\n\n# indelible-{name}.timer\n[Unit]\nDescription={description}\n\n[Timer]\n\
+                     ExecStart={}{good}\n\n# indelible-{name}.timer\n[Unit]\nDescription={description}\n\n[Timer]\n\
                      OnCalendar={}\nPersistent=true\nRandomizedDelaySec=5m\n\n[Install]\nWantedBy=timers.target\n",
                     command.join(" "),
                     when.0,
@@ -85,27 +104,38 @@ fn tasks(store: &Path, args: &Args) -> Outcome<Vec<Task>> {
             shared.extend([option.to_owned(), absolute(path)?]);
         }
     }
-    let verify = |words: &[&str]| [of_store(words), shared.clone()].concat();
-    Ok(vec![
+    let night = of_store(&["verify", "--max-duration", &args.max_duration, "--resume"]);
+    let mut tasks = vec![
         Task {
             name: "checkpoint",
             description: "Sign the evidence store",
             when: ("hourly", "0 * * * *"),
             arguments: of_store(&["checkpoint"]),
+            also_good: None,
         },
         Task {
-            name: "verify-quick",
-            description: "Check the evidence store's seals, chain and signatures",
-            when: ("Mon..Sat 03:15", "15 3 * * 1-6"),
-            arguments: verify(&["verify", "--quick"]),
+            name: "verify",
+            description: "Check the evidence store, on from where the last night stopped",
+            when: ("03:15", "15 3 * * *"),
+            arguments: [night, shared].concat(),
+            also_good: Some(Code::Partial),
         },
         Task {
-            name: "verify-full",
-            description: "Check all of the evidence store",
-            when: ("Sun 03:15", "15 3 * * 0"),
-            arguments: verify(&["verify"]),
+            name: "retention",
+            description: "Say what the evidence store keeps and what is overdue",
+            when: ("Sun 05:15", "15 5 * * 0"),
+            arguments: of_store(&["retention", "status"]),
+            also_good: None,
         },
-    ])
+    ];
+    tasks.extend(args.compact_older_than.as_ref().map(|age| Task {
+        name: "compact",
+        description: "Pack old segments of the evidence store",
+        when: ("Sun 06:15", "15 6 * * 0"),
+        arguments: of_store(&["retention", "compact", "--older-than", age]),
+        also_good: None,
+    }));
+    Ok(tasks)
 }
 
 /// A path that means the same wherever it is read.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use indelible::{Snapshot, Tier, Timestamp};
+use indelible::{Snapshot, Tier, Timestamp, Verification};
 use serde::Serialize;
 
 use crate::exit::{Code, Outcome};
@@ -18,9 +18,13 @@ pub(crate) struct Args {
     pub(crate) json: bool,
 }
 
+/// The version of what `--json` prints: docs/JSON.md says what is in it.
+const SCHEMA: &str = "indelible.stats/1";
+
 /// What `--json` prints; the names are stable.
 #[derive(Serialize)]
 struct Stats {
+    schema: &'static str,
     origin: String,
     store_id: String,
     tree_size: u64,
@@ -38,6 +42,7 @@ struct Stats {
     controls: u64,
     sources: Vec<String>,
     last_checkpoint: Option<LastCheckpoint>,
+    last_verified: Option<LastVerified>,
 }
 
 #[derive(Serialize)]
@@ -71,6 +76,37 @@ struct LastCheckpoint {
     tail: u64,
 }
 
+/// The last verification of which the log has a record.
+#[derive(Serialize)]
+struct LastVerified {
+    seq: u64,
+    at: String,
+    scope: String,
+    verdict: String,
+    /// How many records the log had.
+    records: u64,
+}
+
+fn last_verified(snapshot: &Snapshot) -> Outcome<Option<LastVerified>> {
+    let last = snapshot.verifications().next().transpose()?;
+    Ok(last.map(|Verification { seq, noted_at, verified }| LastVerified {
+        seq,
+        at: noted_at.to_string(),
+        scope: verified.scope,
+        verdict: verified.verdict,
+        records: verified.record_count,
+    }))
+}
+
+fn verified(last: &Option<LastVerified>) -> String {
+    match last {
+        None => "no record says so".to_owned(),
+        Some(LastVerified { seq, at, scope, verdict, .. }) => {
+            format!("{verdict} at {at} ({scope}, record {seq})")
+        }
+    }
+}
+
 /// Prints the figures.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let path = store;
@@ -81,6 +117,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let [runs, agents, controls] = totals.value_counts;
     let tree_size = snapshot.tree_size();
     let stats = Stats {
+        schema: SCHEMA,
         origin: store.origin().to_string(),
         store_id: store.store_id().to_string(),
         tree_size,
@@ -98,6 +135,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         sources: snapshot.sources()?.iter().map(|source| source.profile().name().to_owned()).collect(),
         last_checkpoint: show::signed_size(&store)?
             .map(|size| LastCheckpoint { size, tail: tree_size.saturating_sub(size) }),
+        last_verified: last_verified(&snapshot)?,
     };
     let mut out = Out::stdout();
     if args.json {
@@ -144,6 +182,7 @@ fn print(out: &mut Out, stats: &Stats) -> Outcome<()> {
         ("controls", output::count(stats.controls)),
         ("sources", stats.sources.join(", ")),
         ("checkpoint", checkpoint),
+        ("verified", verified(&stats.last_verified)),
         ("root", stats.root.clone()),
     ];
     for (name, value) in rows {

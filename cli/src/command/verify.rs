@@ -4,23 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indelible::Seq;
 use indelible::disk::{Clock, SystemClock};
 use indelible::trust::{Note, VerifierKey};
 use indelible::verify::{Depth, Options, Report, Round, Scope};
+use indelible::{Seq, Timestamp};
 
 use serde::Serialize;
 
 use crate::anchors::{self, Gathered};
 use crate::approvals;
 use crate::exit::{Code, Outcome};
-use crate::input;
-use crate::metrics;
+use crate::metrics::{self, Measured};
 use crate::output::{self, Out};
 use crate::render::verification::{escaped, print};
 use crate::rounds::StateFile;
 use crate::verification::{check, code, note};
 use crate::witnessed::{Sought, Witnessed};
+use crate::{input, open};
 
 /// Check the store, report every finding, and say what was not covered
 ///
@@ -113,17 +113,21 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         state.keep(&report, began_at)?;
     }
     let anchors = gathered.told(report.origin.as_deref());
-    if let Some(path) = &args.metrics {
-        metrics::write(path, &report, SystemClock.now(), took)?;
-    }
     let (witnessed, complete) = sought.find(store, report.checkpoint_size)?;
+    if let Some(path) = &args.metrics {
+        let ended = SystemClock.now();
+        // It takes reading all events: not where the time is limited.
+        let overdue_count = if args.max_duration.is_none() { overdue(store, ended) } else { None };
+        let measured = Measured { report: &report, ended, took, witnessed: &witnessed, overdue_count };
+        metrics::write(path, &measured)?;
+    }
     let noted = if args.no_record { None } else { note(store, &report, took) };
     let mut out = Out::stdout();
     if args.json {
         out.json(&Told { schema: SCHEMA, report: &report, noted, witnessed: &witnessed, anchors: &anchors })?;
     } else {
         print(&mut out, &report)?;
-        for Witnessed { by, at, tree_size } in &witnessed {
+        for Witnessed { by, at, tree_size, .. } in &witnessed {
             let records = output::counted(*tree_size, "record", "records");
             out.line(escaped(format_args!("witnessed by {by} at {at}: {records}")))?;
         }
@@ -171,6 +175,15 @@ fn scope(store: &Path, args: &Args, state: Option<&StateFile>) -> Outcome<(Scope
     }
     let going_on = state.state.round.clone().filter(|_| args.resume);
     Ok((Scope::Round(going_on.unwrap_or_else(|| Round::new(SystemClock.now()))), None))
+}
+
+/// How many events are past their time and not held, where there is a policy. What cannot be read is what the
+/// verification tells.
+fn overdue(store: &Path, now: Timestamp) -> Option<u64> {
+    let snapshot = open::to_read(store).ok()?.snapshot().ok()?;
+    snapshot.retention().ok()?.policy()?;
+    let status = snapshot.retention_status(now).ok()?;
+    Some(status.rules.iter().map(|rule| rule.overdue.events).sum())
 }
 
 /// A part, as `3/7` says it.

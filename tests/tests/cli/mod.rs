@@ -10,6 +10,7 @@ mod controls;
 mod following;
 mod help;
 mod input;
+mod interfaces;
 mod keys;
 mod proofs;
 mod publishing;

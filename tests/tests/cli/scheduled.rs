@@ -15,7 +15,7 @@ fn metric(site: &Site, name: &str) -> f64 {
 #[test]
 fn a_verification_leaves_metrics() {
     let site = Site::with_events(20);
-    let verify = ["verify", "--metrics", "store.prom"];
+    let verify = ["verify", "--no-record", "--metrics", "store.prom"];
     site.run(&verify).ends(0);
     let origin = "{origin=\"acme.example/test\"}";
     let records = metric(&site, &format!("indelible_log_records{origin}"));
@@ -28,6 +28,9 @@ fn a_verification_leaves_metrics() {
     assert_eq!(metric(&site, "indelible_log_unsigned_records"), 0.0);
     let mode = std::fs::metadata(site.path("store.prom")).unwrap().permissions().mode();
     assert_eq!(mode & 0o400, 0o400);
+    assert_eq!(metric(&site, "indelible_verify_last_seq"), metric(&site, "indelible_log_records") - 1.0);
+    assert_eq!(metric(&site, "indelible_verify_full_records"), metric(&site, "indelible_log_records"));
+    assert_eq!(metric(&site, "indelible_verify_complete"), 1.0);
     assert!(!site.path("store.new").exists());
 
     let log = std::fs::read_dir(site.path("evidence/log")).unwrap().flatten().map(|entry| entry.path());
@@ -58,9 +61,12 @@ fn a_verification_that_cannot_look_leaves_the_metrics_to_grow_old() {
 #[test]
 fn what_cron_is_given_runs_from_anywhere() {
     let site = Site::with_events(3);
-    let printed = site.run(&["schedule", "cron", "--metrics", "it's 100% a.prom"]).ends(0).text();
+    let printed = site
+        .run(&["schedule", "cron", "--metrics", "it's 100% a.prom", "--compact-older-than", "90d"])
+        .ends(0)
+        .text();
     let lines: Vec<_> = printed.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(lines.len(), 3, "{printed}");
+    assert_eq!(lines.len(), 4, "{printed}");
     for line in lines {
         // Cron takes five fields off, and a backslash from each percent sign.
         let command = line.splitn(6, ' ').last().unwrap().replace(r"\%", "%");
@@ -86,14 +92,21 @@ fn what_cron_is_given_runs_from_anywhere() {
 fn each_timer_has_its_service() {
     let site = Site::with_store();
     let printed = site.run(&["schedule", "systemd"]).ends(0).text();
-    for name in ["checkpoint", "verify-quick", "verify-full"] {
+    for name in ["checkpoint", "verify", "retention"] {
         for kind in ["service", "timer"] {
             assert!(printed.contains(&format!("# indelible-{name}.{kind}\n[Unit]\n")), "{printed}");
         }
     }
     let store = site.path("evidence").canonicalize().unwrap();
-    assert!(printed.contains(&format!(" -C {} verify --quick\n", store.display())), "{printed}");
+    assert!(
+        printed.contains(&format!(
+            " -C {} verify --max-duration 1h --resume\nSuccessExitStatus=15\n",
+            store.display()
+        )),
+        "{printed}"
+    );
     site.run(&["schedule", "launchd"]).ends(2);
+    site.run(&["schedule", "cron", "--max-duration", "long"]).ends(2);
 }
 
 /// A store of four sealed segments and an active one, signed.
@@ -221,4 +234,21 @@ fn damage_is_noted_where_the_log_can_be_appended_to_and_else_that_it_is_not() {
     assert!(run.json()["noted"].is_null());
     assert_eq!(std::fs::read_dir(site.path("evidence/log")).unwrap().count(), log);
     assert!(!site.path("evidence/lost").exists(), "nothing was recovered by looking");
+}
+
+#[test]
+fn what_retention_has_overdue_is_measured_where_there_is_time_to_look() {
+    let site = Site::with_store();
+    site.feed(&["append", "--no-checkpoint"], b"{\"kind\":\"gone\"}\n{\"kind\":\"gone\"}\n").ends(0);
+    site.write("retention.toml", "default = \"1s\"\n");
+    let verify = ["verify", "--no-record", "--metrics", "store.prom"];
+    site.run(&verify).ends(0);
+    let measured = || std::fs::read_to_string(site.path("store.prom")).unwrap();
+    assert!(!measured().contains("retention"), "without a policy nothing is overdue");
+    site.run(&["retention", "set", "retention.toml"]).ends(0);
+    site.run(&verify).ends(0);
+    assert!(measured().contains("indelible_retention_overdue_events{"), "{}", measured());
+    // Reading all events for it could take longer than there is.
+    site.run(&[&verify[..], &["--max-duration", "1h"]].concat()).ends(0);
+    assert!(!measured().contains("retention"), "{}", measured());
 }

@@ -88,6 +88,10 @@ fn two_witnesses_cosign_a_log_as_it_grows() {
     assert_eq!(shown["witnessed"][0]["by"], "one");
     assert_eq!(shown["witnessed"][1]["tree_size"], shown["tree_size"]);
     site.run(&["verify", "--no-record", "--witness", &one.key, "--witness", &two.key]).ends(0);
+    site.run(&["verify", "--no-record", "--metrics", "w.prom"]).ends(0);
+    let measured = std::fs::read_to_string(site.path("w.prom")).unwrap();
+    let cosigned = format!("indelible_witness_time_seconds{{origin=\"{ORIGIN}\",witness=\"one\"}} 1");
+    assert!(measured.contains(&cosigned), "{measured}");
     let stranger = site.run(&["witness", "key", "w3.key", "--name", "witness.example/w3"]).ends(0).text();
     site.run(&["verify", "--no-record", "--witness", &one.key, "--witness", stranger.trim()]).ends(12);
     // A bundle carries the cosignatures of its checkpoint.
