@@ -87,9 +87,9 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             };
             let word = out.paint(colour, format_args!("{word:7}"));
             let found = output::escape(remark.found.as_bytes());
-            out.line(format_args!("{word}  {:8} {found}", remark.topic))?;
+            out.line(format_args!("{word}  {:9} {found}", remark.topic))?;
             if !remark.advice.is_empty() {
-                out.line(format_args!("{:18} {}", "", output::escape(remark.advice.as_bytes())))?;
+                out.line(format_args!("{:19} {}", "", output::escape(remark.advice.as_bytes())))?;
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::approvals;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Out;
 
-/// Print systemd timers or cron lines that sign and verify the store, and look after its retention
+/// Print systemd timers or cron lines that sign and verify the store
 ///
 /// Signs every hour; verifies every night, for as long as --max-duration says and on from where the last night stopped;
 /// says every Sunday what retention has overdue, and packs old segments where asked to. Nothing is deleted unattended:

@@ -53,6 +53,7 @@ fn a_policy_is_set_shown_and_asked_how_it_stands() {
         other.run(&["retention", "set", "template.toml"]).ends(0);
     }
     site.run(&["retention", "template", "gdpr"]).ends(2);
+    site.run(&["verify", "--quick"]).ends(0);
     site.run(&["verify"]).ends(0);
 }
 
