@@ -47,7 +47,7 @@ fn set(numbers: &[u8], replaces: u64, threshold: u32) -> OperatorSet {
     OperatorSet { keys, replaces, threshold }
 }
 
-fn hold(name: &str) -> Admin {
+pub(super) fn hold(name: &str) -> Admin {
     let word = |word: &str| word.to_owned();
     Admin::Hold(Hold {
         by: word("counsel"),

@@ -187,3 +187,28 @@ fn nobody_can_put_his_name_to_a_part() {
     assert_clean(&report);
     assert!(report.index_audits().is_err());
 }
+
+#[test]
+fn what_an_earlier_run_read_of_the_log_is_known_to_the_later_ones() {
+    for (second, verdict) in [("case-2", None), ("case-1", Some(FindingClass::Forged))] {
+        let mut maker = Maker::new();
+        maker.frame(&[(0, super::authority::hold("case-1").encode())]);
+        for _ in 0..4 {
+            maker.events(5);
+            maker.seal();
+        }
+        maker.frame(&[(0, super::authority::hold(second).encode())]);
+        let store = maker.finish(0);
+        let mut round = Round::new(Timestamp(5));
+        for n in 1..=4 {
+            let report = store.verify_with(&run(round));
+            assert!(!report.is_complete);
+            // The fourth leaves out none but the last segment, whose own records a quick look reads.
+            assert_eq!(report.verdict(), verdict.filter(|_| n == 4));
+            round = report.round.unwrap();
+        }
+        let last = store.verify_with(&run(round));
+        assert_eq!((reaches(&last, Reach::Earlier), last.is_complete), (4, true));
+        assert_eq!(last.verdict(), verdict, "a hold's name is taken, and only segment 1 says so");
+    }
+}
