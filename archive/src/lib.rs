@@ -3,12 +3,14 @@
 //!
 //! One segment is one file, one row a record: `schema` says which columns there are, `shape` how its log was cut into frames,
 //! `write` fills them, `read` hashes all of a file again. A `Target` is where the files are, in a `folder` or a `bucket`;
-//! `copy` puts segments there and `verify` looks at all. It stands beside the engine and not in it: a program that embeds
+//! `copy` puts segments there, `verify` looks at all and `cache`
+//! brings them back. It stands beside the engine and not in it: a program that embeds
 //! the store needs no Parquet.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "s3")]
 mod bucket;
+mod cache;
 mod copy;
 mod folder;
 mod read;
@@ -20,6 +22,7 @@ mod tests;
 mod verify;
 mod write;
 
+pub use cache::{Cache, Told};
 pub use copy::{Archived, archive_segment};
 pub use read::{Checked, check, rebuild};
 pub use schema::{About, ArchivedSource};

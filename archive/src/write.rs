@@ -171,7 +171,9 @@ pub(crate) fn write<W: Write + Send>(
     progress: &mut dyn FnMut(Seq) -> bool,
 ) -> Result<W> {
     let fail = damaged(path);
-    let names = field_columns(&snapshot.sources()?);
+    // Profiles that came later read none of these records, and a file is the same whenever it is written.
+    let sources: Vec<_> = snapshot.sources()?.into_iter().filter(|source| source.seq() < seqs.end).collect();
+    let names = field_columns(&sources);
     let unwritten = |error: serde_json::Error| fail(ParquetError::External(error.into()));
     let text = serde_json::to_string(about).map_err(unwritten)?;
     let frames = serde_json::to_string(shape).map_err(unwritten)?;

@@ -47,6 +47,8 @@ Environment:
   INDELIBLE_STORE       the store's directory, where -C is not given
   INDELIBLE_SIGNING_KEY  the signing key file
   INDELIBLE_SIGNER_COMMAND  a command that signs: see `indelible help checkpoint`
+  INDELIBLE_ARCHIVE     the archive to look in, for segments that were said to be in another
+  INDELIBLE_CACHE_DIR   fetched segments: ~/.cache/indelible unless this or XDG_CACHE_HOME is set
   INDELIBLE_CONFIG_DIR  where keys are kept: ~/.config/indelible unless this or XDG_CONFIG_HOME is set
   NO_COLOR              no colours
 

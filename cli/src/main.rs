@@ -3,6 +3,7 @@
 
 mod anchors;
 mod approvals;
+mod archives;
 mod args;
 mod command;
 mod cosign;

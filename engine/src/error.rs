@@ -257,6 +257,16 @@ pub enum Error {
         /// What stands against it, and where it helps, what to do.
         reason: String,
     },
+    /// A segment is in an archive that cannot be reached.
+    #[error("segment {segment} is in the archive at {archive}, and cannot be had from there: {reason}")]
+    Archived {
+        /// The segment.
+        segment: crate::SegmentId,
+        /// The archive's place.
+        archive: String,
+        /// Why not.
+        reason: String,
+    },
     /// The caller asked to stop.
     #[error("stopped on request")]
     Cancelled,
@@ -273,13 +283,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// An I/O error with what was tried and where: `map_err(Error::io("open", path))`. A fault that came through a
-    /// reader's `io::Error`, as that of a pack does, is that fault again.
+    /// An I/O error with what was tried and where: `map_err(Error::io("open", path))`. A fault or an error that
+    /// came through a reader's `io::Error`, as that of a pack or an archive does, is itself again.
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
-        move |source| match source.downcast::<Fault>() {
+        move |source| match source.downcast::<Fault>().map_err(io::Error::downcast::<Error>) {
             Ok(fault) => fault.in_file(&path),
-            Err(source) => Error::Io { action, path, source: Arc::new(source) },
+            Err(Ok(error)) => error,
+            Err(Err(source)) => Error::Io { action, path, source: Arc::new(source) },
         }
     }
 

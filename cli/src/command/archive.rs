@@ -1,14 +1,15 @@
 //! `indelible archive`: sealed segments as plain Parquet files.
 
-use std::ffi::OsString;
+use std::ops::Range;
 use std::path::Path;
 
-use indelible::{Error, SegmentInfo, Snapshot, Timestamp};
+use indelible::{Error, SegmentId, SegmentInfo, Snapshot, Store, Timestamp};
 use indelible_archive::{Archived, Target, archive_segment, verify_archive};
 use serde_json::json;
 
 use super::query::{moment, present};
 use crate::approvals::duration;
+use crate::archives;
 use crate::exit::{Code, Failure, Outcome};
 use crate::open;
 use crate::output::{self, Out};
@@ -18,14 +19,17 @@ use crate::signal::Stop;
 /// Copy sealed segments to plain Parquet files, which DuckDB, Spark or Trino read without Indelible
 ///
 /// A file is a segment: a row for each record, with its event byte for byte, its fields as columns, and all that it takes
-/// to hash the record again and to write the log again. The store keeps its own copy of each segment.
+/// to hash the record again and to write the log again. The store keeps its own copy of each segment, unless --drop lets it go:
+/// then it is brought back when a command reads it.
 ///
 /// An archive is a folder or a bucket: DIR, file:///DIR or s3://BUCKET/PREFIX, with AWS_ACCESS_KEY_ID,
 /// AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP and the like from the environment.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible archive copy /archive --older-than 1y
+  indelible archive copy /archive --older-than 1y --drop
   indelible archive verify /archive
+  indelible archive restore --segments 0..100000
   indelible archive copy s3://evidence/agents-prod --lock-until 2032-01-01
   duckdb -c \"select unnest(control) as id, count(*) from '/archive/*/*.parquet' group by id\"")]
 pub(crate) struct Args {
@@ -38,7 +42,8 @@ pub(crate) struct Args {
 pub(crate) enum What {
     /// Write sealed segments to an archive; what is there already is compared and stays
     #[command(
-        after_help = "Examples:\n  indelible archive copy /archive\n  indelible archive copy s3://evidence/agents-prod --older-than 1y --json"
+        after_help = "Examples:\n  indelible archive copy /archive\n  indelible archive copy s3://evidence/agents-prod --older-than 1y --json
+  indelible archive copy /archive --older-than 1y --drop"
     )]
     Copy {
         /// A folder, which is made if missing, or s3://BUCKET/PREFIX
@@ -50,6 +55,22 @@ pub(crate) enum What {
         /// Have the bucket lock each new file until this time, against everybody (mode COMPLIANCE)
         #[arg(long, value_name = "TIME", value_parser = moment)]
         lock_until: Option<Timestamp>,
+        /// Drop each segment here once it was brought back from the archive and compared; a record says so. Where a policy
+        /// wants it here still, it stays
+        #[arg(long)]
+        drop: bool,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring segments back, to stay: byte for byte as they were, each hashed again before it is believed; a record says so
+    #[command(
+        after_help = "Examples:\n  indelible archive restore\n  indelible archive restore --segments 0..100000 --json"
+    )]
+    Restore {
+        /// Only segments with records of this range of seqs
+        #[arg(long, value_name = "A..B", value_parser = seqs)]
+        segments: Option<Range<u64>>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -69,38 +90,48 @@ pub(crate) enum What {
 /// Does it.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     match &args.what {
-        What::Copy { archive, older_than, lock_until, json } => {
-            let mut target = target(archive)?;
+        What::Copy { archive, older_than, lock_until, drop, json } => {
+            let mut target = archives::target(archive)?;
             if let Some(until) = lock_until {
                 target.lock_until(*until)?;
             }
-            copy(store, &target, *older_than, *json)
+            copy(store, &target, *older_than, *drop, *json)
         }
-        What::Verify { archive, json } => verify(&target(archive)?, *json),
+        What::Restore { segments, json } => restore(store, segments.as_ref(), *json),
+        What::Verify { archive, json } => verify(&archives::target(archive)?, *json),
     }
 }
 
-/// The archive at a place, spoken to as the environment says.
-fn target(place: &str) -> Outcome<Target> {
-    let text =
-        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    Ok(Target::open(place, std::env::vars_os().filter_map(text))?)
+/// `A..B`, either of which may be left out.
+fn seqs(text: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str, default| if text.is_empty() { Ok(default) } else { text.parse().map_err(drop) };
+    let range = text.split_once("..").and_then(|(first, end)| {
+        Some(number(first, 0).ok()?..number(end, u64::MAX).ok()?).filter(|range| range.start < range.end)
+    });
+    range.ok_or_else(|| format!("{text:?} is no range of seqs, such as 0..100000"))
 }
 
-fn copy(store: &Path, target: &Target, older_than: Option<i64>, json: bool) -> Outcome {
-    let store = open::to_read(store)?;
+fn copy(store: &Path, target: &Target, older_than: Option<i64>, drop: bool, json: bool) -> Outcome {
+    let store = if drop { open::to_write(store)? } else { open::to_read(store)? };
     let snapshot = store.snapshot()?;
-    let segments = wanted(&snapshot, older_than)?;
+    let segments = wanted(&snapshot, target, older_than)?;
     let total = segments.iter().map(|segment| segment.end_seq - segment.id.0).sum();
     let (stop, bar) = (Stop::listen(|| ())?, Progress::records(total));
-    let (mut archived, mut passed, mut failed) = (Vec::new(), 0, None);
+    let (mut archived, mut dropped, mut passed, mut failed) = (Vec::new(), Vec::new(), 0, None);
     for segment in &segments {
         let mut progress = |done: u64, _| {
             bar.position(passed + done);
             stop.asked().is_none()
         };
-        match archive_segment(&store, &snapshot, segment, target, &mut progress) {
-            Ok(file) => archived.push(file),
+        let mut one = || {
+            archived.push(archive_segment(&store, &snapshot, segment, target, &mut progress)?);
+            if drop && let_go(&store, &snapshot, segment.id, target, &mut || stop.asked().is_none())? {
+                dropped.push(segment.id);
+            }
+            Ok(())
+        };
+        match one() {
+            Ok(()) => {}
             Err(Error::Cancelled) => break,
             Err(error) => {
                 failed = Some(error);
@@ -110,19 +141,79 @@ fn copy(store: &Path, target: &Target, older_than: Option<i64>, json: bool) -> O
         passed += segment.end_seq - segment.id.0;
     }
     bar.finish();
+    let closed = if drop { store.close() } else { Ok(()) };
     let mut out = Out::stdout();
-    tell(&mut out, &archived, target, json)?;
+    tell(&mut out, &archived, drop.then_some(&dropped), target, json)?;
     out.finish()?;
+    closed?;
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(stop.asked().unwrap_or(Code::Clean)),
     }
 }
 
-fn wanted(snapshot: &Snapshot, older_than: Option<i64>) -> Outcome<Vec<SegmentInfo>> {
+/// Drops a segment that is in the archive, unless a policy wants it here; whether it went.
+fn let_go(
+    store: &Store,
+    snapshot: &Snapshot,
+    id: SegmentId,
+    target: &Target,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<bool, Error> {
+    if snapshot.archivable_at(id)?.is_some_and(|at| at > present()) {
+        return Ok(false);
+    }
+    Ok(store.move_to_archive(id, &target.to_string(), &mut |_, _| go_on())?.is_some())
+}
+
+fn restore(store: &Path, seqs: Option<&Range<u64>>, json: bool) -> Outcome {
+    let store = open::to_write(store)?;
+    let snapshot = store.snapshot()?;
+    let (stop, mut restored, mut failed) = (Stop::listen(|| ())?, Vec::new(), None);
+    for segment in snapshot.segments().filter(|segment| segment.sealed) {
+        let wanted = seqs.is_none_or(|seqs| segment.id.0 < seqs.end && segment.end_seq > seqs.start);
+        if !wanted || stop.asked().is_some() {
+            continue;
+        }
+        match store.restore(segment.id) {
+            Ok(came) => restored.extend(came),
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    let closed = store.close();
+    let mut out = Out::stdout();
+    if json {
+        let segments: Vec<_> = restored
+            .iter()
+            .map(|segment| json!({ "segment": segment.id.0, "end_seq": segment.end_seq, "archive": segment.archive }))
+            .collect();
+        out.json(&json!({ "restored": segments }))?;
+    } else {
+        out.line(format_args!(
+            "restored {}: {} of log",
+            output::counted(restored.len() as u64, "segment", "segments"),
+            output::length(restored.iter().map(|segment| segment.log_len).sum()),
+        ))?;
+    }
+    out.finish()?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    closed?;
+    Ok(stop.asked().unwrap_or(Code::Clean))
+}
+
+/// The sealed segments that are old enough, but for those that went to this archive already.
+fn wanted(snapshot: &Snapshot, target: &Target, older_than: Option<i64>) -> Outcome<Vec<SegmentInfo>> {
     let before = older_than.map(|ns| present().0.saturating_sub(ns));
     let mut wanted = Vec::new();
     for segment in snapshot.segments().filter(|segment| segment.sealed) {
+        if snapshot.archived(segment.id)?.is_some_and(|there| there.archive == target.to_string()) {
+            continue;
+        }
         let sealed_at = snapshot.sealed_at(segment.id)?;
         if before.is_none_or(|before| sealed_at.is_some_and(|at| at.0 <= before)) {
             wanted.push(segment);
@@ -131,13 +222,23 @@ fn wanted(snapshot: &Snapshot, older_than: Option<i64>) -> Outcome<Vec<SegmentIn
     Ok(wanted)
 }
 
-fn tell(out: &mut Out, archived: &[Archived], target: &Target, json: bool) -> Outcome<()> {
+fn tell(
+    out: &mut Out,
+    archived: &[Archived],
+    dropped: Option<&Vec<SegmentId>>,
+    target: &Target,
+    json: bool,
+) -> Outcome<()> {
     if json {
         let files: Vec<_> = archived
             .iter()
             .map(|file| json!({ "file": file.object.name, "len": file.object.len, "was_there": file.was_there }))
             .collect();
-        return out.json(&json!({ "files": files }));
+        let mut told = json!({ "files": files });
+        if let Some(dropped) = dropped {
+            told["dropped"] = dropped.iter().map(|id| id.0).collect();
+        }
+        return out.json(&told);
     }
     let new = archived.iter().filter(|file| !file.was_there);
     let len: u64 = new.clone().map(|file| file.object.len).sum();
@@ -149,6 +250,12 @@ fn tell(out: &mut Out, archived: &[Archived], target: &Target, json: bool) -> Ou
         archived.iter().filter(|file| file.was_there).count(),
         target,
     ));
+    if let Some(dropped) = dropped {
+        let dropped = output::counted(dropped.len() as u64, "segment", "segments");
+        output::say(format_args!(
+            "dropped {dropped} here: they are brought back from the archive when they are read"
+        ));
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use indelible::trust::{IndexAudit, Note, Signer};
 use indelible::verify::Options;
 use serde_json::json;
 
+use crate::archives;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
 use crate::render::verification::print;
@@ -51,7 +52,8 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             "this is the log's own key: its operator cannot audit himself".to_owned(),
         ));
     }
-    let report = check(store, Options { key: log_key, expect, ..Options::default() })?;
+    let retrieve = Some(archives::retrieve(None));
+    let report = check(store, Options { key: log_key, expect, retrieve, ..Options::default() })?;
     let code = code(&report);
     let mut out = Out::stdout();
     if code != Code::Clean {

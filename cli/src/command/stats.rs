@@ -60,6 +60,10 @@ struct Lengths {
     warm: u64,
     /// What the packs unpack to.
     warm_unpacked: u64,
+    /// What is kept here of segments that are in archives.
+    archive_kept: u64,
+    /// Their logs, were they here.
+    archive_unpacked: u64,
     index: u64,
 }
 
@@ -174,6 +178,7 @@ fn print(out: &mut Out, stats: &Stats) -> Outcome<()> {
         ("segments", format!("{} sealed, {} active", stats.segments.sealed, stats.segments.active)),
         ("hot tier", output::length(stats.len.hot)),
         ("warm tier", warm(&stats.len)),
+        ("archive", archive(&stats.len)),
         ("index", output::length(stats.len.index)),
         ("received", span(&stats.received)),
         ("event times", times),
@@ -199,15 +204,37 @@ fn warm(len: &Lengths) -> String {
     }
 }
 
+fn archive(len: &Lengths) -> String {
+    match len.archive_unpacked {
+        0 => "nothing".to_owned(),
+        log => format!(
+            "{} of log, of which {} are kept here",
+            output::length(log),
+            output::length(len.archive_kept)
+        ),
+    }
+}
+
 /// What the tiers take. The active segment is hot.
 fn lengths(path: &Path, snapshot: &Snapshot) -> Outcome<Lengths> {
-    let mut len = Lengths { hot: 0, warm: 0, warm_unpacked: 0, index: index_len(path) };
+    let mut len = Lengths {
+        hot: 0,
+        warm: 0,
+        warm_unpacked: 0,
+        archive_kept: 0,
+        archive_unpacked: 0,
+        index: index_len(path),
+    };
     for segment in snapshot.segments() {
         match snapshot.tier(segment.id)? {
             Tier::Hot => len.hot += segment.log_len,
             Tier::Warm { pack_len } => {
                 len.warm += pack_len;
                 len.warm_unpacked += segment.log_len;
+            }
+            Tier::Archive { kept_len } => {
+                len.archive_kept += kept_len;
+                len.archive_unpacked += segment.log_len;
             }
         }
     }

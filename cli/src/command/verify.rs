@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::anchors::{self, Gathered};
 use crate::approvals;
+use crate::archives;
 use crate::exit::{Code, Outcome};
 use crate::metrics::{self, Measured};
 use crate::output::{self, Out};
@@ -37,6 +38,8 @@ use crate::{input, open};
   indelible verify --since-last
   indelible verify --metrics /var/lib/node_exporter/indelible.prom
   indelible verify --key acme.vkey --expect yesterday.checkpoint
+  indelible verify --archive
+  indelible verify --archive s3://evidence/agents-prod
   indelible verify --key acme.vkey --witness witness.vkey
   indelible verify --key 'acme.example/agents+9af1...+AaZ...' --json")]
 pub(crate) struct Args {
@@ -75,6 +78,9 @@ pub(crate) struct Args {
     /// more than once [default: those of `witness add` are shown, and none is missed]
     #[arg(long = "witness", value_name = "VKEY|FILE")]
     pub(crate) witnesses: Vec<String>,
+    /// The archive that segments which are not here are read from; without it they are not looked at, and that is a finding
+    #[arg(long, value_name = "ARCHIVE", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) archive: Option<String>,
     /// Write Prometheus metrics here, for a textfile collector; kept as it was where the store cannot be looked at
     #[arg(long, value_name = "FILE")]
     pub(crate) metrics: Option<PathBuf>,
@@ -104,6 +110,10 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         key,
         expect,
         anchored: gathered.checkpoints(),
+        retrieve: args
+            .archive
+            .as_ref()
+            .map(|place| archives::retrieve(Some(place.clone()).filter(|place| !place.is_empty()))),
         ..Options::default()
     };
     let mut report = check(store, options)?;

@@ -104,9 +104,10 @@ impl Stretch {
             match log.files.sealed(view.segment)? {
                 Sealed::Log(bytes) => LogText::sealed(bytes, sidecar.meta().frame_count),
                 Sealed::Pack(pack) => LogText::Packed(pack),
+                Sealed::Archived(archived) => LogText::read(archived, true),
             }
         } else {
-            LogText::growing(log.files.log(view.segment)?)
+            LogText::read(log.files.log(view.segment)?, false)
         };
         let (mut sources, mut untermed) = (Vec::new(), Vec::new());
         for &(source, _) in &sidecar.meta().sources {

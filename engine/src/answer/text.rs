@@ -1,7 +1,7 @@
 //! The log under a sidecar: its frames, each checked against its checksum before the first use of a byte in it.
 //!
-//! The log of a sealed segment is mapped; that of the active one grows and is read into memory, a frame at a time. A
-//! pack has no frames as they lie: its blocks are unpacked, each with its own checksum.
+//! The log of a sealed segment is mapped; that of the active one grows and is read into memory, a frame at a time, as
+//! is one that comes from the archive. A pack has no frames as they lie: its blocks are unpacked, each with its own checksum.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -31,8 +31,10 @@ pub(super) enum LogText {
         checked: Vec<AtomicU64>,
     },
     Packed(Arc<Pack>),
-    Growing {
+    /// Of the active segment, or brought back from the archive.
+    Read {
         log: Arc<LogFile>,
+        sealed: bool,
         /// The frames read last, by their positions.
         kept: Mutex<VecDeque<(u64, Mapped)>>,
     },
@@ -52,13 +54,13 @@ impl LogText {
         LogText::Sealed { bytes, checked }
     }
 
-    pub(super) fn growing(log: Arc<LogFile>) -> LogText {
-        LogText::Growing { log, kept: Mutex::default() }
+    pub(super) fn read(log: Arc<LogFile>, sealed: bool) -> LogText {
+        LogText::Read { log, sealed, kept: Mutex::default() }
     }
 
     /// Whether the log is a sealed segment's.
     pub(super) fn is_sealed(&self) -> bool {
-        !matches!(self, LogText::Growing { .. })
+        !matches!(self, LogText::Read { sealed: false, .. })
     }
 
     /// Whether the whole log lies in memory, to be searched as it lies.
@@ -70,7 +72,7 @@ impl LogText {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             LogText::Sealed { bytes, .. } => bytes,
-            LogText::Packed(_) | LogText::Growing { .. } => &[],
+            LogText::Packed(_) | LogText::Read { .. } => &[],
         }
     }
 
@@ -116,7 +118,7 @@ impl LogText {
                 }
                 Ok((None, start))
             }
-            LogText::Growing { log, kept } => {
+            LogText::Read { log, kept, .. } => {
                 let position = at.place.position;
                 if let Some((_, bytes)) = lock(kept).iter().find(|(known, _)| *known == position) {
                     return Ok((Some(bytes.clone()), 0));

@@ -6,6 +6,7 @@
 
 mod map;
 mod real;
+mod retrieve;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod world;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use map::Mapped;
 pub use real::RealDisk;
+pub use retrieve::{ArchivedSegment, Retrieve};
 pub use world::{Clock, Entropy, SystemClock, SystemEntropy, World};
 
 /// How a file is opened.

@@ -142,15 +142,18 @@ pub struct Document {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tiered {
+    /// The archive's place, for a segment that went there or came from there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub archive: String,
     /// The seq after the segment's last record.
     pub end_seq: Seq,
     /// The segment's first seq.
     pub first_seq: Seq,
     /// Length of the log that was dropped, in bytes.
     pub log_len: u64,
-    /// Length of the pack that stands for it, in bytes.
+    /// Length of the pack that stands for it or was dropped, in bytes.
     pub pack_len: u64,
-    /// The tier that holds it now: `warm`.
+    /// The tier that holds it now: `hot`, `warm` or `archive`.
     pub tier: String,
 }
 

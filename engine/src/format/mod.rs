@@ -14,6 +14,7 @@ pub mod entry;
 pub mod frame;
 pub mod head;
 pub mod index;
+pub mod kept;
 pub mod keys;
 pub mod log_header;
 pub mod pack;

@@ -53,6 +53,7 @@ pub(crate) fn compact(
             drop_leaves(log, id)?;
             return Ok(None);
         }
+        Sealed::Archived(_) => return Ok(None),
     };
     let view = View::of_sealed(catalog).find(|view| view.segment == id);
     let view = view.ok_or_else(|| Error::NotFound { what: "sealed segment", name: id.to_string() })?;
@@ -76,6 +77,7 @@ pub(crate) fn compact(
     })?;
     let compacted = Compacted { id, log_len: place.log_len, pack_len };
     let body = Admin::Tier(Tiered {
+        archive: String::new(),
         end_seq: place.end_seq,
         first_seq: place.first_seq,
         log_len: place.log_len,
@@ -100,7 +102,7 @@ pub(crate) fn compact(
 }
 
 /// The root that the seal over a segment states.
-fn stated_root(log: &Log, catalog: &Catalog, place: &SealedPlace) -> Result<String> {
+pub(super) fn stated_root(log: &Log, catalog: &Catalog, place: &SealedPlace) -> Result<String> {
     let seal = catalog.admin.iter().find(|admin| admin.seq == place.end_seq);
     match seal.map(|seal| log.admin(seal)).transpose()? {
         Some(Admin::Sealed(seal)) => Ok(seal.root),
@@ -146,7 +148,7 @@ fn write(
     pack.finish(bytes.len() as u64).map_err(io("write"))
 }
 
-fn go_on(watch: Watch<'_>, done: u64, total: u64) -> Result<()> {
+pub(super) fn go_on(watch: Watch<'_>, done: u64, total: u64) -> Result<()> {
     if watch(done, total) { Ok(()) } else { Err(Error::Cancelled) }
 }
 

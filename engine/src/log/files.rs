@@ -1,6 +1,7 @@
 //! Open log files, packs and sidecars, each opened once and kept in a bounded cache.
 //!
-//! Where a segment's log is not there, its pack stands for it: whoever reads frames need not know which it is.
+//! Where a segment's log is not there, its pack stands for it, or what can be brought back from the archive: whoever reads
+//! frames need not know which it is.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,10 +9,11 @@ use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::archived::{Archived, Fetched};
 use super::layout::Layout;
 use super::lock;
 use super::pack::{Pack, PackCache};
-use crate::disk::{File, Mapped, Open, World};
+use crate::disk::{File, Mapped, Open, Retrieve, World};
 use crate::format::Writable;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::segment::Sidecar;
@@ -29,6 +31,8 @@ pub(crate) struct LogFile {
     pub(crate) header: LogHeader,
     /// What it is unpacked from, in the warm tier.
     pub(crate) pack: Option<Arc<Pack>>,
+    /// What is here of it, where it is in the archive.
+    pub(crate) archived: Option<Arc<Archived>>,
     writable: Writable,
 }
 
@@ -43,13 +47,21 @@ impl LogFile {
             let fault = crate::Fault::forged(16, "log first seq", id.0, header.first_seq);
             return Err(fault.in_file(&path));
         }
-        Ok(LogFile { id, path, file, header, pack: None, writable })
+        Ok(LogFile { id, path, file, header, pack: None, archived: None, writable })
     }
 
     /// A log that is read out of its pack.
     fn of_pack(id: SegmentId, pack: Arc<Pack>) -> Self {
         let (path, header) = (pack.path().to_path_buf(), pack.directory().header.clone());
-        LogFile { id, path, file: pack.clone(), header, pack: Some(pack), writable: Writable::Yes }
+        let file = pack.clone();
+        LogFile { id, path, file, header, pack: Some(pack), archived: None, writable: Writable::Yes }
+    }
+
+    /// A log that is brought back from the archive when it is read.
+    fn of_archive(archived: Arc<Archived>) -> Self {
+        let (id, path, header) = (archived.segment.id, archived.path.clone(), archived.header.clone());
+        let file = archived.clone();
+        LogFile { id, path, file, header, pack: None, archived: Some(archived), writable: Writable::Yes }
     }
 
     /// # Errors
@@ -72,6 +84,7 @@ impl LogFile {
 pub(crate) enum Sealed {
     Log(Mapped),
     Pack(Arc<Pack>),
+    Archived(Arc<LogFile>),
 }
 
 /// Whether there is no such file.
@@ -87,16 +100,20 @@ pub(crate) struct LogFiles {
     logs: Mutex<HashMap<SegmentId, Arc<LogFile>>>,
     sidecars: Mutex<HashMap<SegmentId, Arc<Sidecar>>>,
     unpacked: Arc<PackCache>,
+    retrieve: Option<Arc<dyn Retrieve>>,
+    fetched: Arc<Fetched>,
 }
 
 impl LogFiles {
-    pub(crate) fn new(world: World, layout: Layout) -> Self {
+    pub(crate) fn new(world: World, layout: Layout, retrieve: Option<Arc<dyn Retrieve>>) -> Self {
         LogFiles {
             world,
             layout,
             logs: Mutex::default(),
             sidecars: Mutex::default(),
             unpacked: Arc::default(),
+            retrieve,
+            fetched: Arc::default(),
         }
     }
 
@@ -108,7 +125,11 @@ impl LogFiles {
         let file = match LogFile::open(&self.world, &self.layout, id, Open::Read) {
             Err(missing) if is_missing(&missing) => {
                 match Pack::open(&self.world, &self.layout, id, &self.unpacked) {
-                    Err(no_pack) if is_missing(&no_pack) => return Err(missing),
+                    Err(no_pack) if is_missing(&no_pack) => {
+                        let archived =
+                            Archived::open(&self.world, &self.layout, id, &self.retrieve, &self.fetched)?;
+                        LogFile::of_archive(Arc::new(archived.ok_or(missing)?))
+                    }
                     pack => LogFile::of_pack(id, Arc::new(pack?)),
                 }
             }
@@ -128,17 +149,23 @@ impl LogFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // It may have been open since before it was packed.
                 let mut log = self.log(id)?;
-                if log.pack.is_none() {
+                if log.pack.is_none() && log.archived.is_none() {
                     self.forget(id);
                     log = self.log(id)?;
                 }
-                match &log.pack {
-                    Some(pack) => Ok(Sealed::Pack(Arc::clone(pack))),
-                    None => Err(Error::io("map", path)(error)),
+                match (&log.pack, &log.archived) {
+                    (Some(pack), _) => Ok(Sealed::Pack(Arc::clone(pack))),
+                    (None, Some(_)) => Ok(Sealed::Archived(log)),
+                    (None, None) => Err(Error::io("map", path)(error)),
                 }
             }
             mapped => mapped.map(Sealed::Log).map_err(Error::io("map", path)),
         }
+    }
+
+    /// A segment of which these bytes are kept and the rest is in the archive.
+    pub(crate) fn archived_of(&self, id: SegmentId, kept: &[u8]) -> Result<Archived> {
+        Archived::decode(&self.world, self.layout.kept(id), kept, id, &self.retrieve, &self.fetched)
     }
 
     /// Closes what is open of a segment: its files are others now.

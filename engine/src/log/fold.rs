@@ -4,7 +4,7 @@ use super::Log;
 use super::catalog::{AdminPlace, Catalog, SealedPlace};
 use super::recover;
 use super::scan::FrameScan;
-use crate::format::frame;
+use crate::format::frame::{self, FrameHeader};
 use crate::format::head::Head;
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::{Error, Result, SegmentId, StoreId};
@@ -61,14 +61,25 @@ fn extend(log: &Log, head: &Head, catalog: &mut Catalog) -> Result<()> {
             file.file.len().map_err(Error::io("measure", &file.path))?
         };
         let mut admin = Vec::new();
-        let mut scan = FrameScan::new(&file.file, &file.path, LOG_HEADER_LEN as u64, end);
-        while let Some((frame_at, header, payload)) = scan.next()? {
+        let mut list = |frame_at, header: &FrameHeader, payload: &[u8]| -> Result<()> {
             let records = frame::records(payload, header.count)
                 .map_err(|fault| fault.shifted(frame_at).in_file(&file.path))?;
             for (seq, record) in (header.first_seq..).zip(&records) {
                 if record.source == 0 {
                     admin.push(AdminPlace { seq, segment: id.0, frame_at });
                 }
+            }
+            Ok(())
+        };
+        if let Some(archived) = &file.archived {
+            for (frame_at, bytes) in &archived.kept.frames {
+                let (header, payload) = frame::decode(bytes).map_err(|fault| fault.in_file(&file.path))?;
+                list(*frame_at, &header, payload)?;
+            }
+        } else {
+            let mut scan = FrameScan::new(&file.file, &file.path, LOG_HEADER_LEN as u64, end);
+            while let Some((frame_at, header, payload)) = scan.next()? {
+                list(frame_at, &header, payload)?;
             }
         }
         catalog.extend(&admin, admin.last().map_or(0, |place| place.seq + 1));

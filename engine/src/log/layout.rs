@@ -70,6 +70,16 @@ impl Layout {
         self.packs_dir().join(segment.file_name("pack"))
     }
 
+    /// Where is kept what the archive's segments leave here.
+    pub(crate) fn archived_dir(&self) -> PathBuf {
+        self.root.join("archived")
+    }
+
+    /// What is kept of a segment that is in the archive.
+    pub(crate) fn kept(&self, segment: SegmentId) -> PathBuf {
+        self.archived_dir().join(segment.file_name("kept"))
+    }
+
     pub(crate) fn sidecar(&self, segment: SegmentId) -> PathBuf {
         self.log_dir().join(segment.file_name("idx"))
     }

@@ -9,6 +9,7 @@
 //! what is cut is kept below `lost/`.
 
 mod active;
+pub(crate) mod archived;
 mod catalog;
 pub(crate) mod compact;
 mod derived;
@@ -16,6 +17,7 @@ pub(crate) mod directories;
 pub(crate) mod files;
 mod fold;
 pub(crate) mod group;
+pub(crate) mod handover;
 mod head_file;
 pub(crate) mod indexer;
 pub(crate) mod layout;
@@ -42,7 +44,7 @@ pub(crate) use catalog::{AdminPlace, Catalog, SealedPlace};
 pub use record::{Integrity, Record};
 pub(crate) use session::{Committed, NewRecord, Session};
 
-use crate::disk::World;
+use crate::disk::{Retrieve, World};
 use crate::format::admin::Admin;
 use crate::format::head::Head;
 use crate::{Error, Result, StoreId};
@@ -78,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) segment_age_s: u64,
     /// How many bytes the active log is made longer by, ahead of need.
     pub(crate) allocate_len: u64,
+    /// The way to segments in archives.
+    pub(crate) retrieve: Option<Arc<dyn Retrieve>>,
 }
 
 /// What opening a store found that is not as a clean stop leaves it.
@@ -156,7 +160,7 @@ impl Log {
         let locks = Locks::open(world, &layout)?;
         let head_file = HeadFile::open(world, &layout)?;
         let (head, recovery) = recover::open(world, &layout, &locks, &head_file)?;
-        let files = LogFiles::new(world.clone(), layout.clone());
+        let files = LogFiles::new(world.clone(), layout.clone(), settings.retrieve.clone());
         let active = files.log(head.active)?;
         active.require_writable()?;
         let store_id = active.header.store_id;
@@ -193,7 +197,7 @@ impl Log {
         recover::require_store(world, &layout)?;
         let head_file = HeadFile::open_read(world, &layout);
         let found = recover::find_end(world, &layout, head_file.as_ref().and_then(HeadFile::read))?;
-        let files = LogFiles::new(world.clone(), layout.clone());
+        let files = LogFiles::new(world.clone(), layout.clone(), settings.retrieve.clone());
         Ok(Log {
             world: world.clone(),
             store_id: found.store_id,

@@ -52,10 +52,11 @@ impl Recovered {
     }
 }
 
-/// The segments whose logs or packs are in the store's directory, in order.
+/// The segments whose logs, packs or what the archive left of them are in the store's directory, in order.
 pub(super) fn segments(world: &World, layout: &Layout) -> Result<Vec<SegmentId>> {
     let mut segments = logs(world, layout)?;
     segments.extend(named(world, layout.packs_dir(), "pack")?);
+    segments.extend(named(world, layout.archived_dir(), "kept")?);
     segments.sort_unstable();
     segments.dedup();
     Ok(segments)
@@ -394,7 +395,7 @@ fn refuse_rolled_back(
 /// Removes files that were being made when the store stopped and that nothing refers to.
 fn remove_leftovers(world: &World, layout: &Layout) -> Result<()> {
     // These are made when there is something to put there.
-    let made = [layout.directories_dir(), layout.packs_dir()];
+    let made = [layout.directories_dir(), layout.packs_dir(), layout.archived_dir()];
     let listed = made.into_iter().filter(|dir| world.disk.list(dir).is_ok());
     for dir in [layout.log_dir(), layout.root().to_path_buf()].into_iter().chain(listed) {
         for name in world.disk.list(&dir).map_err(Error::io("list", &dir))? {

@@ -45,8 +45,6 @@ impl Log {
     /// The store's own record at `place`.
     pub(crate) fn admin(&self, place: &AdminPlace) -> Result<Admin> {
         let log = self.files.log(SegmentId(place.segment))?;
-        let len = log.file.len().map_err(Error::io("measure", &log.path))?;
-        let mut scan = FrameScan::new(&log.file, &log.path, place.frame_at, len).with_window(WINDOW_LEN);
         let missing = || {
             Fault::damaged(
                 place.frame_at,
@@ -56,7 +54,18 @@ impl Log {
             )
             .in_file(&log.path)
         };
-        let (_, header, payload) = scan.next()?.ok_or_else(missing)?;
+        // Of what is in the archive, these frames are kept here.
+        let kept = log.archived.as_ref().and_then(|archived| archived.frame(place.frame_at));
+        let mut scan;
+        let (header, payload) = match kept {
+            Some(bytes) => frame::decode(bytes).map_err(|fault| fault.in_file(&log.path))?,
+            None => {
+                let len = log.file.len().map_err(Error::io("measure", &log.path))?;
+                scan = FrameScan::new(&log.file, &log.path, place.frame_at, len).with_window(WINDOW_LEN);
+                let (_, header, payload) = scan.next()?.ok_or_else(missing)?;
+                (header, payload)
+            }
+        };
         let records = frame::records(payload, header.count).map_err(|fault| fault.in_file(&log.path))?;
         let index = place.seq.checked_sub(header.first_seq).and_then(|index| usize::try_from(index).ok());
         let record = index.and_then(|index| records.get(index)).filter(|record| record.source == 0);

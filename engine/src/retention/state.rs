@@ -4,7 +4,7 @@
 use super::hold::PlacedHold;
 use crate::format::admin::Admin;
 use crate::format::keys::{KeyRevocation, KeyRotation};
-use crate::format::retention::{Approved, Plan, Policy};
+use crate::format::retention::{Approved, Plan, Policy, Terms};
 use crate::log::{Catalog, Log};
 use crate::trust::{LogKeys, Revoked, VerifierKey};
 use crate::{Error, Result, Seq, Timestamp};
@@ -58,11 +58,20 @@ impl OperatorsInForce {
 impl State {
     /// How long the hot tier must have an event at least, in seconds, whatever rule applies to it.
     pub fn hot_s(&self) -> u64 {
-        let of_policy = |policy: &Policy| {
-            let rules = policy.rules.iter().map(|rule| rule.terms.hot_s);
-            rules.chain([policy.default.hot_s]).flatten().max()
-        };
-        self.policies.iter().filter_map(|(_, policy)| of_policy(policy)).max().unwrap_or(0)
+        self.longest(|terms| terms.hot_s)
+    }
+
+    /// How long an event must stay out of the archive at least, in seconds, whatever rule applies to it.
+    pub fn local_s(&self) -> u64 {
+        self.longest(|terms| terms.hot_s.max(terms.warm_s))
+    }
+
+    fn longest(&self, of: impl Fn(&Terms) -> Option<u64>) -> u64 {
+        let terms = self
+            .policies
+            .iter()
+            .flat_map(|(_, policy)| policy.rules.iter().map(|rule| &rule.terms).chain([&policy.default]));
+        terms.filter_map(of).max().unwrap_or(0)
     }
 
     /// The state as of `catalog`.

@@ -38,7 +38,8 @@ impl Store {
             });
         }
         let target = Layout::new(to);
-        for dir in [target.log_dir(), target.packs_dir(), target.checkpoints_dir(), target.lost_dir()] {
+        let dirs = [target.log_dir(), target.packs_dir(), target.archived_dir()];
+        for dir in dirs.into_iter().chain([target.checkpoints_dir(), target.lost_dir()]) {
             disk.create_dir(&dir).map_err(Error::io("make directory", dir))?;
         }
         // Before the snapshot: it covers every checkpoint that was signed by then, and none may be ahead of the copy.
@@ -50,6 +51,9 @@ impl Store {
                 Tier::Hot => (segment, layout.log(segment.id), target.log(segment.id), segment.log_len),
                 Tier::Warm { pack_len } => {
                     (segment, layout.pack(segment.id), target.pack(segment.id), pack_len)
+                }
+                Tier::Archive { kept_len } => {
+                    (segment, layout.kept(segment.id), target.kept(segment.id), kept_len)
                 }
             });
         }
@@ -78,8 +82,9 @@ impl Store {
         let sync_dirs = || {
             // That the copy is there at all is written in its parent.
             let parent = directory_of(to);
-            let (log_dir, packs_dir) = (target.log_dir(), target.packs_dir());
-            let mut dirs = [&*log_dir, &*packs_dir, to, parent].into_iter();
+            let [log_dir, packs_dir, archived_dir] =
+                [target.log_dir(), target.packs_dir(), target.archived_dir()];
+            let mut dirs = [&*log_dir, &*packs_dir, &*archived_dir, to, parent].into_iter();
             dirs.try_for_each(|dir| disk.sync_dir(dir).map_err(Error::io("sync directory", dir)))
         };
         sync_dirs()?;

@@ -1,6 +1,8 @@
 //! The facade: what an embedding program and the command line see of a store.
 
 #[cfg(test)]
+mod archive_tests;
+#[cfg(test)]
 mod artifact_tests;
 mod artifacts;
 mod ask;

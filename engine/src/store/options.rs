@@ -1,6 +1,8 @@
 //! How a store is made and opened.
 
-use crate::disk::World;
+use std::sync::Arc;
+
+use crate::disk::{Retrieve, World};
 use crate::log::{Settings, Sync};
 use crate::trust::VerifierKey;
 use crate::{Error, Origin, Result, limits};
@@ -20,6 +22,7 @@ pub struct Options {
     pub(super) read_only: bool,
     pub(super) force_network: bool,
     pub(super) seal_in_background: bool,
+    pub(super) retrieve: Option<Arc<dyn Retrieve>>,
     world: Option<World>,
 }
 
@@ -39,6 +42,7 @@ impl Default for Options {
             read_only: false,
             force_network: false,
             seal_in_background: true,
+            retrieve: None,
             world: None,
         }
     }
@@ -129,6 +133,13 @@ impl Options {
         self
     }
 
+    /// The way to segments that are in archives. Without one they cannot be read.
+    #[must_use]
+    pub fn retrieve(mut self, retrieve: Arc<dyn Retrieve>) -> Self {
+        self.retrieve = Some(retrieve);
+        self
+    }
+
     /// The world that the store runs in, for tests: the machine itself unless told otherwise.
     #[must_use]
     pub fn world(mut self, world: World) -> Self {
@@ -158,6 +169,7 @@ impl Options {
             segment_records: self.segment_records,
             segment_age_s: self.segment_age_s,
             allocate_len: self.allocate_len,
+            retrieve: self.retrieve.clone(),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Files {
     pub(super) segments: Vec<SegmentId>,
     /// Those of them that are packs alone.
     pub(super) packed: BTreeSet<SegmentId>,
+    /// Those of them that are in the archive.
+    pub(super) archived: BTreeSet<SegmentId>,
     /// The last segment whose log is there: the active one.
     logs_end: Option<SegmentId>,
     pub(super) sidecars: BTreeSet<SegmentId>,
@@ -31,7 +33,7 @@ const HINTS: &str = "indelible.toml";
 const GROUPS: [&str; 5] =
     ["tree/level-08", "tree/level-16", "tree/level-24", "tree/level-32", "tree/level-40"];
 /// What may stand in a store's directory.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     HINTS,
     "lock",
     "gate",
@@ -43,6 +45,7 @@ const KNOWN: [&str; 14] = [
     "checkpoints",
     "lost",
     "packs",
+    "archived",
     "dir",
     "tree",
     "artifacts",
@@ -89,9 +92,12 @@ pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
         }
     }
     segments.sort_unstable();
-    let packed = list_packs(disk, root, &segments, &mut remarks)?;
+    let packed = list_moved(disk, root, ("packs", "pack"), &segments, &mut remarks)?;
     let logs_end = segments.last().copied();
     segments.extend(packed.iter().copied());
+    segments.sort_unstable();
+    let archived = list_moved(disk, root, ("archived", "kept"), &segments, &mut remarks)?;
+    segments.extend(archived.iter().copied());
     segments.sort_unstable();
     for name in
         parts.iter().filter(|(id, _)| segments.binary_search(id).is_err()).flat_map(|(_, names)| names)
@@ -105,34 +111,36 @@ pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
     {
         return Err(not_a_store("it has no log; make a store with `init`"));
     }
-    Ok(Files { segments, packed, logs_end, sidecars, parts, remarks })
+    Ok(Files { segments, packed, archived, logs_end, sidecars, parts, remarks })
 }
 
-/// The segments of which there are packs and no logs. A pack beside its log is what a move that stopped left behind.
-fn list_packs(
+/// The segments that are in another tier: of which there is a file in `dir` and nothing in the tiers before, whose segments
+/// are `here`. What stands beside those is what a move that stopped left behind.
+fn list_moved(
     disk: &Arc<dyn Disk>,
     root: &Path,
-    logs: &[SegmentId],
+    (dir_name, extension): (&str, &str),
+    here: &[SegmentId],
     remarks: &mut Vec<Remark>,
 ) -> Result<BTreeSet<SegmentId>> {
-    let dir = root.join("packs");
+    let dir = root.join(dir_name);
     let names = match disk.list(&dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names.map_err(Error::io("list", dir))?,
     };
-    let mut packed = BTreeSet::new();
+    let mut moved = BTreeSet::new();
     for name in names {
-        let text = match SegmentId::from_file_name(&name, "pack") {
-            Some(id) if logs.binary_search(&id).is_err() => {
-                packed.insert(id);
+        let text = match SegmentId::from_file_name(&name, extension) {
+            Some(id) if here.binary_search(&id).is_err() => {
+                moved.insert(id);
                 continue;
             }
-            Some(_) => "is of a segment whose log is still there; pack the segment again to finish the move",
-            None => "is no pack; it was not looked at",
+            Some(_) => "is of a segment whose log is still there; move the segment again to finish the move",
+            None => "is no file of that tier; it was not looked at",
         };
-        remarks.push(Remark::new(format!("packs/{name}"), text));
+        remarks.push(Remark::new(format!("{dir_name}/{name}"), text));
     }
-    Ok(packed)
+    Ok(moved)
 }
 
 /// The segment whose index part a file is by its name.

@@ -8,7 +8,8 @@
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
 //! (`frames`), looks at each event and its labels (`events`, `labels`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
 //! `chain` joins the segments in order and compares seals; `authority` has who was entitled to what; `notes` has the
-//! checkpoints, `signatures` who signed them; `scope` says which segments are gone through, `round` what earlier runs did; `hints` what is compared and never trusted; `artifacts` what events point to.
+//! checkpoints, `signatures` who signed them; `scope` says which segments are gone through, `round` what earlier runs did; `hints` what is compared and never trusted; `kept` stands in for
+//! segments in archives; `artifacts` what events point to.
 
 mod artifacts;
 mod audit;
@@ -19,6 +20,7 @@ mod events;
 mod finished;
 mod frames;
 mod hints;
+mod kept;
 mod labels;
 mod noted;
 mod notes;
@@ -57,7 +59,7 @@ use signatures::Signatures;
 use walk::Walk;
 use watch::Watch;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Retrieve};
 use crate::hash::{LogTree, TreeHash};
 use crate::trust::{Checkpoint, Note, VerifierKey};
 use crate::{Error, Result, SegmentId, Timestamp};
@@ -97,6 +99,8 @@ pub struct Options {
     pub anchored: Vec<Anchored>,
     /// The key that must have signed the checkpoints. Without one only integrity is checked.
     pub key: Option<VerifierKey>,
+    /// The way to archives. Without one, segments that are there are not looked at, and said to be so.
+    pub retrieve: Option<Arc<dyn Retrieve>>,
     /// Told now and then how far it is, from any thread.
     pub progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
     /// Set by another thread to stop.
@@ -146,7 +150,7 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     let mut report = Report::new(files.remarks.clone());
     early.hand_over(&mut report);
     let sources: Vec<Source> =
-        files.segments.iter().map(|id| Source::new(path, *id, files.packed.contains(id))).collect();
+        files.segments.iter().map(|id| Source::new(path, *id, &files, &options.retrieve)).collect();
     report.scope = options.scope.name(options.depth);
     let held = round::held(disk, options, &files.segments, &sources, &mut report);
     let reaches = options.scope.reaches(options.depth, &files.segments, &held);
@@ -232,6 +236,7 @@ fn join(
         end_seq: outcome.end_seq,
         log_len: outcome.log_len,
         sealed: false,
+        looked_at: !outcome.left_out,
         root: outcome.root,
         index_root: outcome.index_root.filter(|_| reach == Reach::Full),
         sidecar: outcome.sidecar,

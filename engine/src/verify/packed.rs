@@ -1,45 +1,119 @@
-//! A segment's log as the verifier reads it: the file itself, or in the warm tier what its pack unpacks to, stripe by
-//! stripe. What comes out of a pack is checked like any log; the pack's own checksums only tell damage.
+//! A segment's log as the verifier reads it: the file itself, in the warm tier what its pack unpacks to, stripe by stripe, and
+//! in the archive what is brought back from there. What comes out of a pack or an archive is checked like any log; their
+//! own checksums only tell damage.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::hints::Files;
 use crate::SegmentId;
-use crate::disk::{Disk, File, Lock, Open};
+use crate::disk::{ArchivedSegment, Disk, File, Lock, Open, Retrieve};
+use crate::format::kept::{KEPT_LEN_MAX, Kept};
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::format::pack::{Directory, PACK_HEADER_LEN, PACK_TAIL_LEN, Tail};
 
 /// Where a segment's records stand.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    pub(super) path: PathBuf,
+    id: SegmentId,
+    path: PathBuf,
     /// The file's name as reports show it.
     pub(super) file: String,
-    is_pack: bool,
+    tier: Tier,
+}
+
+#[derive(Debug, Clone)]
+enum Tier {
+    Log,
+    Pack,
+    /// And the way to it, where there is one.
+    Archive(Option<Arc<dyn Retrieve>>),
 }
 
 impl Source {
-    pub(super) fn new(root: &Path, id: SegmentId, is_pack: bool) -> Self {
-        let (dir, name) =
-            if is_pack { ("packs", id.file_name("pack")) } else { ("log", id.file_name("log")) };
-        Source { path: root.join(dir).join(&name), file: format!("{dir}/{name}"), is_pack }
+    pub(super) fn new(
+        root: &Path,
+        id: SegmentId,
+        files: &Files,
+        retrieve: &Option<Arc<dyn Retrieve>>,
+    ) -> Self {
+        let (dir, extension, tier) = if files.packed.contains(&id) {
+            ("packs", "pack", Tier::Pack)
+        } else if files.archived.contains(&id) {
+            ("archived", "kept", Tier::Archive(retrieve.clone()))
+        } else {
+            ("log", "log", Tier::Log)
+        };
+        let name = id.file_name(extension);
+        Source { id, path: root.join(dir).join(&name), file: format!("{dir}/{name}"), tier }
+    }
+
+    /// What is kept here of a log that is in an archive which cannot be asked.
+    pub(super) fn left_out(&self, disk: &Arc<dyn Disk>) -> io::Result<Option<Kept>> {
+        if matches!(self.tier, Tier::Archive(None)) { self.kept(disk).map(Some) } else { Ok(None) }
+    }
+
+    fn kept(&self, disk: &Arc<dyn Disk>) -> io::Result<Kept> {
+        let bytes = disk.read(&self.path, KEPT_LEN_MAX)?.ok_or(io::ErrorKind::NotFound)?;
+        Kept::decode(&bytes, self.id).map(|(kept, _)| kept).map_err(io::Error::other)
+    }
+
+    /// Length of the log in bytes.
+    pub(super) fn log_len(&self, disk: &Arc<dyn Disk>) -> io::Result<u64> {
+        match &self.tier {
+            Tier::Archive(_) => self.kept(disk).map(|kept| kept.log_len),
+            Tier::Log | Tier::Pack => self.open(disk)?.len(),
+        }
+    }
+
+    /// The log's first bytes, its header and first frame among them; of what is in an archive, no more than is kept.
+    pub(super) fn first_bytes(&self, disk: &Arc<dyn Disk>, len: usize) -> io::Result<Vec<u8>> {
+        if matches!(self.tier, Tier::Archive(_)) {
+            let mut kept = self.kept(disk)?;
+            kept.frames.truncate(1);
+            return Ok(kept
+                .frames
+                .into_iter()
+                .fold(kept.header, |first, (_, frame)| [first, frame].concat()));
+        }
+        let mut bytes = vec![0; len];
+        let read = self.open(disk)?.read_up_to(&mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(bytes)
     }
 
     /// Opens the log. A fault of a pack comes as an `io::Error` that holds it, here and from reading.
     pub(super) fn open(&self, disk: &Arc<dyn Disk>) -> io::Result<Arc<dyn File>> {
-        let file = disk.open(&self.path, Open::Read)?;
-        if !self.is_pack {
-            return Ok(file);
+        match &self.tier {
+            Tier::Log => disk.open(&self.path, Open::Read),
+            Tier::Pack => unpack(disk.open(&self.path, Open::Read)?),
+            Tier::Archive(retrieve) => {
+                let retrieve = retrieve.as_ref().ok_or(io::ErrorKind::NotFound)?;
+                let bytes = disk.read(&self.path, KEPT_LEN_MAX)?.ok_or(io::ErrorKind::NotFound)?;
+                let (kept, header) = Kept::decode(&bytes, self.id).map_err(io::Error::other)?;
+                let segment = ArchivedSegment {
+                    store_id: header.store_id,
+                    id: self.id,
+                    end_seq: kept.end_seq,
+                    log_len: kept.log_len,
+                    archive: kept.archive,
+                };
+                // What was fetched before says nothing of what the archive has now.
+                disk.open(&retrieve.retrieve(&segment, true).map_err(io::Error::other)?, Open::Read)
+            }
         }
-        let file_len = file.len()?;
-        let tail_at = file_len.saturating_sub(PACK_TAIL_LEN as u64);
-        let tail = Tail::decode(&read(&*file, tail_at, file_len)?, file_len).map_err(io::Error::other)?;
-        let head = read(&*file, 0, (PACK_HEADER_LEN as u64).min(file_len))?;
-        let end = read(&*file, tail.directory_at, file_len)?;
-        let directory = Directory::decode(&head, &end, file_len).map_err(io::Error::other)?;
-        Ok(Arc::new(Unpacking { file, directory, last: Mutex::default() }))
     }
+}
+
+fn unpack(file: Arc<dyn File>) -> io::Result<Arc<dyn File>> {
+    let file_len = file.len()?;
+    let tail_at = file_len.saturating_sub(PACK_TAIL_LEN as u64);
+    let tail = Tail::decode(&read(&*file, tail_at, file_len)?, file_len).map_err(io::Error::other)?;
+    let head = read(&*file, 0, (PACK_HEADER_LEN as u64).min(file_len))?;
+    let end = read(&*file, tail.directory_at, file_len)?;
+    let directory = Directory::decode(&head, &end, file_len).map_err(io::Error::other)?;
+    Ok(Arc::new(Unpacking { file, directory, last: Mutex::default() }))
 }
 
 fn read(file: &dyn File, from: u64, to: u64) -> io::Result<Vec<u8>> {

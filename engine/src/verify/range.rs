@@ -47,7 +47,7 @@ impl TreeRange {
     }
 
     /// Takes the root of the perfect subtree of `2^level` leaves that begins at the end of this range.
-    fn push_node(&mut self, level: u8, root: Hash) {
+    pub(super) fn push_node(&mut self, level: u8, root: Hash) {
         let (mut level, mut root) = (level, root);
         let mut index = self.end >> level;
         self.end += 1 << level;

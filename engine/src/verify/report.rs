@@ -213,6 +213,8 @@ pub enum Looked {
 /// What is said of one segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SegmentVerdict {
+    /// Whether its records were read: those of one in the archive may be out of reach.
+    pub looked_at: bool,
     /// The segment's name: the seq of its first record.
     pub first_seq: Seq,
     /// The seq after its last record.

@@ -202,11 +202,8 @@ pub(super) fn leave_out(task: &Task<'_>) -> Outcome {
 
 /// A log's header and length.
 fn look(disk: &Arc<dyn Disk>, source: &Source) -> Option<(LogHeader, u64)> {
-    let file = source.open(disk).ok()?;
-    let mut head = vec![0; LOG_HEADER_LEN];
-    let read = file.read_up_to(&mut head, 0).ok()?;
-    let (header, _) = LogHeader::decode(head.get(..read)?).ok()?;
-    Some((header, file.len().ok()?))
+    let (header, _) = LogHeader::decode(&source.first_bytes(disk, LOG_HEADER_LEN).ok()?).ok()?;
+    Some((header, source.log_len(disk).ok()?))
 }
 
 /// Hashes as 64 hex digits.

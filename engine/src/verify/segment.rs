@@ -100,6 +100,8 @@ pub(super) struct Outcome {
     pub(super) administered: Vec<Administered>,
     /// No record is missing, and none could not be read.
     pub(super) whole: bool,
+    /// It is in the archive, and was not brought back.
+    pub(super) left_out: bool,
     /// The end of the file is missing or bad, and that was told.
     pub(super) cut_short: bool,
     /// Bytes behind the last whole frame that are no frame and were never known durable.
@@ -157,10 +159,8 @@ pub(super) fn check(task: &Task<'_>) -> Outcome {
 /// The seal that a log begins with, if it can be read.
 fn peek_seal(disk: &Arc<dyn Disk>, source: &Source) -> io::Result<Option<Seal>> {
     // A seal is a few hundred bytes of JSON, in a frame of its own.
-    let mut bytes = vec![0; LOG_HEADER_LEN + (8 << 10)];
-    let read = source.open(disk)?.read_up_to(&mut bytes, 0)?;
-    let payload =
-        frame::decode(bytes[..read].get(LOG_HEADER_LEN..).unwrap_or_default()).map(|(_, payload)| payload);
+    let bytes = source.first_bytes(disk, LOG_HEADER_LEN + (8 << 10))?;
+    let payload = frame::decode(bytes.get(LOG_HEADER_LEN..).unwrap_or_default()).map(|(_, payload)| payload);
     let record = payload.ok().and_then(|payload| FrameRecord::decode(payload).ok());
     let seal = record.and_then(|(record, _)| Admin::decode(record.body).ok());
     Ok(match seal {
@@ -263,6 +263,10 @@ impl<'a> Check<'a> {
     fn run(&mut self) -> io::Result<()> {
         if self.task.depth == Depth::Full {
             self.list_parts();
+        }
+        if let Some(kept) = self.task.source.left_out(self.task.disk)? {
+            self.kept(&kept);
+            return Ok(());
         }
         let file = self.task.source.open(self.task.disk)?;
         let mut head = vec![0; LOG_HEADER_LEN];
@@ -373,7 +377,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn frame(&mut self, at: u64, header: &FrameHeader, payload: &[u8]) {
+    pub(super) fn frame(&mut self, at: u64, header: &FrameHeader, payload: &[u8]) {
         if header.synced_len > at {
             let finding = Finding::damaged(
                 &self.task.file,
@@ -556,9 +560,14 @@ impl<'a> Check<'a> {
             frames,
             ..
         } = self;
-        task.registry.pass(task.place, expected, broken);
+        task.registry.pass(task.place, expected, broken && !out.left_out);
         out.end_seq = expected;
-        out.whole = !broken;
+        // Of what is in the archive, all that asks for authority or gives it is here.
+        out.whole = !broken || out.left_out;
+        if out.left_out {
+            out.reach = Reach::Quick;
+            return out;
+        }
         let full = task.depth == Depth::Full;
         out.reach = if full { Reach::Full } else { Reach::Quick };
         if full {

@@ -13,7 +13,13 @@ pub(super) fn say(chain: &Chain, options: &Options, outside: Option<u64>, report
     }
     report.not_covered.append(&mut say);
 
+    let unread = report.segments.iter().filter(|segment| !segment.looked_at).count();
     let mut say = |text: String| report.not_covered.push(text);
+    match unread {
+        0 => {}
+        1 => say("1 segment in the archive: `--archive` has it looked at".to_owned()),
+        unread => say(format!("{unread} segments in the archive: `--archive` has them looked at")),
+    }
     if options.depth == Depth::Quick {
         say("bodies, leaves, roots and indexes: quick looks at checksums, ranges and signatures only"
             .to_owned());

@@ -31,7 +31,7 @@ pub(super) struct Walk<'a> {
 
 /// How many bytes there are to read; a guess where a file cannot be opened, which its own check will tell.
 pub(super) fn total_len(disk: &Arc<dyn Disk>, sources: &[Source], reaches: &[Reach]) -> u64 {
-    let len = |source: &Source| source.open(disk).and_then(|file| file.len()).unwrap_or(0);
+    let len = |source: &Source| source.log_len(disk).unwrap_or(0);
     let to_read = sources.iter().zip(reaches).filter(|(_, reach)| **reach != Reach::Earlier);
     to_read.map(|(source, _)| len(source)).sum()
 }

@@ -28,16 +28,16 @@ if sys.argv[2] == 'list':
 ";
 
 /// A server of S3 with a bucket, which ends with the test, and a way to it.
-struct Server {
+pub(super) struct Server {
     child: Child,
     python: &'static Path,
     url: String,
-    proxy: Proxy,
+    pub(super) proxy: Proxy,
 }
 
 impl Server {
     /// Nothing where there is no such server to be had.
-    fn start() -> Option<Server> {
+    pub(super) fn start() -> Option<Server> {
         let python = python()?;
         let mut child = Command::new(python)
             .args(["-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", "0"])
@@ -66,7 +66,7 @@ impl Server {
     }
 
     /// Runs the program with the way to the server in its environment.
-    fn run(&self, site: &Site, args: &[&str]) -> Run {
+    pub(super) fn run(&self, site: &Site, args: &[&str]) -> Run {
         let mut command = site.command(args);
         command
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.proxy.address))
@@ -87,7 +87,7 @@ impl Drop for Server {
 }
 
 /// A store with two sealed segments whose files are long enough to fail half way.
-fn site() -> Site {
+pub(super) fn site() -> Site {
     let site = Site::with_store();
     for segment in 0..2 {
         let events = (0..2_000).map(|n| {
@@ -112,7 +112,7 @@ fn blake(seed: u64) -> String {
     (0..4).map(|_| format!("{:016x}", next())).collect()
 }
 
-const ARCHIVE: &str = "s3://evidence/agents/prod";
+pub(super) const ARCHIVE: &str = "s3://evidence/agents/prod";
 
 #[test]
 fn segments_go_to_a_bucket_once_however_the_way_there_fails() {

@@ -6,6 +6,7 @@
 mod buckets;
 mod duckdb;
 mod proxy;
+mod retrieval;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

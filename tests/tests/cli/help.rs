@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 84] = [
+const COMMANDS: [&str; 85] = [
     "init",
     "append",
     "record",
@@ -79,6 +79,7 @@ const COMMANDS: [&str; 84] = [
     "operators list",
     "archive",
     "archive copy",
+    "archive restore",
     "archive verify",
     "stats",
     "doctor",

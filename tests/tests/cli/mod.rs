@@ -116,7 +116,9 @@ impl Site {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(args).current_dir(self.dir.path());
-        for name in ["XDG_CONFIG_HOME", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE", "PAGER", "LESS"] {
+        for name in
+            ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE", "PAGER", "LESS"]
+        {
             command.env_remove(name);
         }
         command
