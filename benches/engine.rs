@@ -6,7 +6,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use indelible_benches::Events;
 use indelible_engine::disk::Mapped;
 use indelible_engine::format::entry::Entry;
-use indelible_engine::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, Labels};
+use indelible_engine::format::frame::{Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, Labels};
 use indelible_engine::hash::{self, Hash, LogTree, SegmentSalt};
 use indelible_engine::index::{IndexBuilder, IndexedRecord, SourceRules};
 use indelible_engine::merkle::Frontier;
@@ -93,7 +93,12 @@ fn framing(criterion: &mut Criterion) {
             frame.clear();
             frame.resize(FRAME_HEADER_LEN, 0);
             for event in &events {
-                let record = FrameRecord { encoding: 0, source: 1, labels: Labels::default(), body: event };
+                let record = FrameRecord {
+                    encoding: 0,
+                    source: 1,
+                    labels: Labels::default(),
+                    body: Body::Whole(event),
+                };
                 record.encode_into(&mut frame);
             }
             header.seal(&mut frame);
@@ -182,6 +187,7 @@ fn sidecar(criterion: &mut Criterion) {
     }
     let leaves = vec![Hash::ZERO; SEGMENT_COUNT];
     let facts = SegmentFacts {
+        rewritten_by: 0,
         store_id: StoreId([5; 16]),
         log_len: 1 << 40,
         segment_root: Hash::ZERO,

@@ -88,6 +88,12 @@ fn make(
 ) -> Result<()> {
     let seqs = segment.id.0..segment.end_seq;
     let (first, count) = (seqs.start, seqs.end - seqs.start);
+    if !snapshot.deleted(seqs.clone())?.is_empty() {
+        let reason = format!(
+            "events were deleted from segment {first}, and this release archives whole segments alone"
+        );
+        return Err(Error::Refused { what: "archiving", reason });
+    }
     let log = || snapshot.segment_log(segment.id);
     let shape = Shape::of(io::BufReader::new(log()?)).map_err(Error::io("read the log for", path))?;
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use indelible_engine::format::admin::Admin;
 use indelible_engine::format::entry::Entry;
-use indelible_engine::format::frame::{FrameRecord, LabelBuf};
+use indelible_engine::format::frame::{Body, FrameRecord, LabelBuf};
 use indelible_engine::hash::{self, Hash, LogTree, RecordSalt};
 use indelible_engine::merkle::Frontier;
 use indelible_engine::{Class, Error, Fault, Result, Timestamp};
@@ -79,7 +79,7 @@ pub fn rebuild<W: Write>(file: File, path: &Path, out: W) -> Result<(Checked, W)
             encoding: record.encoding,
             source: record.source,
             labels: record.labels.as_labels(),
-            body: record.body,
+            body: Body::Whole(record.body),
         };
         log.push(record.seq, record.received_at, predecessor, &row)
             .map_err(Error::io("write the log of", path))

@@ -115,6 +115,7 @@ pub(crate) enum Command {
     Publish(command::publish::Args),
     Monitor(command::monitor::Args),
     Retention(command::retention::Args),
+    Redact(command::apply::RedactArgs),
     Hold(command::hold::Args),
     Operators(command::operators::Args),
     Stats(command::stats::Args),

@@ -145,6 +145,7 @@ fn of_error(error: &Error) -> Code {
         | Error::InvalidFilter { .. }
         | Error::InvalidTrust { .. }
         | Error::NotFound { .. }
+        | Error::Deleted { .. }
         | Error::NotAStore { .. }
         | Error::AlreadyExists { .. }
         | Error::OverLimit { .. }

@@ -5,7 +5,7 @@ use indelible::{Record, Records, Snapshot, Store};
 use serde::Serialize;
 
 use crate::exit::Outcome;
-use crate::output::Out;
+use crate::output::{self, Out};
 
 /// Shows records of one store.
 pub(crate) struct Shower {
@@ -28,6 +28,9 @@ struct Integrity<'a> {
     sig_alg: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     labels: &'a [String],
+    /// The record that has the plan by which the event was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<u64>,
 }
 
 impl Shower {
@@ -48,14 +51,31 @@ impl Shower {
             return out.bytes(&record.body);
         }
         let tail = integrity(record, self.sig_alg(record.seq));
-        let line = [b"{\"event\":", &record.body[..], b",\"integrity\":", &tail, b"}"].concat();
+        let event = if record.deleted.is_some() { b"null" } else { &record.body[..] };
+        let line = [b"{\"event\":", event, b",\"integrity\":", &tail, b"}"].concat();
         out.bytes(&line)
+    }
+
+    /// Whether there is anything to show of a record: of one that was deleted only what ties it into the log.
+    pub(crate) fn has(&self, record: &Record) -> bool {
+        self.integrity || record.deleted.is_none()
     }
 
     /// The algorithm of the checkpoint that covers a record, where one does.
     pub(crate) fn sig_alg(&self, seq: u64) -> Option<&'static str> {
         (seq < self.signed).then_some("Ed25519")
     }
+}
+
+/// Says how many records of a range were deleted, and by which plans.
+pub(crate) fn say_deleted(snapshot: &Snapshot, seqs: std::ops::Range<u64>) -> Outcome<()> {
+    for (plan, count) in snapshot.deleted(seqs)? {
+        let events = output::counted(count, "event", "events");
+        output::warn(format_args!(
+            "{events} of these were deleted by the plan of record {plan}: see `indelible retention history`"
+        ));
+    }
+    Ok(())
 }
 
 /// What ties a record into the log, as JSON; nothing but null for a record that was read without it.
@@ -68,6 +88,7 @@ pub(crate) fn integrity(record: &Record, sig_alg: Option<&str>) -> Vec<u8> {
         segment: record.segment.0,
         sig_alg,
         labels: &record.labels,
+        deleted_by: record.deleted.map(|stub| stub.plan),
     });
     serde_json::to_vec(&integrity).unwrap_or_default()
 }

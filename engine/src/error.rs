@@ -249,6 +249,14 @@ pub enum Error {
         /// What was asked for.
         name: String,
     },
+    /// The event was deleted: what its entry says of it is left.
+    #[error("the event of record {seq} was deleted by the plan that record {plan} has")]
+    Deleted {
+        /// The record.
+        seq: Seq,
+        /// The seq of the `store.plan` record.
+        plan: Seq,
+    },
     /// What was asked for goes against what the log's own records say.
     #[error("{what} refused: {reason}")]
     Refused {

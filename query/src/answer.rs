@@ -251,6 +251,13 @@ impl Answer {
 
     /// Warns of fields that say nothing, and of such as could not always be read.
     fn look_back(&self) -> Result<()> {
+        let everywhere = 0..Seq::MAX;
+        let seqs = if let Base::Search(_, seqs) = &self.plan.base { seqs } else { &everywhere };
+        for (plan, count) in self.context.ground.deleted(seqs.clone())? {
+            self.context.warn(format!(
+                "events in range that were deleted by the plan of record {plan}, and are in no answer: {count}"
+            ));
+        }
         let Base::Search(filter, seqs) = &self.plan.base else { return Ok(()) };
         for (id, evidence) in &self.plan.evidence {
             // One control that has rows has evidence.

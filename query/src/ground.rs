@@ -43,6 +43,15 @@ pub trait Ground: fmt::Debug + Send + Sync {
     /// Whatever reading the records says.
     fn each_profile(&self, visit: &mut dyn FnMut(&Profile)) -> Result<()>;
 
+    /// Which records in a range of seqs are in no answer because they were deleted: how many, by the seqs of the records
+    /// that have their plans.
+    ///
+    /// # Errors
+    /// Whatever reading the records says.
+    fn deleted(&self, _seqs: Range<Seq>) -> Result<BTreeMap<Seq, u64>> {
+        Ok(BTreeMap::new())
+    }
+
     /// The controls that queries ask about, where they are given no others: those that ship.
     ///
     /// # Errors
@@ -79,6 +88,10 @@ impl Ground for Snapshot {
     fn each_profile(&self, visit: &mut dyn FnMut(&Profile)) -> Result<()> {
         self.sources()?.iter().for_each(|source| visit(source.profile()));
         Ok(())
+    }
+
+    fn deleted(&self, seqs: Range<Seq>) -> Result<BTreeMap<Seq, u64>> {
+        Ok(Snapshot::deleted(self, seqs)?)
     }
 
     fn controls(&self) -> Result<MappedControls> {

@@ -12,12 +12,15 @@ use indelible_engine::disk::sim::SimDisk;
 use indelible_engine::disk::{Disk, RealDisk};
 use indelible_engine::filter::{Field, Filter, LabelRule, LabelRules, Test, Value};
 use indelible_engine::format::admin::Admin;
-use indelible_engine::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameRecord};
+use indelible_engine::format::frame::{self, Body, FRAME_HEADER_LEN, FrameHeader, FrameRecord};
 use indelible_engine::format::log_header::LOG_HEADER_LEN;
+use indelible_engine::format::retention::OperatorSet;
 use indelible_engine::hash::Hash;
 use indelible_engine::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
 use indelible_engine::verify::{self, Report};
-use indelible_engine::{CheckpointSigner, Document, FileSigner, Options, Result, SegmentId, Store};
+use indelible_engine::{
+    CheckpointSigner, Document, FileSigner, Options, Result, SegmentId, Store, Timestamp,
+};
 
 /// The origin of every golden store, and the name of their key.
 pub const ORIGIN: &str = "golden.example/v0";
@@ -70,7 +73,7 @@ struct Making {
 
 const ALLOCATE_LEN: u64 = 256;
 /// What is no part of the evidence: locks, and hints that are of one boot of one machine.
-const LEFT_OUT: [&str; 5] = ["lock", "gate", "open", "head", "catalog"];
+const LEFT_OUT: [&str; 6] = ["lock", "gate", "open", "tiers", "head", "catalog"];
 
 impl Making {
     fn new(seed: u64) -> Result<Self> {
@@ -197,6 +200,54 @@ fn rotated() -> Result<BTreeMap<String, Vec<u8>>> {
     making.close()
 }
 
+/// Two sealed segments, the second in the warm tier, from which some events were deleted, by a plan that two operators approved.
+fn deleted() -> Result<BTreeMap<String, Vec<u8>>> {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let making = Making::new(11)?;
+    making.events(0, 12)?;
+    making.events(12, 3)?;
+    making.store.seal()?;
+    making.events(17, 6)?;
+    making.store.seal()?;
+    making.store.compact(SegmentId(17), &mut |_, _| true)?;
+    let operators = [1, 2].map(|n| SigningKey::from_seed(&format!("operator{n}"), [n; 32]));
+    let operators = operators.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut keys: Vec<String> = operators.iter().map(|key| key.verifier().to_string()).collect();
+    keys.sort();
+    let snapshot = making.store.snapshot()?;
+    let now = snapshot.received_at();
+    let later = Timestamp(now.0 + HOUR_NS);
+    let set = OperatorSet { keys, replaces: 0, threshold: 2 };
+    making.store.set_operators(&snapshot.propose(set, now, later))?;
+    let snapshot = making.store.snapshot()?;
+    let mut plan = snapshot.plan_redaction(&[3, 4, 9, 16, 20], "asked to", now, later)?;
+    operators.iter().try_for_each(|key| plan.approve(key))?;
+    making.store.apply_plan(&plan, &mut |_, _| true)?;
+    making.events(15, 2)?;
+    making.sign()?;
+    making.close()
+}
+
+/// Lets the stub of one event name another plan.
+fn forge_stub(bytes: &mut [u8]) {
+    let deleted = |payload: &[u8], count: u32| {
+        let mut at = 0;
+        (0..count).find_map(|_| {
+            let (record, _) = FrameRecord::decode(&payload[at..]).ok()?;
+            at += record.encoded_len();
+            matches!(record.body, Body::Deleted(_)).then_some(at)
+        })
+    };
+    for start in frames(bytes) {
+        let Ok((header, payload)) = frame::decode(&bytes[start..]) else { continue };
+        if let Some(end) = deleted(payload, header.count) {
+            // The plan is the last word of a stub.
+            bytes[start + FRAME_HEADER_LEN + end - 8] ^= 1;
+            return reseal(bytes, start);
+        }
+    }
+}
+
 /// A log without a checkpoint, so that a forged label is all that is wrong with it.
 fn labelled() -> Result<BTreeMap<String, Vec<u8>>> {
     let making = Making::new(8)?;
@@ -258,6 +309,18 @@ pub fn all() -> Result<Vec<Golden>> {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     all.push(case("damaged-pack", "one bit of a pack", Some("damaged"), files));
+
+    let deleted = deleted()?;
+    all.push(case(
+        "deleted",
+        "two segments, one of them a pack, from which five events were deleted",
+        None,
+        deleted.clone(),
+    ));
+    let mut files = deleted;
+    forge_stub(files.entry(log(0)).or_default());
+    let about = "a stub that names another plan, its checksum made good";
+    all.push(case("forged-stub", about, Some("forged"), files));
 
     let labelled = labelled()?;
     let about = "label rules, and events from before them and from after";
@@ -371,7 +434,7 @@ fn add_stray_seal(bytes: &mut Vec<u8>, good: &BTreeMap<String, Vec<u8>>) {
     let seal = frame::decode(&other[LOG_HEADER_LEN..])
         .ok()
         .and_then(|(_, payload)| FrameRecord::decode(payload).ok())
-        .map(|(record, _)| record.body.to_vec())
+        .map(|(record, _)| record.body.bytes().unwrap_or_default().to_vec())
         .filter(|body| matches!(Admin::decode(body), Ok(Admin::Sealed(_))))
         .unwrap_or_default();
     // In the place of the close frame, whose header says what comes next.
@@ -380,7 +443,7 @@ fn add_stray_seal(bytes: &mut Vec<u8>, good: &BTreeMap<String, Vec<u8>>) {
     bytes.truncate(close);
     let mut frame = vec![0; FRAME_HEADER_LEN];
     let labels = frame::Labels::default();
-    FrameRecord { encoding: 0, source: 0, labels, body: &seal }.encode_into(&mut frame);
+    FrameRecord { encoding: 0, source: 0, labels, body: Body::Whole(&seal) }.encode_into(&mut frame);
     FrameHeader { kind: frame::FrameKind::Records, count: 1, ..header }.seal(&mut frame);
     bytes.extend(frame);
 }

@@ -12,7 +12,7 @@ use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
 use indelible_engine::format::admin::{Admin, Document, Operators, Seal, StoredRule, Verified};
 use indelible_engine::format::entry::Entry;
 use indelible_engine::format::frame::{
-    FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
+    Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
 };
 use indelible_engine::format::head::Head;
 use indelible_engine::format::log_header::{LOG_HEADER_LEN, LogHeader};
@@ -98,7 +98,8 @@ fn frame() -> Vec<u8> {
     let mut frame = vec![0; FRAME_HEADER_LEN];
     for (source, event) in (3..).zip(EVENTS) {
         let labels = if source == 4 { labels.as_labels() } else { Labels::default() };
-        FrameRecord { encoding: 0, source, labels, body: event.as_bytes() }.encode_into(&mut frame);
+        FrameRecord { encoding: 0, source, labels, body: Body::Whole(event.as_bytes()) }
+            .encode_into(&mut frame);
     }
     header(FrameKind::Records, EVENTS.len() as u32).seal(&mut frame);
     frame
@@ -146,6 +147,7 @@ fn log_header() -> LogHeader {
         created_at: Timestamp(1_775_035_800_000_000_000),
         predecessor: Hash([9; 32]),
         salt: SegmentSalt([4; 32]),
+        rewritten_by: 0,
         frontier: vec![Hash([1; 32]), Hash([2; 32]), Hash([3; 32])],
     }
 }
@@ -306,6 +308,7 @@ fn sidecar(events: &[&str]) -> Vec<u8> {
     }
     let leaves = vec![Hash([9; 32]); events.len()];
     let facts = SegmentFacts {
+        rewritten_by: 0,
         store_id: StoreId([5; 16]),
         log_len: position,
         segment_root: Hash([8; 32]),

@@ -141,12 +141,14 @@ fn place(store: &Path, mut hold: Hold, as_json: bool) -> Outcome<()> {
     let seq = store.place_hold(&hold)?;
     let snapshot = store.snapshot()?;
     let reach = snapshot.hold_reach(&standing(&snapshot, &hold.name)?)?;
+    let gone = snapshot.deleted(0..seq)?;
     store.close()?;
     let mut out = Out::stdout();
     if as_json {
-        out.json(
-            &json!({ "name": hold.name, "seq": seq, "events": reach.held.events, "bytes": reach.held.bytes }),
-        )?;
+        out.json(&json!({
+            "name": hold.name, "seq": seq, "events": reach.held.events, "bytes": reach.held.bytes,
+            "deleted_before": gone.values().sum::<u64>(),
+        }))?;
     } else {
         let events = output::counted(reach.held.events, "event", "events");
         let name = output::escape(hold.name.as_bytes());
@@ -154,6 +156,12 @@ fn place(store: &Path, mut hold: Hold, as_json: bool) -> Outcome<()> {
             "record {seq}: {name} holds {events}, {}, and all to come that match",
             output::length(reach.held.bytes)
         ))?;
+    }
+    for (plan, count) in gone {
+        let events = output::counted(count, "event", "events");
+        output::warn(format_args!(
+            "{events} were gone before, by the plan of record {plan}; whether they would have matched cannot be told"
+        ));
     }
     out.finish()
 }

@@ -9,7 +9,7 @@ use indelible::Snapshot;
 use crate::exit::{Code, Outcome};
 use crate::open;
 use crate::output::Out;
-use crate::show::Shower;
+use crate::show::{Shower, say_deleted};
 
 /// Print events, one a line, in the log's order, byte for byte
 ///
@@ -49,11 +49,16 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let mut snapshot = store.snapshot()?;
     let mut out = Out::stdout();
     let mut seqs = last(&snapshot, args)..snapshot.tree_size();
+    let asked = seqs.clone();
     if args.reverse {
         while !seqs.is_empty() {
             let start = seqs.end.saturating_sub(REVERSE_COUNT).max(seqs.start);
             let records: Result<Vec<_>, _> = shower.records(&snapshot, start..seqs.end).collect();
-            for record in records?.iter().rev().filter(|record| args.all || !record.is_store_record()) {
+            for record in records?
+                .iter()
+                .rev()
+                .filter(|record| shower.has(record) && (args.all || !record.is_store_record()))
+            {
                 shower.show(&mut out, record)?;
             }
             seqs.end = start;
@@ -63,6 +68,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     }
     if !args.follow {
         out.finish()?;
+        say_deleted(&snapshot, asked)?;
         return Ok(Code::Clean);
     }
     // Until Ctrl-C, or until whoever reads our output goes away.
@@ -81,7 +87,7 @@ fn forward(shower: &Shower, snapshot: &Snapshot, seqs: Range<u64>, all: bool, ou
     }
     for record in shower.records(snapshot, seqs) {
         let record = record?;
-        if all || !record.is_store_record() {
+        if shower.has(&record) && (all || !record.is_store_record()) {
             shower.show(out, &record)?;
         }
     }

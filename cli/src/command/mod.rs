@@ -2,6 +2,7 @@
 
 pub(crate) mod anchor;
 pub(crate) mod append;
+pub(crate) mod apply;
 pub(crate) mod archive;
 pub(crate) mod artifact;
 pub(crate) mod audit_index;
@@ -77,6 +78,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Publish(args) => publish::run(store, args),
         Command::Monitor(args) => monitor::run(args),
         Command::Retention(args) => retention::run(store, args),
+        Command::Redact(args) => apply::redact(store, args),
         Command::Hold(args) => hold::run(store, args),
         Command::Operators(args) => operators::run(store, args),
         Command::Stats(args) => stats::run(store, args),

@@ -6,8 +6,8 @@ use indelible::Timestamp;
 use indelible::query::{POLICY_TEMPLATES, Vocabulary, policy};
 use serde_json::json;
 
-use super::compact;
 use super::query::{moment, present};
+use super::{apply, compact};
 use crate::approvals::{self, AnyApproved, duration};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
@@ -25,7 +25,9 @@ use crate::{input, keys, open};
   indelible retention status
   indelible retention compact --older-than 90d
   indelible retention plan -o plan.json
-  indelible retention approve plan.json --key alice.key")]
+  indelible retention approve plan.json --key alice.key
+  indelible retention apply plan.json
+  indelible retention history")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) what: What,
@@ -97,6 +99,14 @@ pub(crate) enum What {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
+    Apply(apply::Args),
+    /// Show what was deleted: by which plan, why, and who approved it
+    #[command(after_help = "Examples:\n  indelible retention history\n  indelible retention history --json")]
+    History {
+        /// Print one JSON object a plan, with the seqs that went
+        #[arg(long)]
+        json: bool,
+    },
     /// Say whether a plan is whole, of this log, in time, and approved by enough operators
     #[command(after_help = "Example:\n  indelible retention check plan.json")]
     Check {
@@ -110,6 +120,11 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let mut out = Out::stdout();
     match &args.what {
         What::Compact(args) => return compact::run(store, args),
+        What::Apply(args) => return apply::run(store, args),
+        What::History { json } => {
+            let state = open::to_read(store)?.snapshot()?.retention()?;
+            if *json { shown::history_json(&mut out, &state)? } else { shown::history(&mut out, &state)? }
+        }
         What::Set { file } => set(store, file)?,
         What::Show { json } => show(store, *json, &mut out)?,
         What::Template { name } => {

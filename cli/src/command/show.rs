@@ -8,7 +8,7 @@ use indelible::{Error, Snapshot};
 use crate::exit::{Code, Failure, Outcome};
 use crate::open;
 use crate::output::Out;
-use crate::show::Shower;
+use crate::show::{Shower, say_deleted};
 
 /// Print events by seq, by range or by event id, byte for byte
 ///
@@ -53,9 +53,18 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let mut out = Out::stdout();
     for wanted in wanted {
         for seqs in resolve(&snapshot, wanted)? {
-            for record in shower.records(&snapshot, seqs) {
-                shower.show(&mut out, &record?)?;
+            for record in shower.records(&snapshot, seqs.clone()) {
+                let record = record?;
+                match record.deleted.filter(|_| !shower.has(&record)) {
+                    // One that was asked for by itself is missing; of many, the others are shown.
+                    Some(stub) if seqs.end - seqs.start == 1 => {
+                        return Err(Error::Deleted { seq: record.seq, plan: stub.plan }.into());
+                    }
+                    Some(_) => {}
+                    None => shower.show(&mut out, &record)?,
+                }
             }
+            say_deleted(&snapshot, seqs)?;
         }
     }
     out.finish()?;

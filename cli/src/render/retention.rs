@@ -1,9 +1,9 @@
 //! Plans and the state of retention, for people and for machines.
 
-use indelible::Timestamp;
 use indelible::format::keys::KeyRevocation;
-use indelible::format::retention::{Approved, HoldRelease, Plan, Reasoned, Tally, Terms};
-use indelible::retention::{RuleStatus, Status};
+use indelible::format::retention::{Approved, Deleting, HoldRelease, Plan, Reasoned, Tally, Terms};
+use indelible::retention::{RuleStatus, State, Status};
+use indelible::{Seq, Timestamp};
 use serde_json::{Value, json};
 
 use crate::approvals::AnyApproved;
@@ -74,8 +74,94 @@ fn reasons(out: &mut Out, heading: &str, reasons: &[Reasoned]) -> Outcome<()> {
     table.print(out)
 }
 
-fn amount(tally: Tally) -> String {
+pub(crate) fn amount(tally: Tally) -> String {
     format!("{}, {}", output::counted(tally.events, "event", "events"), output::length(tally.bytes))
+}
+
+/// Shows what was deleted, plan by plan.
+pub(crate) fn history(out: &mut Out, state: &State) -> Outcome<()> {
+    let mut table =
+        Table::new(&["plan", "as of", "why", "approved by", "deleted", "bytes", "spared", "state"]);
+    for done in Carried::of(state) {
+        let Carried { seq, plan, deleted, spared, is_whole } = done;
+        table.row([
+            seq.to_string(),
+            plan.statement.as_of.to_string(),
+            why(&plan.matter),
+            plan.approvals
+                .iter()
+                .filter_map(|given| given.key.split('+').next())
+                .collect::<Vec<_>>()
+                .join(", "),
+            output::count(deleted.events),
+            output::length(deleted.bytes),
+            output::count(spared.events),
+            if is_whole { "done" } else { "under way" }.to_owned(),
+        ]);
+    }
+    table.print(out)
+}
+
+/// What was deleted, a plan a line, for machines.
+pub(crate) fn history_json(out: &mut Out, state: &State) -> Outcome<()> {
+    for Carried { seq, plan, deleted, spared, is_whole } in Carried::of(state) {
+        let approved_by: Vec<&str> = plan.approvals.iter().map(|given| given.key.as_str()).collect();
+        let of_plan = state.deletions.iter().filter(|deletion| deletion.deleting.plan == seq);
+        let segments: Vec<Value> = of_plan
+            .map(|deletion| {
+                let deleting = &deletion.deleting;
+                json!({ "first_seq": deleting.first_seq, "seqs": deleting.seqs, "record": deletion.seq })
+            })
+            .collect();
+        out.json(&json!({
+            "plan": seq,
+            "as_of": plan.statement.as_of.to_string(),
+            "digest": plan.statement.digest,
+            "reason": plan.matter.reason,
+            "rules": plan.matter.rules,
+            "approved_by": approved_by,
+            "deleted": deleted,
+            "spared": spared,
+            "done": is_whole,
+            "segments": segments,
+        }))?;
+    }
+    Ok(())
+}
+
+/// What came of a plan that was begun.
+struct Carried<'s> {
+    seq: Seq,
+    plan: &'s Approved<Plan>,
+    deleted: Tally,
+    spared: Tally,
+    is_whole: bool,
+}
+
+impl<'s> Carried<'s> {
+    fn of(state: &'s State) -> impl Iterator<Item = Carried<'s>> {
+        state.plans.iter().map(|(seq, plan)| {
+            let (mut deleted, mut spared, mut is_whole) = (Tally::default(), Tally::default(), true);
+            for deletion in state.deletions.iter().filter(|deletion| deletion.deleting.plan == *seq) {
+                let Deleting { delete, spared: kept, .. } = &deletion.deleting;
+                deleted =
+                    Tally { bytes: deleted.bytes + delete.bytes, events: deleted.events + delete.events };
+                spared = Tally { bytes: spared.bytes + kept.bytes, events: spared.events + kept.events };
+                is_whole &= deletion.done;
+            }
+            is_whole &= deleted.events + spared.events >= plan.matter.delete.events;
+            Carried { seq: *seq, plan, deleted, spared, is_whole }
+        })
+    }
+}
+
+fn why(plan: &Plan) -> String {
+    if plan.reason.is_empty() {
+        let rules: Vec<&str> = plan.rules.iter().map(|rule| rule.name.as_str()).collect();
+        format!("due: {}", rules.join(", "))
+    } else {
+        plan.reason.clone()
+    }
 }
 
 /// Shows how the log stands.

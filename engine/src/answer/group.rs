@@ -118,7 +118,8 @@ impl Search {
             Node::Not(node) if matches!(**node, Node::StoreRecord) => false,
             _ => return None,
         };
-        is_whole.then(|| MemoKey { field: (*field).to_owned(), with_own })
+        let rewritten_by = self.as_of.views.iter().map(|view| view.rewritten_by).max().unwrap_or(0);
+        is_whole.then(|| MemoKey { field: (*field).to_owned(), with_own, rewritten_by })
     }
 
     fn group_piece(
@@ -129,7 +130,7 @@ impl Search {
     ) -> Result<Groups, Trouble> {
         let mut groups = Groups::default();
         let seqs = self.of_piece(piece)?;
-        let records = self.matching(stretch, Set::Range(stretch.offsets(&seqs)))?;
+        let records = self.matching(stretch, stretch.among(&seqs))?;
         groups.records = records.len();
         if records.is_empty() {
             return Ok(groups);

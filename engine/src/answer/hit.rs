@@ -159,6 +159,8 @@ impl Hit {
             encoding: self.encoding,
             labels: self.labels().iter().map(str::to_owned).collect(),
             body: self.body().to_vec(),
+            deleted: None,
+            own_salt: None,
             segment: self.segment(),
             integrity: None,
         }

@@ -20,6 +20,8 @@ pub(super) struct MemoKey {
     pub(super) field: String,
     /// Whether the store's own records were counted too.
     pub(super) with_own: bool,
+    /// The seq of the `store.deleting` record by which records were deleted last: they no longer count.
+    pub(super) rewritten_by: Seq,
 }
 
 /// The counts of all records below a seq.

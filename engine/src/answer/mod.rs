@@ -110,7 +110,9 @@ impl AsOf {
         }
         let known = lock(&self.opened.stretches).get(&view.first_seq).cloned();
         let fits = |stretch: &Arc<Stretch>| {
-            stretch.sidecar.end_seq() == view.end_seq && stretch.text.is_sealed() == self.is_sealed(view)
+            stretch.sidecar.end_seq() == view.end_seq
+                && stretch.text.is_sealed() == self.is_sealed(view)
+                && stretch.sidecar.meta().rewritten_by >= view.rewritten_by
         };
         let stretch = match known.filter(fits) {
             Some(stretch) => stretch,

@@ -37,9 +37,9 @@ impl<'a> Planner<'a> {
         Ok(bounds.and(Bounds::exact(within)))
     }
 
-    /// How many records of `range` match, where a stored count says so, or one look at a posting.
-    pub(super) fn count(&self, range: &Range<u32>) -> Result<Option<u64>, Trouble> {
-        let mut left = Set::Range(range.clone());
+    /// How many records of `within` match, where a stored count says so, or one look at a posting.
+    pub(super) fn count(&self, within: &Set) -> Result<Option<u64>, Trouble> {
+        let mut left = within.clone();
         let mut posting: Option<Posting<'_>> = None;
         let parts = parts(self.matcher.root());
         let (free, others) = (|node: &&Node| is_free(node), |node: &&Node| !is_free(node));

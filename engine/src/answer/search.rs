@@ -152,18 +152,19 @@ impl Search {
         let stated = self.as_of.runs()?.counts(pieces.as_slice(), &self.matcher, &self.seqs);
         for (piece, stated) in pieces.zip(stated) {
             let seqs = self.of_piece(piece)?;
-            if let Some(count) = stated {
+            let rewritten = self.as_of.view(piece)?.rewritten_by != 0;
+            if let Some(count) = stated.filter(|_| !rewritten) {
                 total += count;
                 self.watch.pass(seqs.end - seqs.start);
                 continue;
             }
             total += self.ask(piece, |search, stretch| {
                 let planner = search.planner(stretch);
-                let range = stretch.offsets(&seqs);
-                if let Some(count) = planner.count(&range)? {
+                let among = stretch.among(&seqs);
+                if let Some(count) = planner.count(&among)? {
                     return Ok(count);
                 }
-                let bounds = planner.plan(Set::Range(range))?;
+                let bounds = planner.plan(among)?;
                 Ok(bounds.sure.len() + search.confirm(stretch, bounds.open)?.len() as u64)
             })?;
             self.watch.pass(seqs.end - seqs.start);
@@ -191,7 +192,7 @@ impl Search {
             let segment = self.ask(piece, |search, stretch| {
                 let mut planner = search.planner(stretch);
                 planner.trace = Some(&trace);
-                let bounds = planner.plan(Set::Range(stretch.offsets(&seqs)))?;
+                let bounds = planner.plan(stretch.among(&seqs))?;
                 let (sure, open) = (bounds.sure.len(), bounds.open.len());
                 let mut matches = sure;
                 for offset in bounds.open.offsets(false) {
@@ -318,7 +319,7 @@ impl Search {
         stretch: &Arc<Stretch>,
         left: Range<Seq>,
     ) -> Result<Option<Current>, Trouble> {
-        let bounds = self.planner(stretch).plan(Set::Range(stretch.offsets(&left)))?;
+        let bounds = self.planner(stretch).plan(stretch.among(&left))?;
         let all = bounds.all();
         if all.is_empty() {
             return Ok(None);

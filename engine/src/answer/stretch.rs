@@ -7,10 +7,13 @@ use hashbrown::HashMap;
 
 use super::fences::Fences;
 use super::hit::Hit;
+use super::plan::set_of;
+use super::set::Set;
 use super::text::LogText;
 use super::zones::Zones;
 use super::{AsOf, Trouble};
 use crate::disk::Mapped;
+use crate::index::DELETED;
 use crate::log::files::Sealed;
 use crate::log::views::View;
 use crate::segment::{Field, FrameCursor, Posting, Sidecar};
@@ -27,6 +30,8 @@ pub(crate) struct Stretch {
     pub(super) sources: Vec<(Seq, ReadBy)>,
     /// The fields that hold event ids or event times in some source's records: they have no terms there.
     pub(super) untermed: Vec<Untermed>,
+    /// The records that were deleted: none of them matches anything.
+    deleted: Set,
     /// Why the sidecar was made anew from the log, where it was.
     pub(super) rebuilt: Option<String>,
     /// The fields' places in the sidecar, by their names, and the ways to their terms, made at the first need.
@@ -101,7 +106,14 @@ impl Stretch {
     ) -> Result<Stretch, Trouble> {
         let log = &*as_of.log;
         let text = if as_of.is_sealed(view) {
-            match log.files.sealed(view.segment)? {
+            let sealed = log.files.sealed(view.segment)?;
+            if sealed.version() != (sidecar.meta().log_len, sidecar.meta().rewritten_by) {
+                // One of the two is of before some of the records were deleted.
+                log.files.forget(view.segment);
+                let fault = Fault::damaged(0, "sidecar", "one of the log as it is", "one of another state");
+                return Err(fault.into());
+            }
+            match sealed {
                 Sealed::Log(bytes) => LogText::sealed(bytes, sidecar.meta().frame_count),
                 Sealed::Pack(pack) => LogText::Packed(pack),
                 Sealed::Archived(archived) => LogText::read(archived, true),
@@ -129,7 +141,12 @@ impl Stretch {
             let field = sidecar.field_at(index)?;
             fields.extend(field.map(|field| (field.name().into(), (index, OnceLock::new()))));
         }
-        Ok(Stretch { id, sidecar, text, sources, untermed, rebuilt, fields, zones: OnceLock::new() })
+        let deleted = match sidecar.field(DELETED)?.filter(|_| sidecar.meta().rewritten_by != 0) {
+            Some(field) => set_of(field.present()?)?,
+            None => Set::none(),
+        };
+        let zones = OnceLock::new();
+        Ok(Stretch { id, sidecar, text, sources, untermed, deleted, rebuilt, fields, zones })
     }
 
     /// How many records there are.
@@ -144,6 +161,12 @@ impl Stretch {
             (seq - self.sidecar.first_seq()) as u32
         };
         offset(seqs.start)..offset(seqs.end)
+    }
+
+    /// Those of `seqs` that are in this segment and were not deleted.
+    pub(super) fn among(&self, seqs: &Range<Seq>) -> Set {
+        let all = Set::Range(self.offsets(seqs));
+        if self.deleted.is_empty() { all } else { all.minus(&self.deleted) }
     }
 
     /// Where the record at `offset` lies; its frame's checksum was found right.

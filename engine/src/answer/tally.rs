@@ -73,7 +73,7 @@ impl Search {
             let seqs = self.of_piece(piece)?;
             // A piece that has to be asked twice must not count twice.
             let found = self.ask(piece, |search, stretch| {
-                let within = search.matching(stretch, Set::Range(stretch.offsets(&seqs)))?;
+                let within = search.matching(stretch, stretch.among(&seqs))?;
                 tally_piece(stretch, &within, &mut parts, groups, fields)
             })?;
             for (tally, records) in tallies.iter_mut().zip(found.records) {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{KeyRetirement, KeyRevocation, KeyRotation};
-use super::retention::{Approved, Hold, HoldRelease, OperatorSet, Plan, Policy};
+use super::retention::{Approved, Deleted, Deleting, Hold, HoldRelease, OperatorSet, Plan, Policy};
 use crate::Seq;
 use crate::error::Fault;
 
@@ -93,6 +93,12 @@ pub enum Admin {
     /// A plan that has its approvals: what it names may be deleted.
     #[serde(rename = "store.plan")]
     Plan(Approved<Plan>),
+    /// What a plan deletes of one segment is about to go.
+    #[serde(rename = "store.deleting")]
+    Deleting(Deleting),
+    /// It is gone.
+    #[serde(rename = "store.deleted")]
+    Deleted(Deleted),
     /// The wall clock went back, or ahead of the monotonic clock.
     #[serde(rename = "store.clock")]
     Clock {

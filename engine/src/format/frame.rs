@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::bytes::{array, hash_at, i64_at, put, u32_at, u64_at};
 use crate::error::Fault;
-use crate::hash::Hash;
+use crate::hash::{self, Hash, RecordSalt, SegmentSalt};
 use crate::{Seq, Timestamp, limits};
 
 /// Length of a frame's header in bytes.
@@ -120,7 +120,7 @@ impl FrameHeader {
 }
 
 /// Most bytes that a record needs beside its body.
-const RECORD_ROOM: usize = RECORD_HEADER_LEN + limits::LABELS_MAX * (1 + limits::LABEL_LEN_MAX);
+const RECORD_ROOM: usize = RECORD_HEADER_LEN + limits::LABELS_MAX * (1 + limits::LABEL_LEN_MAX) + SALT_LEN;
 
 /// CRC-32 over the frame but for the four bytes of the checksum itself.
 fn checksum(frame: &[u8]) -> u32 {
@@ -161,8 +161,91 @@ pub struct FrameRecord<'a> {
     pub source: Seq,
     /// The labels, each behind its length: as in the entry.
     pub labels: Labels<'a>,
-    /// The event's bytes.
-    pub body: &'a [u8],
+    /// What there is of the event.
+    pub body: Body<'a>,
+}
+
+/// What a frame has of a record's event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// The event's bytes. Its salt follows from the segment's.
+    Whole(&'a [u8]),
+    /// The event's bytes behind a salt of its own: of a record that stayed where others of its segment were deleted.
+    Salted(RecordSalt, &'a [u8]),
+    /// The event was deleted. What its entry says of it is left.
+    Deleted(Stub),
+}
+
+/// What is left of an event that was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stub {
+    /// Length of the event in bytes.
+    pub body_len: u32,
+    /// The salted hash of the event. The salt is gone, so that no guess at the event can be tested against it.
+    pub body_hash: Hash,
+    /// The seq of the `store.plan` record by which it was deleted.
+    pub plan: Seq,
+}
+
+impl<'a> Body<'a> {
+    /// The event's bytes; nothing where it was deleted.
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        match self {
+            Body::Whole(bytes) | Body::Salted(_, bytes) => Some(bytes),
+            Body::Deleted(_) => None,
+        }
+    }
+
+    /// Length of the event in bytes, be it there or not.
+    pub fn event_len(&self) -> u32 {
+        match self {
+            Body::Whole(bytes) | Body::Salted(_, bytes) => bytes.len() as u32,
+            Body::Deleted(stub) => stub.body_len,
+        }
+    }
+
+    /// The salt of the record at `seq`, in a log whose segment has this one; nothing where it was deleted.
+    pub fn salt(&self, segment: &SegmentSalt, seq: Seq) -> Option<RecordSalt> {
+        match self {
+            Body::Whole(_) => Some(segment.record(seq)),
+            Body::Salted(salt, _) => Some(*salt),
+            Body::Deleted(_) => None,
+        }
+    }
+
+    /// The salted hash of the event of the record at `seq`.
+    pub fn hash(&self, segment: &SegmentSalt, seq: Seq) -> Hash {
+        match self {
+            Body::Whole(bytes) => hash::body(&segment.record(seq), bytes),
+            Body::Salted(salt, bytes) => hash::body(salt, bytes),
+            Body::Deleted(stub) => stub.body_hash,
+        }
+    }
+
+    fn encoded_len(&self) -> usize {
+        match self {
+            Body::Whole(bytes) => bytes.len(),
+            Body::Salted(_, bytes) => SALT_LEN + bytes.len(),
+            Body::Deleted(_) => STUB_LEN,
+        }
+    }
+}
+
+/// Appends to `hashes` the body hashes of the records of one frame, whose first has seq `first_seq`.
+pub fn body_hashes<'r, 'b: 'r>(
+    salt: &SegmentSalt,
+    first_seq: Seq,
+    records: impl Iterator<Item = &'r FrameRecord<'b>> + Clone,
+    hashes: &mut Vec<Hash>,
+) {
+    let whole = records.clone().map(|record| match record.body {
+        Body::Whole(bytes) => Some(bytes),
+        _ => None,
+    });
+    match whole.collect::<Option<Vec<&[u8]>>>() {
+        Some(bodies) => hash::bodies(salt, first_seq, &bodies, hashes),
+        None => hashes.extend((first_seq..).zip(records).map(|(seq, record)| record.body.hash(salt, seq))),
+    }
 }
 
 /// A record's labels in their encoded form: each a length byte and that many bytes of UTF-8.
@@ -248,19 +331,35 @@ impl LabelBuf {
 impl<'a> FrameRecord<'a> {
     /// Length of the record in a frame, in bytes.
     pub fn encoded_len(&self) -> usize {
-        RECORD_HEADER_LEN + self.labels.bytes.len() + self.body.len()
+        RECORD_HEADER_LEN + self.labels.bytes.len() + self.body.encoded_len()
     }
 
     /// Appends the record to a frame's payload.
     pub fn encode_into(&self, payload: &mut Vec<u8>) {
-        payload.extend_from_slice(&(self.body.len() as u32).to_le_bytes());
-        payload.extend_from_slice(&[FORM_WHOLE, self.encoding, self.labels.count, 0]);
+        let form = match self.body {
+            Body::Whole(_) => FORM_WHOLE,
+            Body::Deleted(_) => FORM_DELETED,
+            Body::Salted(..) => FORM_SALTED,
+        };
+        payload.extend_from_slice(&self.body.event_len().to_le_bytes());
+        payload.extend_from_slice(&[form, self.encoding, self.labels.count, 0]);
         payload.extend_from_slice(&self.source.to_le_bytes());
         payload.extend_from_slice(self.labels.bytes);
-        payload.extend_from_slice(self.body);
+        match self.body {
+            Body::Whole(bytes) => payload.extend_from_slice(bytes),
+            Body::Salted(salt, bytes) => {
+                payload.extend_from_slice(&salt.0);
+                payload.extend_from_slice(bytes);
+            }
+            Body::Deleted(stub) => {
+                payload.extend_from_slice(&stub.body_hash.0);
+                payload.extend_from_slice(&stub.plan.to_le_bytes());
+            }
+        }
     }
 
-    /// Reads the record at the start of `payload`; also the range of its body in `payload`.
+    /// Reads the record at the start of `payload`; also the range of its event in `payload`, empty where that was
+    /// deleted.
     ///
     /// # Errors
     /// Damaged where the bytes are no record; unsupported for a form that this release does not know.
@@ -270,8 +369,9 @@ impl<'a> FrameRecord<'a> {
         }
         let body_len = u32_at(payload, 0) as usize;
         let [form, encoding, label_count, reserved] = array(payload, 4);
-        if form != FORM_WHOLE {
-            return Err(Fault::new(crate::Class::Unsupported, 4, "record form", FORM_WHOLE, form));
+        if form > FORM_SALTED {
+            let expected = format_args!("{FORM_WHOLE} to {FORM_SALTED}").to_string();
+            return Err(Fault::new(crate::Class::Unsupported, 4, "record form", expected, form));
         }
         if reserved != 0 {
             return Err(Fault::damaged(7, "reserved byte", 0, reserved));
@@ -279,21 +379,38 @@ impl<'a> FrameRecord<'a> {
         let labels = Labels::decode(label_count, &payload[RECORD_HEADER_LEN..])
             .map_err(|fault| fault.shifted(RECORD_HEADER_LEN as u64))?;
         let start = RECORD_HEADER_LEN + labels.bytes.len();
-        let Some(body) = payload[start..].get(..body_len) else {
+        let before = if form == FORM_SALTED { SALT_LEN } else { 0 };
+        let len = if form == FORM_DELETED { STUB_LEN } else { before.saturating_add(body_len) };
+        let Some(bytes) = payload[start..].get(..len) else {
             return Err(Fault::damaged(
                 0,
                 "body length",
-                format_args!("at most {}", payload.len() - start),
+                format_args!("at most {}", (payload.len() - start).saturating_sub(before)),
                 body_len,
             ));
         };
-        let record = FrameRecord { encoding, source: u64_at(payload, 8), labels, body };
-        Ok((record, start..start + body_len))
+        let event = if form == FORM_DELETED { start..start } else { start + before..start + len };
+        let body = match form {
+            FORM_WHOLE => Body::Whole(bytes),
+            FORM_SALTED => Body::Salted(RecordSalt(array(bytes, 0)), &bytes[SALT_LEN..]),
+            _ => Body::Deleted(Stub {
+                body_len: u32_at(payload, 0),
+                body_hash: hash_at(bytes, 0),
+                plan: u64_at(bytes, 32),
+            }),
+        };
+        Ok((FrameRecord { encoding, source: u64_at(payload, 8), labels, body }, event))
     }
 }
 
-/// A record whose body stands in the frame. Form 1, the stub that a lawful deletion leaves, is reserved.
+/// A record whose event stands in the frame.
 const FORM_WHOLE: u8 = 0;
+/// In place of the event the hash of it, and the seq of the plan that says why.
+const FORM_DELETED: u8 = 1;
+/// A record whose event stands in the frame behind the record's salt.
+const FORM_SALTED: u8 = 2;
+const SALT_LEN: usize = 32;
+const STUB_LEN: usize = 40;
 
 /// Reads all records of a frame's payload.
 ///

@@ -28,8 +28,11 @@ pub struct LogHeader {
     pub created_at: Timestamp,
     /// The leaf of the record before the first; zeros for the log's first segment.
     pub predecessor: Hash,
-    /// What the salts of this segment's records come from.
+    /// What the salts of this segment's records come from; zeros where some of them were deleted, and those that stayed
+    /// have salts of their own.
     pub salt: SegmentSalt,
+    /// The seq of the `store.deleting` record by which records of the segment were deleted last; 0 where none were.
+    pub rewritten_by: Seq,
     /// The roots of the perfect subtrees over all records before the first, largest first: one for each bit of
     /// `first_seq`.
     pub frontier: Vec<Hash>,
@@ -49,12 +52,18 @@ impl LogHeader {
         put(&mut bytes, 72, self.created_at.0.to_le_bytes());
         put(&mut bytes, 80, self.predecessor.0);
         put(&mut bytes, 112, (self.frontier.len() as u32).to_le_bytes());
+        put(&mut bytes, 120, self.rewritten_by.to_le_bytes());
         for (index, hash) in self.frontier.iter().enumerate() {
             put(&mut bytes, FRONTIER_AT + 32 * index, hash.0);
         }
         let crc = crc32fast::hash(&bytes[..CRC_AT]);
         put(&mut bytes, CRC_AT, crc.to_le_bytes());
         bytes
+    }
+
+    /// What a log whose header was found to be right says of its [`LogHeader::rewritten_by`].
+    pub fn rewritten_by(log: &[u8]) -> Seq {
+        log.get(..LOG_HEADER_LEN).map_or(0, |header| u64_at(header, 120))
     }
 
     /// Reads a header.
@@ -88,8 +97,17 @@ impl LogHeader {
             return Err(Fault::damaged(112, "log header frontier", first_seq.count_ones(), frontier_count));
         }
         let frontier_end = FRONTIER_AT + 32 * frontier_count as usize;
-        if array::<12>(bytes, 116) != [0; 12] || bytes[frontier_end..CRC_AT].iter().any(|&byte| byte != 0) {
+        if array::<4>(bytes, 116) != [0; 4] || bytes[frontier_end..CRC_AT].iter().any(|&byte| byte != 0) {
             return Err(Fault::damaged(116, "reserved bytes", "zeros", "something else"));
+        }
+        let (salt, rewritten_by) = (SegmentSalt(array(bytes, 40)), u64_at(bytes, 120));
+        if rewritten_by != 0 && salt.0 != [0; 32] {
+            return Err(Fault::damaged(
+                40,
+                "segment salt",
+                "zeros, for records were deleted",
+                "something else",
+            ));
         }
         let frontier = (FRONTIER_AT..frontier_end).step_by(32).map(|at| hash_at(bytes, at)).collect();
         let header = LogHeader {
@@ -97,7 +115,8 @@ impl LogHeader {
             first_seq,
             created_at: Timestamp(i64_at(bytes, 72)),
             predecessor: hash_at(bytes, 80),
-            salt: SegmentSalt(array(bytes, 40)),
+            salt,
+            rewritten_by,
             frontier,
         };
         Ok((header, writable))

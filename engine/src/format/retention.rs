@@ -3,6 +3,8 @@
 //! Owns the layout of these records' bodies, as [`admin`](super::admin) owns that of the others. What they mean, and
 //! whether they may be written, is for `retention` to say.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::admin::canonical;
@@ -196,6 +198,46 @@ pub struct Plan {
     pub rules: Vec<Reasoned>,
     /// What is to be deleted, by segment, ascending.
     pub segments: Vec<PlannedSegment>,
+}
+
+/// What is deleted of one segment by a plan, said before any of it goes: a `store.deleting` record.
+///
+/// Behind it the segment's log is as it was, or has stubs in the place of all that it names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deleting {
+    /// How many records, and how many bytes their events have.
+    pub delete: Tally,
+    /// The seq of the segment's first record.
+    pub first_seq: Seq,
+    /// The root of the index of what stays, 64 hex digits: from now on in the place of the one that the seal states.
+    pub index_root: String,
+    /// The seq of the `store.plan` record.
+    pub plan: Seq,
+    /// The digest of the rules by which what stays is indexed, 64 hex digits.
+    pub rules: String,
+    /// The records, as ranges of seqs, ascending, with gaps between them: the first, and the one after the last.
+    pub seqs: Vec<(Seq, Seq)>,
+    /// What the plan names of this segment and is kept all the same: a hold or a policy that came after the plan.
+    pub spared: Tally,
+}
+
+impl Deleting {
+    /// From the first record that it names to behind the last.
+    pub fn span(&self) -> Range<Seq> {
+        let start = self.seqs.first().map_or(self.first_seq, |seqs| seqs.0);
+        start..self.seqs.last().map_or(start, |seqs| seqs.1)
+    }
+}
+
+/// What a `store.deleting` record names is gone: a `store.deleted` record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deleted {
+    /// The seq of the `store.deleting` record.
+    pub deleting: Seq,
+    /// The seq of the segment's first record.
+    pub first_seq: Seq,
 }
 
 /// How much.

@@ -20,7 +20,7 @@ pub const FRAME_PLACE_LEN: usize = 24;
 /// Length of a field's entry in bytes.
 pub const FIELD_ENTRY_LEN: usize = 56;
 /// Length of the meta section in bytes before its sources.
-pub const META_FIXED_LEN: usize = 152;
+pub const META_FIXED_LEN: usize = 160;
 /// The posting word of a term that no record carries.
 pub const NO_POSTING: u32 = u32::MAX;
 /// Set in a posting word that is a place in the postings section, in units of four bytes; without it the word is
@@ -250,6 +250,9 @@ pub struct Meta {
     pub segment_root: Hash,
     /// How many records have an event id.
     pub event_id_count: u32,
+    /// The seq of the `store.deleting` record by which records were deleted last, as the log's header says; 0 where
+    /// none were.
+    pub rewritten_by: Seq,
     /// The sources used, ascending, each with its profile's digest.
     pub sources: Vec<(Seq, Hash)>,
 }
@@ -269,6 +272,7 @@ impl Meta {
         put(&mut bytes, 112, self.segment_root.0);
         put(&mut bytes, 144, (self.sources.len() as u32).to_le_bytes());
         put(&mut bytes, 148, self.event_id_count.to_le_bytes());
+        put(&mut bytes, 152, self.rewritten_by.to_le_bytes());
         for (source, digest) in &self.sources {
             bytes.extend_from_slice(&source.to_le_bytes());
             bytes.extend_from_slice(&digest.0);
@@ -304,6 +308,7 @@ impl Meta {
             index_root: hash_at(bytes, 80),
             segment_root: hash_at(bytes, 112),
             event_id_count: u32_at(bytes, 148),
+            rewritten_by: u64_at(bytes, 152),
             sources,
         };
         if meta.record_count > limits::SEGMENT_RECORDS_MAX {

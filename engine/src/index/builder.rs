@@ -31,6 +31,10 @@ pub struct IndexBuilder {
     pub(super) recent: Recent,
     encodings: Vec<(u8, TermId)>,
     last_day: Option<(i64, TermId)>,
+    /// The offsets of records that were deleted: they are in no posting but that of [`DELETED`].
+    pub(super) deleted: Bits,
+    /// The place of that field, once there is such a record.
+    pub(super) deleted_field: Option<usize>,
     /// Terms that have their leaves and got more offsets since.
     pub(super) touched: Vec<TermId>,
     pub(super) seqs: SeqsHasher,
@@ -94,6 +98,8 @@ const ENCODING: usize = 1;
 const DAY: usize = 2;
 const LABEL: usize = 3;
 pub(crate) const BUILT_IN: [&str; 4] = ["source", "encoding", "day", "label"];
+/// The field of segments from which records were deleted: of each of these the seq of the `store.plan` record.
+pub(crate) const DELETED: &str = "deleted";
 
 impl IndexBuilder {
     /// The index of a segment that begins at `first_seq` and has no records yet.
@@ -111,6 +117,8 @@ impl IndexBuilder {
             recent: Recent::default(),
             encodings: Vec::new(),
             last_day: None,
+            deleted: Bits::default(),
+            deleted_field: None,
             touched: Vec::new(),
             seqs: SeqsHasher::default(),
             committed_terms: 0,
@@ -155,6 +163,21 @@ impl IndexBuilder {
             self.event_ids.push((hash::event_id_prefix(id), offset));
         }
         self.add_fields(source, &record, offset);
+        self.recent.end_record();
+    }
+
+    /// Takes, as the record at [`IndexBuilder::next_seq`], one that was deleted by the `store.plan` record at
+    /// `plan`.
+    pub fn add_deleted(&mut self, plan: Seq) {
+        let offset = self.record_count;
+        self.record_count += 1;
+        let field = self.field(DELETED, false);
+        self.deleted_field = Some(field);
+        self.deleted.insert(offset);
+        let text = plan.to_string();
+        self.push(field, Term { kind: TermKind::Number, bytes: text.as_bytes() }, offset);
+        self.times.known.push(0);
+        self.times.unknown.push((offset, false));
         self.recent.end_record();
     }
 

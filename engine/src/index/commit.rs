@@ -6,7 +6,7 @@
 //! places shift with every new leaf: these are hashed anew, many side by side.
 
 use super::IndexCommitment;
-use super::bits::ones;
+use super::bits::{Bits, ones};
 use super::builder::{Field, IndexBuilder};
 use super::terms::TermId;
 use crate::Seq;
@@ -142,7 +142,7 @@ impl IndexBuilder {
         let terms: [Hash; 3] = RESERVED.map(|term| term_hash(TermKind::Reserved, term));
         let mut scratch = Vec::new();
         for field in &mut self.fields {
-            field.hash_reserved(self.record_count, &mut scratch);
+            field.hash_reserved(&self.deleted, self.record_count, &mut scratch);
             for (which, term) in terms.iter().enumerate() {
                 let running = &field.reserved[which];
                 let (count, before) = (running.count() as u32, field.reserved_committed[which]);
@@ -206,7 +206,7 @@ impl Field {
     }
 
     /// Takes the offsets up to `record_count` into the hashes of the reserved postings.
-    fn hash_reserved(&mut self, record_count: u32, scratch: &mut Vec<u8>) {
+    fn hash_reserved(&mut self, deleted: &Bits, record_count: u32, scratch: &mut Vec<u8>) {
         let Field { present, unreadable, reserved, reserved_upto, .. } = self;
         let mut offsets: [Vec<u32>; 3] = Default::default();
         for word in *reserved_upto as usize / 64..record_count.div_ceil(64) as usize {
@@ -219,7 +219,8 @@ impl Field {
                 wanted &= !(u64::MAX << (record_count - base));
             }
             let (present, unreadable) = (present.word(word), unreadable.word(word));
-            for (offsets, word) in offsets.iter_mut().zip([present, !(present | unreadable), unreadable]) {
+            let absent = !(present | unreadable | deleted.word(word));
+            for (offsets, word) in offsets.iter_mut().zip([present, absent, unreadable]) {
                 offsets.extend(ones(word & wanted).map(|bit| base + bit));
             }
             if word % 256 == 255 {

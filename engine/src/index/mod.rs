@@ -16,6 +16,9 @@
 //! has a posting of its own under a reserved term. This holds for all records of the segment, also for those of
 //! sources whose profile does not know the field: they are absent.
 //!
+//! A record that was deleted has no part in any of this: it is in no posting but one of the field `deleted`, which
+//! segments have from which records were deleted, under the seq of the plan that says why.
+//!
 //! A field that holds the event id or the event time ([`Holds`]) has reserved terms only: its values are found
 //! through the sidecar's event-id lookup and time column. Two profiles that declare a field of the same name
 //! speak of one field, whatever the paths.
@@ -44,8 +47,8 @@ use crate::format::frame::Labels;
 use crate::hash::Hash;
 use crate::source::{FieldKind, Fields, Profile};
 
-pub(crate) use builder::BUILT_IN;
 pub use builder::IndexBuilder;
+pub(crate) use builder::{BUILT_IN, DELETED};
 pub(crate) use slice::{Slice, SliceField, compare_terms};
 pub(crate) use terms::TermId;
 

@@ -74,6 +74,7 @@ impl<'a> Slice<'a> {
             }
         };
         super::BUILT_IN.iter().enumerate().for_each(|(place, _)| declare(place, false));
+        builder.deleted_field.into_iter().for_each(|place| declare(place, false));
         for source in builder.sources.iter().filter(|source| !self.within(source.term).is_empty()) {
             for (place, private) in source.fields() {
                 declare(place, private);
@@ -132,7 +133,8 @@ impl<'a> Slice<'a> {
         for word in start as usize / 64..end.div_ceil(64) as usize {
             let base = word as u32 * 64;
             let (present, unreadable) = (field.field.present.word(word), field.field.unreadable.word(word));
-            for (offsets, word) in reserved.iter_mut().zip([present, !(present | unreadable), unreadable]) {
+            let absent = !(present | unreadable | self.builder.deleted.word(word));
+            for (offsets, word) in reserved.iter_mut().zip([present, absent, unreadable]) {
                 let all = ones(word).map(|bit| base + bit);
                 offsets.extend(all.filter(|at| (start..end).contains(at)).map(|offset| offset - start));
             }
@@ -175,7 +177,7 @@ impl<'a> SliceField<'a> {
 
     /// Whether the field may have a column: the index's own numbers have few values, and their postings serve.
     pub(crate) fn may_have_column(&self) -> bool {
-        !matches!(self.name(), "source" | "encoding")
+        !matches!(self.name(), "source" | "encoding" | super::DELETED)
     }
 }
 

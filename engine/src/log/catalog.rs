@@ -28,6 +28,8 @@ pub(crate) struct SealedPlace {
     pub(crate) end_seq: u64,
     /// Length of its log in bytes.
     pub(crate) log_len: u64,
+    /// The seq of the `store.deleting` record by which records of it were deleted last; 0 where none were.
+    pub(crate) rewritten_by: u64,
 }
 
 /// What the catalog holds.

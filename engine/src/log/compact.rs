@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::derived::Durable;
 use super::files::Sealed;
+use super::rewrite::{TiersGuard, Watch};
 use super::views::View;
 use super::{Catalog, Log, NewRecord, SealedPlace};
 use crate::disk::File;
@@ -35,17 +36,14 @@ pub struct Compacted {
     pub pack_len: u64,
 }
 
-/// Told how many bytes of the log were packed and read back, of how many; false stops.
-pub(crate) type Watch<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
-
-/// Moves a sealed segment to the warm tier; nothing where it is there already.
+/// Moves a sealed segment to the warm tier; nothing where it is there already. It takes the right to.
 pub(crate) fn compact(
     log: &Log,
     catalog: &Catalog,
     place: &SealedPlace,
+    _guard: &TiersGuard,
     watch: Watch<'_>,
 ) -> Result<Option<Compacted>> {
-    log.write_access()?;
     let id = SegmentId(place.first_seq);
     let bytes = match log.files.sealed(id)? {
         Sealed::Log(bytes) => bytes,

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::derived::Durable;
-use super::{Catalog, Log, SealedPlace, lock};
+use super::{Catalog, Log, SealedPlace, lock, rewrite};
 use crate::disk::Mapped;
 use crate::format::directory::{Directory, RUN_SEGMENTS_MAX};
 use crate::format::head::Head;
@@ -123,12 +123,38 @@ impl Log {
         }
     }
 
+    /// Closes what is open of a segment whose log was replaced, and the directory over it.
+    pub(crate) fn forget(&self, id: SegmentId) {
+        self.files.forget(id);
+        let covers = |directory: &Directory<Mapped>| {
+            directory.segments().iter().any(|segment| segment.first_seq == id.0)
+        };
+        lock(&self.directories.known)
+            .by_first
+            .retain(|_, directory| directory.as_ref().is_none_or(|directory| !covers(directory)));
+    }
+
+    /// Removes the directory over a segment, for good.
+    pub(super) fn remove_directory(&self, catalog: &Catalog, id: SegmentId) -> Result<()> {
+        for (_, places) in runs(catalog) {
+            let Some(first) = places.first().filter(|_| places.iter().any(|place| place.first_seq == id.0))
+            else {
+                continue;
+            };
+            lock(&self.directories.known).by_first.remove(&first.first_seq);
+            rewrite::remove(self, &self.layout.directory(SegmentId(first.first_seq)))?;
+        }
+        Ok(())
+    }
+
     /// Makes the directories that are missing or do not belong, of runs whose sidecars are all there.
     pub(crate) fn write_directories(&self, head: &Head) -> Result<()> {
         let catalog = self.catalog(head)?;
         if !self.is_writable() || catalog.sealed.len() < RUN_SEGMENTS_MAX {
             return Ok(());
         }
+        // While events are deleted, what is open here may still have them.
+        let Some(_guard) = self.try_own_tiers()? else { return Ok(()) };
         let dir = self.layout.directories_dir();
         self.world.disk.create_dir(&dir).map_err(Error::io("make directory", &dir))?;
         for (_, places) in runs(&catalog) {
@@ -147,8 +173,8 @@ impl Log {
                 let meta = sidecar.meta();
                 meta.store_id == self.store_id
                     && !meta.is_part()
-                    && (meta.first_seq, sidecar.end_seq(), meta.log_len)
-                        == (place.first_seq, place.end_seq, place.log_len)
+                    && (meta.first_seq, sidecar.end_seq(), meta.log_len, meta.rewritten_by)
+                        == (place.first_seq, place.end_seq, place.log_len, place.rewritten_by)
             });
             let Some(sidecar) = sidecar else { return Ok(()) };
             sidecars.push(sidecar);

@@ -17,7 +17,7 @@ use crate::disk::{File, Mapped, Open, Retrieve, World};
 use crate::format::Writable;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::segment::Sidecar;
-use crate::{Class, Error, Fault, Result, SegmentId};
+use crate::{Class, Error, Fault, Result, SegmentId, Seq};
 
 /// How many files are kept open for reading.
 const OPEN_MAX: usize = 256;
@@ -38,7 +38,11 @@ pub(crate) struct LogFile {
 
 impl LogFile {
     pub(crate) fn open(world: &World, layout: &Layout, id: SegmentId, how: Open) -> Result<Self> {
-        let path = layout.log(id);
+        LogFile::open_at(world, layout.log(id), id, how)
+    }
+
+    /// A segment's log under another name than its own.
+    pub(crate) fn open_at(world: &World, path: PathBuf, id: SegmentId, how: Open) -> Result<Self> {
         let file = world.disk.open(&path, how).map_err(Error::io("open", &path))?;
         let mut bytes = [0; LOG_HEADER_LEN];
         let len = file.read_up_to(&mut bytes, 0).map_err(Error::io("read", &path))?;
@@ -64,6 +68,17 @@ impl LogFile {
         LogFile { id, path, file, header, pack: None, archived: Some(archived), writable: Writable::Yes }
     }
 
+    /// Length in bytes: of a sealed log its frames end there.
+    pub(crate) fn len(&self) -> Result<u64> {
+        self.file.len().map_err(Error::io("measure", &self.path))
+    }
+
+    /// Whether a sidecar is that of this log as it is now.
+    pub(crate) fn is_of(&self, sidecar: &Sidecar) -> Result<bool> {
+        let meta = sidecar.meta();
+        Ok(meta.rewritten_by == self.header.rewritten_by && meta.log_len == self.len()?)
+    }
+
     /// # Errors
     /// [`Error::Fault`], unsupported, where another release must do the writing.
     pub(crate) fn require_writable(&self) -> Result<()> {
@@ -85,6 +100,17 @@ pub(crate) enum Sealed {
     Log(Mapped),
     Pack(Arc<Pack>),
     Archived(Arc<LogFile>),
+}
+
+impl Sealed {
+    /// Length of the log in bytes, and the seq of the `store.deleting` record that its header names.
+    pub(crate) fn version(&self) -> (u64, Seq) {
+        match self {
+            Sealed::Log(log) => (log.len() as u64, LogHeader::rewritten_by(log)),
+            Sealed::Pack(pack) => (pack.directory().log_len, pack.directory().header.rewritten_by),
+            Sealed::Archived(log) => (log.len().unwrap_or(0), log.header.rewritten_by),
+        }
+    }
 }
 
 /// Whether there is no such file.
@@ -172,6 +198,7 @@ impl LogFiles {
     pub(crate) fn forget(&self, id: SegmentId) {
         lock(&self.logs).remove(&id);
         lock(&self.sidecars).remove(&id);
+        self.unpacked.forget(id);
     }
 
     /// Puts a sidecar that was made anew in the place of what was open.
@@ -194,6 +221,15 @@ impl LogFiles {
 }
 
 impl LogFiles {
+    /// The sidecar of a log that is open, unless it is one of what the log was before some of its records were deleted.
+    pub(crate) fn sidecar_of(&self, log: &LogFile) -> Option<Arc<Sidecar>> {
+        let is_of = |sidecar: &Arc<Sidecar>| log.is_of(sidecar).unwrap_or(false);
+        self.sidecar(log.id).filter(is_of).or_else(|| {
+            lock(&self.sidecars).remove(&log.id);
+            self.sidecar(log.id).filter(is_of)
+        })
+    }
+
     /// Closes the sidecars of the segments that begin in `ids`, giving back the pages that were read of them; they
     /// are opened again at need.
     pub(crate) fn close_sidecars(&self, ids: impl RangeBounds<SegmentId>) {

@@ -7,9 +7,10 @@
 
 use std::io;
 
-use super::compact::{Watch, go_on, stated_root};
+use super::compact::{go_on, stated_root};
 use super::derived::Durable;
 use super::files::LogFile;
+use super::rewrite::Watch;
 use super::scan::{self, FrameScan};
 use super::{Catalog, Log, NewRecord, SealedPlace};
 use crate::disk::{ArchivedSegment, Mapped};
@@ -33,7 +34,7 @@ pub(crate) fn hand_over(
     archive: &str,
     watch: Watch<'_>,
 ) -> Result<Option<ArchivedSegment>> {
-    log.write_access()?;
+    let _guard = log.own_tiers()?;
     let id = SegmentId(place.first_seq);
     // What another process did with the segment meanwhile.
     log.files.forget(id);
@@ -156,7 +157,7 @@ fn compare(file: &LogFile, back: &Mapped, watch: Watch<'_>) -> Result<()> {
 
 /// Puts an archived segment's log in its place again; nothing where it is there.
 pub(crate) fn take_back(log: &Log, place: &SealedPlace) -> Result<Option<ArchivedSegment>> {
-    log.write_access()?;
+    let _guard = log.own_tiers()?;
     let id = SegmentId(place.first_seq);
     log.files.forget(id);
     let file = log.files.log(id)?;

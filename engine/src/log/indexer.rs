@@ -14,7 +14,7 @@ use super::scan::{self, FrameScan};
 use super::sources::STORE_RECORDS;
 use super::views::Chunk;
 use super::{Catalog, Committed, Log};
-use crate::format::frame::{self, FrameRecord};
+use crate::format::frame::{self, Body, FrameHeader, FrameRecord};
 use crate::format::head::Head;
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::hash::{self, Hash, LogTree};
@@ -196,26 +196,46 @@ impl Indexer {
     ) -> Result<()> {
         let mut scan = FrameScan::new(&file.file, &file.path, self.next_at, end);
         while let Some((at, header, payload)) = scan.next()? {
-            if header.count == 0 {
-                self.next_at = at + header.frame_len();
-                continue;
-            }
             let records = frame::records(payload, header.count)
                 .map_err(|fault| fault.shifted(at).in_file(&file.path))?;
-            let mut leaves = Vec::with_capacity(records.len());
-            scan::leaves(&header, &records, &file.header.salt, &mut leaves);
-            self.predecessor.get_or_insert(header.predecessor);
-            self.locator.frame(at, header.payload_len, header.received_at);
-            for (record, leaf) in records.iter().zip(leaves) {
-                self.locator.record(record.encoded_len());
-                self.read(log, catalog, record, leaf)?;
-            }
-            self.next_at = at + header.frame_len();
+            self.frame(log, catalog, file, (at, &header, &records))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the next frame of this segment's log: where it stands, its header and its records.
+    pub(super) fn frame(
+        &mut self,
+        log: &Log,
+        catalog: &Catalog,
+        file: &LogFile,
+        (at, header, records): (u64, &FrameHeader, &[FrameRecord<'_>]),
+    ) -> Result<()> {
+        self.next_at = at + header.frame_len();
+        if header.count == 0 {
+            return Ok(());
+        }
+        let mut leaves = Vec::with_capacity(records.len());
+        scan::leaves(header, records, &file.header.salt, &mut leaves);
+        self.predecessor.get_or_insert(header.predecessor);
+        self.locator.frame(at, header.payload_len, header.received_at);
+        for (record, leaf) in records.iter().zip(leaves) {
+            self.locator.record(record.encoded_len());
+            self.read(log, catalog, record, leaf)?;
         }
         Ok(())
     }
 
     fn read(&mut self, log: &Log, catalog: &Catalog, record: &FrameRecord<'_>, leaf: Hash) -> Result<()> {
+        let body = match record.body {
+            Body::Whole(body) | Body::Salted(_, body) => body,
+            Body::Deleted(stub) => {
+                self.own.push(leaf);
+                self.leaves.push(leaf);
+                self.builder.add_deleted(stub.plan);
+                return Ok(());
+            }
+        };
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
         let version;
@@ -225,7 +245,7 @@ impl Indexer {
             version = log.source(catalog, record.source)?;
             (&*version.profile, &version.rules)
         };
-        profile.extract(record.body, &mut fields)?;
+        profile.extract(body, &mut fields)?;
         let FrameRecord { source, encoding, labels, .. } = *record;
         self.push(IndexedRecord { source, rules, encoding, labels, fields: &fields }, leaf);
         self.fields = fields;

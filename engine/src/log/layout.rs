@@ -34,6 +34,11 @@ impl Layout {
         self.root.join("gate")
     }
 
+    /// Held by whoever moves sealed segments to another tier, or deletes from them.
+    pub(crate) fn tiers(&self) -> PathBuf {
+        self.root.join("tiers")
+    }
+
     /// Shared by all who have the store open; held alone by whoever recovers it.
     pub(crate) fn open(&self) -> PathBuf {
         self.root.join("open")

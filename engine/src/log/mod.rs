@@ -27,6 +27,7 @@ mod parts;
 mod record;
 mod recover;
 mod replay;
+pub(crate) mod rewrite;
 pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod seal;
@@ -47,7 +48,7 @@ pub(crate) use session::{Committed, NewRecord, Session};
 use crate::disk::{Retrieve, World};
 use crate::format::admin::Admin;
 use crate::format::head::Head;
-use crate::{Error, Result, StoreId};
+use crate::{Error, Result, SegmentId, StoreId};
 use files::{LogFile, LogFiles};
 use head_file::HeadFile;
 use indexer::Indexer;
@@ -284,6 +285,12 @@ impl Log {
             return Ok(known);
         }
         let fresh = Arc::new(fold::catalog(self, head, &known)?);
+        for (before, now) in known.sealed.iter().zip(&fresh.sealed) {
+            if before.rewritten_by != now.rewritten_by {
+                // Records of it were deleted meanwhile: what is open of it still has them.
+                self.forget(SegmentId(now.first_seq));
+            }
+        }
         *lock(&self.catalog) = Arc::clone(&fresh);
         Ok(fresh)
     }

@@ -17,7 +17,7 @@ use crate::error::Fault;
 use crate::format::bytes::u16_at;
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::format::pack::{Directory, PACK_HEADER_LEN, PACK_TAIL_LEN, Tail};
-use crate::{Error, Result, SegmentId};
+use crate::{Error, Result, SegmentId, Seq};
 
 /// How many unpacked bytes are kept at most, but for what was used last: a few stripes.
 const KEPT_LEN: usize = 48 << 20;
@@ -102,8 +102,12 @@ impl Pack {
         Ok(self.slice(slots))
     }
 
+    fn key(&self, piece: Piece) -> Key {
+        (self.id, self.directory.header.rewritten_by, piece)
+    }
+
     fn block(&self, index: u32) -> Result<Kept, Fault> {
-        let key = (self.id, Piece::Block(index));
+        let key = self.key(Piece::Block(index));
         if let Some(kept) = self.cache.get(key) {
             return Ok(kept);
         }
@@ -116,7 +120,7 @@ impl Pack {
 
     /// The bytes of the log that a stripe stands for.
     fn stripe(&self, index: usize) -> Result<Mapped, Fault> {
-        let key = (self.id, Piece::Stripe(index));
+        let key = self.key(Piece::Stripe(index));
         if let Some(kept) = self.cache.get(key) {
             return Ok(kept.bytes);
         }
@@ -195,6 +199,9 @@ fn sealed() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "a pack is read and never written to")
 }
 
+/// Which pack, by its segment and the record by which that was rewritten last, and what of it.
+type Key = (SegmentId, Seq, Piece);
+
 /// What of a pack is unpacked by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Piece {
@@ -220,13 +227,13 @@ pub(crate) struct PackCache {
 
 #[derive(Debug, Default)]
 struct Halves {
-    young: HashMap<(SegmentId, Piece), Kept>,
+    young: HashMap<Key, Kept>,
     young_len: usize,
-    old: HashMap<(SegmentId, Piece), Kept>,
+    old: HashMap<Key, Kept>,
 }
 
 impl PackCache {
-    fn get(&self, key: (SegmentId, Piece)) -> Option<Kept> {
+    fn get(&self, key: Key) -> Option<Kept> {
         let mut halves = lock(&self.halves);
         if let Some(kept) = halves.young.get(&key) {
             return Some(kept.clone());
@@ -236,13 +243,22 @@ impl PackCache {
         Some(kept)
     }
 
-    fn put(&self, key: (SegmentId, Piece), kept: Kept) {
+    fn put(&self, key: Key, kept: Kept) {
         lock(&self.halves).put(key, kept);
+    }
+
+    /// Gives back what was unpacked of a segment: its pack is another one now.
+    pub(super) fn forget(&self, id: SegmentId) {
+        let mut halves = lock(&self.halves);
+        let gone = halves.young.extract_if(|(of, ..), _| *of == id);
+        let gone_len: usize = gone.map(|(_, kept)| kept.bytes.len()).sum();
+        halves.young_len -= gone_len;
+        halves.old.retain(|(of, ..), _| *of != id);
     }
 }
 
 impl Halves {
-    fn put(&mut self, key: (SegmentId, Piece), kept: Kept) {
+    fn put(&mut self, key: Key, kept: Kept) {
         let len = kept.bytes.len();
         if self.young_len + len > KEPT_LEN / 2 && !self.young.is_empty() {
             self.old = std::mem::take(&mut self.young);

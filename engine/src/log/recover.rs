@@ -119,6 +119,7 @@ pub(super) fn create(world: &World, layout: &Layout, created: impl FnOnce(StoreI
         created_at: world.clock.now(),
         predecessor: Hash::ZERO,
         salt: SegmentSalt(world.random()?),
+        rewritten_by: 0,
         frontier: Vec::new(),
     };
     prepare_segment(world, layout, &header, &admin.encode())?;

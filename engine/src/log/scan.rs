@@ -7,7 +7,7 @@ use crate::disk::File;
 use crate::error::Fault;
 use crate::format::entry::Entry;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameRecord};
-use crate::hash::{self, Hash, SegmentSalt};
+use crate::hash::{Hash, SegmentSalt};
 use crate::{Error, Result};
 
 /// How much is read at once.
@@ -94,9 +94,8 @@ pub(crate) fn leaves(
     salt: &SegmentSalt,
     leaves: &mut Vec<Hash>,
 ) {
-    let bodies: Vec<&[u8]> = records.iter().map(|record| record.body).collect();
-    let mut hashes = Vec::with_capacity(bodies.len());
-    hash::bodies(salt, header.first_seq, &bodies, &mut hashes);
+    let mut hashes = Vec::with_capacity(records.len());
+    frame::body_hashes(salt, header.first_seq, records.iter(), &mut hashes);
     let mut predecessor = header.predecessor;
     let mut scratch = Vec::new();
     for ((seq, record), body_hash) in (header.first_seq..).zip(records).zip(hashes) {
@@ -118,7 +117,7 @@ pub(crate) fn entry<'a>(
         source: record.source,
         seq,
         received_at: header.received_at,
-        body_len: record.body.len() as u32,
+        body_len: record.body.event_len(),
         labels: record.labels,
         predecessor,
         body_hash,

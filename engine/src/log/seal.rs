@@ -13,7 +13,7 @@ use crate::format::head::Head;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::hash::SegmentSalt;
 use crate::segment::{self, SegmentFacts};
-use crate::{Error, Result, SegmentId};
+use crate::{Error, Result, SegmentId, Seq};
 
 /// How many records may come in while the index is prepared before it is prepared once more.
 const CATCH_UP_COUNT: u64 = 1000;
@@ -56,7 +56,7 @@ pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
             return unsealed.map(|_| None);
         }
     };
-    write_sidecar(log, sealed.id, log_len, building)?;
+    write_sidecar(log, sealed.id, (log_len, 0), building)?;
     rebuild_sidecars(log, &head)?;
     log.extend_groups(&head)?;
     // A cache: what could not be made is made by the next seal, or by whoever misses it.
@@ -106,6 +106,7 @@ fn roll(log: &Log, session: &mut Session<'_>, indexer: &mut Indexer) -> Result<S
         created_at: log.world.clock.now(),
         predecessor: head.last_leaf,
         salt: SegmentSalt(log.world.random()?),
+        rewritten_by: 0,
         frontier: head.frontier.clone(),
     };
     let catalog = log.catalog(&head)?;
@@ -122,6 +123,7 @@ fn roll(log: &Log, session: &mut Session<'_>, indexer: &mut Indexer) -> Result<S
         first_seq: head.active.0,
         end_seq: head.next_seq,
         log_len: head.written_len,
+        rewritten_by: 0,
     });
     let place =
         AdminPlace { seq: head.next_seq, segment: committed.segment.0, frame_at: LOG_HEADER_LEN as u64 };
@@ -132,10 +134,16 @@ fn roll(log: &Log, session: &mut Session<'_>, indexer: &mut Indexer) -> Result<S
 }
 
 /// Writes the sealed segment's sidecar beside its log, synced before it takes its name.
-fn write_sidecar(log: &Log, id: SegmentId, log_len: u64, mut indexer: Indexer) -> Result<()> {
+pub(super) fn write_sidecar(
+    log: &Log,
+    id: SegmentId,
+    (log_len, rewritten_by): (u64, Seq),
+    mut indexer: Indexer,
+) -> Result<()> {
     let facts = SegmentFacts {
         store_id: log.store_id,
         log_len,
+        rewritten_by,
         segment_root: indexer.own.root(),
         leaves: &indexer.leaves,
         locator: &indexer.locator,
@@ -151,14 +159,22 @@ pub(crate) fn rebuild_sidecars(log: &Log, head: &Head) -> Result<()> {
     let names = log.world.disk.list(&dir).map_err(Error::io("list", dir))?;
     log.remove_parts(&names, head.active);
     let catalog = log.catalog(head)?;
-    for place in &catalog.sealed {
+    let is_missing =
+        |place: &&SealedPlace| names.binary_search(&SegmentId(place.first_seq).file_name("idx")).is_err();
+    let missing: Vec<_> = catalog.sealed.iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // While events are deleted, what is open here may still have them. Then the next seal does it.
+    let Some(_guard) = log.try_own_tiers()? else { return Ok(()) };
+    for place in missing {
         let id = SegmentId(place.first_seq);
-        if names.binary_search(&id.file_name("idx")).is_ok() {
-            continue;
-        }
+        log.forget(id);
         let mut indexer = Indexer::new(id);
-        indexer.read_frames(log, &catalog, &*log.files.log(id)?, place.log_len)?;
-        write_sidecar(log, id, place.log_len, indexer)?;
+        let file = log.files.log(id)?;
+        let log_len = file.len()?;
+        indexer.read_frames(log, &catalog, &file, log_len)?;
+        write_sidecar(log, id, (log_len, file.header.rewritten_by), indexer)?;
     }
     Ok(())
 }

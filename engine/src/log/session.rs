@@ -11,7 +11,7 @@ use super::{Log, Sync, recover};
 use crate::disk::{Open, World};
 use crate::format::admin::Admin;
 use crate::format::entry::Entry;
-use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, Labels};
+use crate::format::frame::{Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, Labels};
 use crate::format::head::Head;
 use crate::hash::{self, Hash, SegmentSalt};
 use crate::merkle::Frontier;
@@ -73,7 +73,12 @@ impl<'a> NewRecord<'a> {
     }
 
     fn as_frame_record(&self) -> FrameRecord<'a> {
-        FrameRecord { encoding: self.encoding, source: self.source, labels: self.labels, body: self.body }
+        FrameRecord {
+            encoding: self.encoding,
+            source: self.source,
+            labels: self.labels,
+            body: Body::Whole(self.body),
+        }
     }
 }
 

@@ -69,7 +69,7 @@ impl Log {
         let records = frame::records(payload, header.count).map_err(|fault| fault.in_file(&log.path))?;
         let index = place.seq.checked_sub(header.first_seq).and_then(|index| usize::try_from(index).ok());
         let record = index.and_then(|index| records.get(index)).filter(|record| record.source == 0);
-        Admin::decode(record.ok_or_else(missing)?.body)
+        Admin::decode(record.and_then(|record| record.body.bytes()).ok_or_else(missing)?)
             .map_err(|fault| fault.shifted(place.frame_at).in_file(&log.path))
     }
 

@@ -133,7 +133,8 @@ impl Log {
             }
         }
         let log = self.files.log(id)?;
-        let at = self.files.sidecar(id).filter(|_| id != head.active).and_then(|sidecar| {
+        let sidecar = if id == head.active { None } else { self.files.sidecar_of(&log) };
+        let at = sidecar.and_then(|sidecar| {
             let located = sidecar.locate(sidecar.offset_of(seqs.start)?).ok()??;
             Some(located.frame.position)
         });

@@ -24,9 +24,12 @@ pub(crate) struct View {
     pub(crate) first_seq: Seq,
     /// The seq after its last record: that of the sidecar.
     pub(crate) end_seq: Seq,
-    /// Where its frames stand in the log, in bytes.
+    /// Where its frames stand in the log, in bytes; of a sealed segment, up to the end of the file.
     pub(super) frames: Range<u64>,
     sealed: bool,
+    /// The seq of the `store.deleting` record by which records were deleted last, as the log says; 0 where none were.
+    /// Its file may be ahead of that.
+    pub(crate) rewritten_by: Seq,
     opened: Mutex<Option<Arc<Sidecar>>>,
 }
 
@@ -47,8 +50,9 @@ impl View {
             segment: SegmentId(place.first_seq),
             first_seq: place.first_seq,
             end_seq: place.end_seq,
-            frames: LOG_HEADER_LEN as u64..place.log_len,
+            frames: LOG_HEADER_LEN as u64..u64::MAX,
             sealed: true,
+            rewritten_by: place.rewritten_by,
             opened: Mutex::default(),
         })
     }
@@ -58,7 +62,8 @@ impl View {
         let meta = sidecar.meta();
         meta.store_id == store_id
             && meta.is_part() != self.sealed
-            && meta.log_len == self.frames.end
+            && (self.sealed || meta.log_len == self.frames.end)
+            && meta.rewritten_by >= self.rewritten_by
             && (meta.first_seq, sidecar.end_seq()) == (self.first_seq, self.end_seq)
     }
 
@@ -69,6 +74,7 @@ impl View {
             end_seq: chunk.sidecar.end_seq(),
             frames: chunk.frames,
             sealed: false,
+            rewritten_by: 0,
             opened: Mutex::new(Some(chunk.sidecar)),
         }
     }
@@ -95,7 +101,14 @@ impl Log {
             return Ok(Arc::clone(sidecar));
         }
         let fits = |sidecar: &Arc<Sidecar>| view.fits(sidecar, self.store_id);
-        let sidecar = match self.files.sidecar(view.segment).filter(fits) {
+        let is_now = |sidecar: &Arc<Sidecar>| {
+            let meta = sidecar.meta();
+            // What the log is worth is for whoever reads it to find.
+            self.files
+                .sealed(view.segment)
+                .map_or(true, |sealed| sealed.version() == (meta.log_len, meta.rewritten_by))
+        };
+        let sidecar = match self.files.sidecar(view.segment).filter(fits).filter(is_now) {
             Some(sidecar) => sidecar,
             None => self.index_anew(view, catalog)?,
         };
@@ -134,8 +147,9 @@ impl Log {
     /// A view's sidecar, made from the log alone and used from now on.
     fn index_anew(&self, view: &View, catalog: &Catalog) -> Result<Arc<Sidecar>> {
         let file = self.files.log(view.segment)?;
+        let end = if view.sealed { file.len()? } else { view.frames.end };
         let mut indexer = Indexer::from(view.segment, view.first_seq, view.frames.start);
-        indexer.read_frames(self, catalog, &file, view.frames.end)?;
+        indexer.read_frames(self, catalog, &file, end)?;
         if !view.sealed {
             let chunk = self.heap_chunk(&indexer, &file, view.first_seq..view.end_seq, view.frames.start)?;
             self.replace_chunk(view, &chunk);
@@ -144,7 +158,8 @@ impl Log {
         let mut bytes = Vec::new();
         let facts = SegmentFacts {
             store_id: self.store_id,
-            log_len: view.frames.end,
+            log_len: end,
+            rewritten_by: file.header.rewritten_by,
             segment_root: indexer.own.root(),
             leaves: &indexer.leaves,
             locator: &indexer.locator,

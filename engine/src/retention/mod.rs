@@ -19,7 +19,7 @@ mod tests;
 mod walk;
 
 pub use hold::PlacedHold;
-pub use state::{OperatorsInForce, State};
+pub use state::{Deletion, OperatorsInForce, State};
 pub use survey::{HoldReach, RuleStatus, Status};
 
 pub(crate) use approval::{LogIdentity, check, check_log, enough, signers, statement};

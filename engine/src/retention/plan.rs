@@ -116,6 +116,58 @@ pub(crate) fn by_policy(
     Ok(draft.finish())
 }
 
+/// What is deleted of one segment now.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    /// Ranges of seqs, ascending, with gaps between them.
+    pub(crate) seqs: Vec<(Seq, Seq)>,
+    pub(crate) delete: Tally,
+    /// What was planned and stays.
+    pub(crate) spared: Tally,
+}
+
+/// What of a plan's records may go, by segment: those that are still there, and that no hold and no longer policy keeps
+/// that came after the plan was made.
+pub(crate) fn still_due(
+    log: &Log,
+    head: &Head,
+    catalog: &Catalog,
+    state: &State,
+    plan: &Plan,
+    as_of: Timestamp,
+) -> Result<BTreeMap<SegmentId, Due>> {
+    let mut judge = Judge::new(log, catalog, state)?;
+    let mut due: BTreeMap<SegmentId, Due> = BTreeMap::new();
+    let planned: Vec<(Seq, Seq)> =
+        plan.segments.iter().flat_map(|segment| segment.seqs.iter().copied()).collect();
+    let mut rest = planned.as_slice();
+    walk(log, head, catalog, Ages::new(state.vouched()), |visited| {
+        let Visited { subject, stored_at, segment, sealed, .. } = visited;
+        while rest.first().is_some_and(|(_, end)| *end <= subject.seq) {
+            rest = &rest[1..];
+        }
+        let Some((start, _)) = rest.first().filter(|_| *sealed) else { return Ok(ControlFlow::Break(())) };
+        if subject.seq < *start {
+            return Ok(ControlFlow::Continue(()));
+        }
+        // What was chosen for a reason goes before its time, unless a locked rule keeps it.
+        let kept = judge.kept(subject).filter(|kept| plan.reason.is_empty() || kept.locked);
+        let keeps = kept.is_some_and(|kept| kept.due(*stored_at).is_none_or(|due| due > as_of));
+        let due = due.entry(*segment).or_default();
+        if keeps || judge.held_by(subject).next().is_some() {
+            due.spared.add(subject.body.len());
+            return Ok(ControlFlow::Continue(()));
+        }
+        due.delete.add(subject.body.len());
+        match due.seqs.last_mut() {
+            Some((_, end)) if *end == subject.seq => *end += 1,
+            _ => due.seqs.push((subject.seq, subject.seq + 1)),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(due)
+}
+
 /// A plan for records that were chosen one by one, whatever the policies say of them: what is held, or kept by a locked
 /// rule, cannot be chosen.
 pub(crate) fn chosen(

@@ -4,7 +4,7 @@
 use super::hold::PlacedHold;
 use crate::format::admin::Admin;
 use crate::format::keys::{KeyRevocation, KeyRotation};
-use crate::format::retention::{Approved, Plan, Policy, Terms};
+use crate::format::retention::{Approved, Deleting, Plan, Policy, Terms};
 use crate::log::{Catalog, Log};
 use crate::trust::{LogKeys, Revoked, VerifierKey};
 use crate::{Error, Result, Seq, Timestamp};
@@ -25,6 +25,19 @@ pub struct State {
     pub keys: LogKeys,
     /// All plans that were begun, ascending, by the seqs of their records.
     pub plans: Vec<(Seq, Approved<Plan>)>,
+    /// All deletions that were begun, ascending, by the seqs of their records.
+    pub deletions: Vec<Deletion>,
+}
+
+/// What was deleted of one segment, or is about to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// The seq of the `store.deleting` record.
+    pub seq: Seq,
+    /// What that says.
+    pub deleting: Deleting,
+    /// Whether it is said to be done.
+    pub done: bool,
 }
 
 /// Who may approve what.
@@ -77,8 +90,8 @@ impl State {
     /// The state as of `catalog`.
     pub(crate) fn read(log: &Log, catalog: &Catalog) -> Result<State> {
         let operators = OperatorsInForce { seq: 0, keys: Vec::new(), threshold: THRESHOLD_DEFAULT };
-        let (policies, holds, plans) = (Vec::new(), Vec::new(), Vec::new());
-        let mut state = State { policies, operators, holds, keys: LogKeys::default(), plans };
+        let (policies, holds, plans, deletions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut state = State { policies, operators, holds, keys: LogKeys::default(), plans, deletions };
         for place in &catalog.admin {
             state.fold(place.seq, log.admin(place)?)?;
         }
@@ -102,6 +115,11 @@ impl State {
                 }
             }
             Admin::Plan(plan) => self.plans.push((seq, plan)),
+            Admin::Deleting(deleting) => self.deletions.push(Deletion { seq, deleting, done: false }),
+            Admin::Deleted(deleted) => {
+                let of = |deletion: &&mut Deletion| deletion.seq == deleted.deleting;
+                self.deletions.iter_mut().filter(of).for_each(|deletion| deletion.done = true);
+            }
             _ => {}
         }
         Ok(())
@@ -130,6 +148,18 @@ impl State {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The seq of the record by which a plan was begun.
+    pub(crate) fn plan_of(&self, plan: &Approved<Plan>) -> Option<Seq> {
+        let digest = &plan.statement.digest;
+        self.plans.iter().find(|(_, known)| known.statement.digest == *digest).map(|(seq, _)| *seq)
+    }
+
+    /// How many of a plan's records no deletion names yet.
+    pub(crate) fn left_of(&self, seq: Seq, plan: &Plan) -> u64 {
+        let of_plan = self.deletions.iter().filter(|deletion| deletion.deleting.plan == seq);
+        plan.delete.events.saturating_sub(of_plan.map(|deletion| deletion.deleting.delete.events).sum())
     }
 
     /// The policy in force.

@@ -37,11 +37,12 @@ pub(crate) fn walk(
     mut ages: Ages,
     mut visit: impl FnMut(&Visited<'_>) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    let sealed = catalog.sealed.iter().map(|place| (SegmentId(place.first_seq), place.log_len, true));
-    let segments = sealed.chain([(head.active, head.written_len, false)]);
+    let sealed = catalog.sealed.iter().map(|place| (SegmentId(place.first_seq), true));
+    let segments = sealed.chain([(head.active, false)]);
     let (mut fields, mut source) = (Fields::default(), None::<Arc<SourceVersion>>);
-    for (segment, log_len, sealed) in segments {
+    for (segment, sealed) in segments {
         let file = log.files.log(segment)?;
+        let log_len = if sealed { file.len()? } else { head.written_len };
         let warm = file.pack.is_some();
         let mut scan = FrameScan::new(&file.file, &file.path, LOG_HEADER_LEN as u64, log_len);
         while let Some((at, header, payload)) = scan.next()? {
@@ -49,22 +50,20 @@ pub(crate) fn walk(
             let records = frame::records(payload, header.count).map_err(in_file)?;
             for (seq, record) in (header.first_seq..head.next_seq).zip(&records) {
                 let stored_at = ages.stored_at(seq, header.received_at);
-                if record.source == 0 {
-                    continue;
-                }
+                let Some(body) = record.body.bytes().filter(|_| record.source != 0) else { continue };
                 if source.as_ref().is_none_or(|known| known.seq != record.source) {
                     source = Some(log.source(catalog, record.source)?);
                 }
                 let Some(source) = &source else { continue };
                 let profile = &*source.profile;
-                profile.extract(record.body, &mut fields)?;
+                profile.extract(body, &mut fields)?;
                 let subject = Subject {
                     seq,
                     received_at: header.received_at,
                     source: record.source,
                     encoding: record.encoding,
                     labels: record.labels,
-                    body: record.body,
+                    body,
                     profile,
                     fields: &fields,
                 };

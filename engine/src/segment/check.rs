@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::format::bytes::{i64_at, u32_at, u64_at};
 use crate::format::frame::{FRAME_HEADER_LEN, RECORD_HEADER_LEN};
 use crate::format::sidecar::{FIELD_ENTRY_LEN, POSTING_PLACE, Section, bitmap_len};
-use crate::index::compare_terms;
+use crate::index::{DELETED, compare_terms};
 use crate::source::TermKind;
 
 /// Where the next posting, column, dictionary and name must begin, each in its own section.
@@ -155,8 +155,9 @@ impl Sidecar {
         let said = present.bitmap()? | unreadable.bitmap()?;
         let absent = absent.bitmap()?;
         let all = u64::from(self.meta().record_count);
-        if said.len() + absent.len() != all || said.intersection_len(&absent) != 0 {
-            return Err(field.fault(0, "each record present, absent or unreadable"));
+        let deleted = if field.name() == DELETED { 0 } else { self.deleted_count()? };
+        if said.len() + absent.len() + u64::from(deleted) != all || said.intersection_len(&absent) != 0 {
+            return Err(field.fault(0, "each record present, absent, unreadable or deleted"));
         }
         let numbers = field.ordinals(TermKind::Number);
         let mut column = vec![0_u32; if field.has_column() { all as usize } else { 0 }];

@@ -52,8 +52,14 @@ fn a_directory_says_of_each_term_and_event_which_segments_have_it() {
                 let (locator, log_len) = locator(count);
                 let leaves: Vec<Hash> = (0..count as u32).map(|i| LogTree::leaf(&i.to_le_bytes())).collect();
                 let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
-                let facts =
-                    SegmentFacts { store_id, log_len, segment_root, leaves: &leaves, locator: &locator };
+                let facts = SegmentFacts {
+                    store_id,
+                    log_len,
+                    rewritten_by: 0,
+                    segment_root,
+                    leaves: &leaves,
+                    locator: &locator,
+                };
                 let mut bytes = Vec::new();
                 let first_seq = FIRST_SEQ + n * count as u64;
                 encode_sidecar(&mut build(first_seq, records), &facts, &mut bytes).unwrap();

@@ -13,6 +13,7 @@ use crate::format::sidecar::{
     FRAME_PLACE_LEN, Footer, FramePlace, Meta, SIDECAR_FOOTER_LEN, SIDECAR_HEADER_LEN, Section, encode_header,
 };
 use crate::hash::{self, Hash};
+use crate::index::DELETED;
 use crate::source::EventTime;
 use crate::{Seq, Timestamp};
 
@@ -66,6 +67,18 @@ impl fmt::Debug for Sidecar {
 }
 
 impl Sidecar {
+    /// How many of the segment's records were deleted.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn deleted_count(&self) -> Result<u32, Fault> {
+        if self.meta.rewritten_by == 0 {
+            return Ok(0);
+        }
+        let field = self.field(DELETED)?.map(|field| field.present()).transpose()?;
+        Ok(field.map_or(0, |posting| posting.count()))
+    }
+
     /// Opens a sidecar: checks its header, footer, section table and meta section, whatever its size.
     ///
     /// # Errors

@@ -47,6 +47,7 @@ fn sidecar_of(records: &[TestRecord]) -> Vec<u8> {
     let facts = SegmentFacts {
         store_id: StoreId([5; 16]),
         log_len,
+        rewritten_by: 0,
         segment_root: Hash([6; 32]),
         leaves: &leaves,
         locator: &locator,
@@ -264,7 +265,8 @@ fn the_same_records_give_the_same_bytes() {
     let (locator, log_len) = locator(records.len());
     let leaves: Vec<Hash> = (0..records.len() as u32).map(|i| LogTree::leaf(&i.to_le_bytes())).collect();
     let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
-    let facts = SegmentFacts { store_id, log_len, segment_root, leaves: &leaves, locator: &locator };
+    let facts =
+        SegmentFacts { store_id, log_len, rewritten_by: 0, segment_root, leaves: &leaves, locator: &locator };
     let mut bytes = Vec::new();
     encode_sidecar(&mut builder, &facts, &mut bytes).unwrap();
     assert!(bytes == sidecar_of(&records));
@@ -274,7 +276,14 @@ fn the_same_records_give_the_same_bytes() {
 fn counts_that_do_not_agree_are_refused() {
     let (locator, log_len) = locator(3);
     let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
-    let facts = SegmentFacts { store_id, log_len, segment_root, leaves: &[Hash::ZERO; 2], locator: &locator };
+    let facts = SegmentFacts {
+        store_id,
+        log_len,
+        rewritten_by: 0,
+        segment_root,
+        leaves: &[Hash::ZERO; 2],
+        locator: &locator,
+    };
     assert!(encode_sidecar(&mut build(0, &records(1, 3)), &facts, &mut Vec::new()).is_err());
 }
 
@@ -399,7 +408,8 @@ fn a_sidecar_is_written_to_a_file_and_mapped() {
     let (locator, log_len) = locator(records.len());
     let leaves: Vec<Hash> = (0..records.len() as u32).map(|i| LogTree::leaf(&i.to_le_bytes())).collect();
     let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
-    let facts = SegmentFacts { store_id, log_len, segment_root, leaves: &leaves, locator: &locator };
+    let facts =
+        SegmentFacts { store_id, log_len, rewritten_by: 0, segment_root, leaves: &leaves, locator: &locator };
     let file = RealDisk.open(&path, Open::CreateNew).unwrap();
     write_sidecar(&*file, &path, &mut build(FIRST_SEQ, &records), &facts).unwrap();
     let mapped = RealDisk.map(&path).unwrap();

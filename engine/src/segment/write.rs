@@ -16,7 +16,7 @@ use crate::format::sidecar::{
 use crate::hash::Hash;
 use crate::index::{IndexBuilder, Slice, SliceField, TermId};
 use crate::source::TermKind;
-use crate::{Error, Result, StoreId};
+use crate::{Error, Result, Seq, StoreId};
 
 /// What a sidecar says of its segment beside the index.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,8 @@ pub struct SegmentFacts<'a> {
     pub store_id: StoreId,
     /// Length of the sealed log file in bytes.
     pub log_len: u64,
+    /// The seq of the `store.deleting` record by which the log was rewritten; 0 where it was not.
+    pub rewritten_by: Seq,
     /// The RFC 6962 root of the segment's own leaves.
     pub segment_root: Hash,
     /// The records' leaves in the log's tree.
@@ -89,6 +91,7 @@ pub fn encode_sidecar(
         index_root: commitment.index_root,
         segment_root: facts.segment_root,
         event_id_count: slice.event_ids().len() as u32,
+        rewritten_by: facts.rewritten_by,
         sources: slice.sources(),
     };
     encode(&slice, &meta, &places, facts.leaves, out)
@@ -136,6 +139,7 @@ pub fn encode_part(
         index_root: facts.predecessor,
         segment_root: facts.last_leaf,
         event_id_count: slice.event_ids().len() as u32,
+        rewritten_by: 0,
         sources: slice.sources(),
     };
     encode(&slice, &meta, &places, &[], out)

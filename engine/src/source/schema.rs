@@ -112,7 +112,7 @@ pub(super) fn read(text: &str) -> Result<Schema> {
 }
 
 /// Fields that the store makes itself.
-const RESERVED_FIELDS: &[&str] = &["source", "encoding", "day", "label", "seq", "received_at"];
+const RESERVED_FIELDS: &[&str] = &["source", "encoding", "day", "label", "deleted", "seq", "received_at"];
 
 /// Longest name of a profile, a field or a mask rule in bytes: `masked:` and a rule's name make one label.
 const NAME_LEN_MAX: usize = 48;

@@ -11,7 +11,7 @@ use crate::log::scan::FrameScan;
 use crate::log::views::View;
 use crate::log::{Catalog, lock};
 use crate::source::Fields;
-use crate::{Error, Result, SegmentId, Seq};
+use crate::{Result, SegmentId, Seq};
 
 /// How much is read at once for one record, in bytes; a longer frame is read whole all the same.
 pub(super) const POINT_WINDOW_LEN: usize = 8 << 10;
@@ -30,9 +30,9 @@ impl Inner {
     pub(super) fn locate(&self, head: &Head, id: SegmentId, seq: Seq) -> Result<(Arc<LogFile>, u64, u64)> {
         let log = self.log.files.log(id)?;
         if id != head.active {
-            let end = log.file.len().map_err(Error::io("measure", &log.path))?;
+            let end = log.len()?;
             // A sidecar that is damaged costs time: the log itself is read from its start.
-            let at = self.log.files.sidecar(id).and_then(|sidecar| {
+            let at = self.log.files.sidecar_of(&log).and_then(|sidecar| {
                 let located = sidecar.locate(sidecar.offset_of(seq)?).ok()??;
                 Some(located.frame.position)
             });
@@ -114,8 +114,9 @@ impl Inner {
             let records = frame::records(payload, header.count)
                 .map_err(|fault| fault.shifted(at).in_file(&log.path))?;
             let Some(record) = records.get(index as usize).filter(|record| record.source != 0) else { break };
+            let Some(body) = record.body.bytes() else { break };
             let mut fields = Fields::default();
-            self.log.source(catalog, record.source)?.profile.extract(record.body, &mut fields)?;
+            self.log.source(catalog, record.source)?.profile.extract(body, &mut fields)?;
             return Ok(fields.event_id() == Some(event_id));
         }
         Ok(false)

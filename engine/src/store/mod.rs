@@ -1,5 +1,8 @@
 //! The facade: what an embedding program and the command line see of a store.
 
+mod apply;
+#[cfg(test)]
+mod apply_tests;
 #[cfg(test)]
 mod archive_tests;
 #[cfg(test)]
@@ -43,6 +46,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+pub use apply::{Applied, ApplyProgress};
 pub use checkpoint::CheckpointSigner;
 pub use options::Options;
 pub use prepare::{Masking, Prepared, Source};

@@ -1,8 +1,6 @@
 //! Proofs for those who do not have the store: that a record is in the log, that the log only grew.
 
-use super::Snapshot;
-use crate::format::entry::Entry;
-use crate::format::frame::LabelBuf;
+use super::{Record, Snapshot};
 use crate::hash::{self, Hash, LogTree, RecordSalt};
 use crate::log::tree::LogNodes;
 use crate::merkle::{self, NodeReader};
@@ -35,21 +33,9 @@ impl Snapshot {
             });
         }
         let record = self.record(seq)?;
-        let mut labels = LabelBuf::default();
-        for label in &record.labels {
-            labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
-        }
-        let salt = self.salt(seq)?;
-        let entry = Entry {
-            encoding: record.encoding,
-            source: record.source,
-            seq,
-            received_at: record.received_at,
-            body_len: u32::try_from(record.body.len()).unwrap_or(u32::MAX),
-            labels: labels.as_labels(),
-            predecessor: self.leaf_before(seq)?,
-            body_hash: hash::body(&salt, &record.body),
-        };
+        let (labels, salt) = (record.label_buf()?, self.salt_of(&record)?);
+        let body_hash = hash::body(&salt, &record.body);
+        let entry = record.entry(labels.as_labels(), self.leaf_before(seq)?, body_hash);
         let mut bytes = Vec::new();
         let leaf = entry.leaf(&mut bytes);
         let hashes = self.checked(&stated, |nodes| {
@@ -64,13 +50,21 @@ impl Snapshot {
     /// The salt of one record: whoever is to hash its body needs it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] past the end; whatever opening its segment says.
+    /// [`Error::NotFound`] past the end; [`Error::Deleted`]; whatever reading it says.
     pub fn salt(&self, seq: Seq) -> Result<RecordSalt> {
         if seq >= self.tree_size() {
             return Err(Error::NotFound { what: "record", name: seq.to_string() });
         }
         let id = self.catalog.sealed_at(seq).map_or(self.head.active, |place| SegmentId(place.first_seq));
-        Ok(self.inner.log.files.log(id)?.header.salt.record(seq))
+        let log = self.inner.log.files.log(id)?;
+        if log.header.rewritten_by == 0 {
+            return Ok(log.header.salt.record(seq));
+        }
+        self.salt_of(&self.record(seq)?)
+    }
+
+    fn salt_of(&self, record: &Record) -> Result<RecordSalt> {
+        record.salt(&self.inner.log.files.log(record.segment)?.header.salt)
     }
 
     /// Proves that the log under `checkpoint` continues the one that had `old_size` records.

@@ -1,8 +1,6 @@
 //! The log as static resources, C2SP tlog-tiles: for any web server, or any object store.
 
 use super::Snapshot;
-use crate::format::entry::Entry;
-use crate::format::frame::LabelBuf;
 use crate::log::tree::LogNodes;
 use crate::merkle::Tile;
 use crate::trust::Note;
@@ -72,22 +70,9 @@ impl Snapshot {
         let seqs = tile.first()..tile.first() + u64::from(tile.width);
         for record in self.records_with_integrity(seqs) {
             let record = record?;
-            let mut labels = LabelBuf::default();
-            for label in &record.labels {
-                labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
-            }
+            let labels = record.label_buf()?;
             let Some(tied) = record.integrity else { continue };
-            Entry {
-                encoding: record.encoding,
-                source: record.source,
-                seq: record.seq,
-                received_at: record.received_at,
-                body_len: u32::try_from(record.body.len()).unwrap_or(u32::MAX),
-                labels: labels.as_labels(),
-                predecessor: tied.predecessor,
-                body_hash: tied.body_hash,
-            }
-            .encode_into(&mut entry);
+            record.entry(labels.as_labels(), tied.predecessor, tied.body_hash).encode_into(&mut entry);
             let len = u16::try_from(entry.len()).unwrap_or(u16::MAX);
             bundle.extend_from_slice(&len.to_be_bytes());
             bundle.extend_from_slice(&entry);

@@ -1,6 +1,10 @@
 //! Retention through the facade: policies, operators, holds and plans, each written as a record of the store's own.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use super::{Snapshot, Store};
+use crate::disk::Open;
 use crate::format::admin::Admin;
 use crate::format::retention::{Approved, Hold, HoldRelease, Matter, OperatorSet, Plan, Policy, Statement};
 use crate::log::{NewRecord, Session};
@@ -8,7 +12,7 @@ use crate::retention::{
     self, HoldReach, LogIdentity, PlacedHold, State, Status, check, check_log, plan, policy, refused, survey,
 };
 use crate::trust::VerifierKey;
-use crate::{Result, Seq, Timestamp, limits};
+use crate::{Error, Result, Seq, Timestamp, limits};
 
 impl Store {
     /// Puts a policy in force, from here on and for all that is in the log; one that is in force already stays. The seq
@@ -131,14 +135,18 @@ impl Store {
         let state = self.snapshot()?.retention()?;
         self.check_root(plan)?;
         self.check(plan, &state, state.operators.required_to_delete())?;
-        let digest = &plan.statement.digest;
-        if let Some((seq, _)) = state.plans.iter().find(|(_, known)| known.statement.digest == *digest) {
-            return Err(refused("plan", format!("it was carried out already, by record {seq}")));
+        match state.plan_of(plan) {
+            Some(seq) if state.left_of(seq, &plan.matter) == 0 => Err(carried_out(seq)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn check<M: Matter>(&self, approved: &Approved<M>, state: &State, required: usize) -> Result<()> {
+    pub(super) fn check<M: Matter>(
+        &self,
+        approved: &Approved<M>,
+        state: &State,
+        required: usize,
+    ) -> Result<()> {
         let now = self.inner.log.world.clock.now();
         check(approved, &self.inner.identity(), &state.operators, required, now)
     }
@@ -161,7 +169,7 @@ impl Store {
     }
 
     /// Decides under the lock, on what the log says then, and writes the record that came of it.
-    fn administer(&self, decide: impl FnOnce(&State) -> Result<Decided>) -> Result<Seq> {
+    pub(super) fn administer(&self, decide: impl FnOnce(&State) -> Result<Decided>) -> Result<Seq> {
         let log = &self.inner.log;
         log.transact(|session: &mut Session<'_>| {
             let catalog = log.catalog(session.head())?;
@@ -178,8 +186,12 @@ impl Store {
     }
 }
 
+pub(super) fn carried_out(plan: Seq) -> Error {
+    refused("plan", format!("it was carried out already, by record {plan}"))
+}
+
 /// What came of a decision.
-enum Decided {
+pub(super) enum Decided {
     /// It is so already, by this record.
     Known(Seq),
     Write(Box<Admin>),
@@ -198,6 +210,41 @@ impl Snapshot {
     /// Whatever reading the log says.
     pub fn retention(&self) -> Result<State> {
         State::read(&self.inner.log, &self.catalog)
+    }
+
+    /// Which of a range of seqs were deleted, by the `store.plan` records that have their plans: how many each.
+    ///
+    /// # Errors
+    /// Whatever reading the log says.
+    pub fn deleted(&self, seqs: Range<Seq>) -> Result<BTreeMap<Seq, u64>> {
+        let mut counts = BTreeMap::new();
+        if self.catalog.sealed.iter().all(|place| place.rewritten_by == 0) {
+            return Ok(counts);
+        }
+        for deletion in self.retention()?.deletions.iter().filter(|deletion| deletion.done) {
+            for (start, end) in &deletion.deleting.seqs {
+                let count = (*end).min(seqs.end).saturating_sub((*start).max(seqs.start));
+                if count > 0 {
+                    *counts.entry(deletion.deleting.plan).or_default() += count;
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// How many bytes lie in `lost/`: what recovery cut off, which no command looks into.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn lost_len(&self) -> Result<u64> {
+        let (disk, dir) = (&self.inner.log.world.disk, self.inner.log.layout.lost_dir());
+        let mut len = 0;
+        for name in disk.list(&dir).map_err(Error::io("list", &dir))? {
+            let path = dir.join(name);
+            let file = disk.open(&path, Open::Read).map_err(Error::io("open", &path))?;
+            len += file.len().map_err(Error::io("measure", &path))?;
+        }
+        Ok(len)
     }
 
     /// How the log stands against its policies as of a time. Reads all events.

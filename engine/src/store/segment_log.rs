@@ -39,6 +39,8 @@ impl Snapshot {
     pub fn segment_log(&self, id: SegmentId) -> Result<SegmentLog> {
         let place = self.catalog.sealed_at(id.0).filter(|place| place.first_seq == id.0);
         let place = place.ok_or_else(|| Error::NotFound { what: "sealed segment", name: id.to_string() })?;
-        Ok(SegmentLog { log: self.inner.log.files.log(id)?, at: 0, len: place.log_len })
+        let log = self.inner.log.files.log(SegmentId(place.first_seq))?;
+        let len = log.len()?;
+        Ok(SegmentLog { log, at: 0, len })
     }
 }

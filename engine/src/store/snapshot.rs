@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use super::find::POINT_WINDOW_LEN;
 use super::{Inner, Integrity, Record, Source};
 use crate::answer::AsOf;
-use crate::format::frame::{self, FrameHeader};
+use crate::format::frame::{self, Body, FrameHeader};
 use crate::format::head::Head;
-use crate::hash::{self, Hash, LogTree, SegmentSalt};
+use crate::hash::{Hash, LogTree, SegmentSalt};
 use crate::log::scan::{self, FrameScan};
 use crate::log::views::View;
 use crate::log::{Catalog, SealedPlace};
@@ -300,7 +300,7 @@ fn push_frame(
     let (mut predecessor, mut scratch) = (header.predecessor, Vec::new());
     for (seq, record) in (header.first_seq..).zip(records) {
         let tied = integrity.then(|| {
-            let body_hash = hash::body(&salt.record(seq), record.body);
+            let body_hash = record.body.hash(salt, seq);
             let entry = scan::entry(header, seq, record, predecessor, body_hash);
             predecessor = entry.leaf(&mut scratch);
             Integrity::of(&entry, predecessor)
@@ -312,7 +312,15 @@ fn push_frame(
                 source: record.source,
                 encoding: record.encoding,
                 labels: record.labels.iter().map(str::to_owned).collect(),
-                body: record.body.to_vec(),
+                body: record.body.bytes().unwrap_or_default().to_vec(),
+                deleted: match record.body {
+                    Body::Deleted(stub) => Some(stub),
+                    _ => None,
+                },
+                own_salt: match record.body {
+                    Body::Salted(salt, _) => Some(salt),
+                    _ => None,
+                },
                 segment,
                 integrity: tied,
             });

@@ -48,7 +48,13 @@ impl Store {
                 let reason = format!("a policy wants the events of segment {id} in the hot tier until {at}");
                 Err(Error::Refused { what: "move to the warm tier", reason })
             }
-            _ => compact::compact(&self.inner.log, &snapshot.catalog, place, progress),
+            _ => {
+                let guard = self.inner.log.own_tiers()?;
+                // What was true before may have changed until the right was got.
+                let catalog = self.snapshot()?.catalog;
+                let place = catalog.sealed_at(id.0).unwrap_or(place);
+                compact::compact(&self.inner.log, &catalog, place, &guard, progress)
+            }
         }
     }
 }

@@ -18,6 +18,14 @@ pub(super) struct Administered {
     pub(super) admin: Admin,
 }
 
+impl Administered {
+    /// The finding that it says what nobody was entitled to.
+    pub(super) fn without_authority(&self, (expected, found): Wrong, file: &str) -> Finding {
+        let finding = Finding::forged(file, "authority", expected, found);
+        finding.at(self.at).seqs(self.seq..self.seq + 1)
+    }
+}
+
 /// What is in force, as far as the log was read.
 pub(super) struct Authority {
     origin: String,
@@ -36,7 +44,7 @@ pub(super) struct Authority {
 }
 
 /// How long after the last look at the clock a record may be committed.
-const LEEWAY_NS: i64 = 60_000_000_000;
+pub(super) const LEEWAY_NS: i64 = 60_000_000_000;
 
 /// How many operators it takes, unless the log says otherwise.
 const THRESHOLD: usize = 2;
@@ -99,9 +107,7 @@ impl Authority {
             Admin::KeyRevoked(approved) => self.revoke(approved, record).err(),
             _ => None,
         };
-        let (expected, found) = wrong?;
-        let finding = Finding::forged(file, "authority", expected, found);
-        Some(finding.at(record.at).seqs(record.seq..record.seq + 1))
+        wrong.map(|wrong| record.without_authority(wrong, file))
     }
 
     /// Whether those before agreed to new operators.
@@ -238,7 +244,7 @@ fn no_change(reason: String) -> Wrong {
 }
 
 /// What was expected, and what was found.
-type Wrong = (&'static str, String);
+pub(super) type Wrong = (&'static str, String);
 
 fn action(admin: &Admin) -> Action {
     match admin {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::authority::Authority;
+use super::deletions::Deletions;
 use super::labels::in_words;
 use super::range::{RangeMark, TreeRange};
 use super::report::{Finding, FindingClass, Report};
@@ -30,6 +31,8 @@ pub(super) struct Chain {
     rules: Option<Option<Seq>>,
     /// Who is entitled to what; none once a record is missing.
     authority: Option<Authority>,
+    /// What was deleted, and what the log says of that.
+    deletions: Deletions,
     /// What the segment before states of itself, until its seal is met.
     before: Option<Sealable>,
     /// Roots at the sizes that were asked for.
@@ -54,6 +57,7 @@ pub(super) enum Grounds {
 }
 
 /// What a seal is compared with.
+#[derive(Debug, Clone)]
 pub(super) struct Sealable {
     pub(super) file: String,
     pub(super) seqs: Range<Seq>,
@@ -77,6 +81,7 @@ impl Chain {
             origin: None,
             authority: None,
             rules: Some(None),
+            deletions: Deletions::default(),
             before: None,
             roots: Vec::new(),
             cut_short: false,
@@ -124,7 +129,8 @@ impl Chain {
     }
 
     /// Takes the next segment; `this` is what its own seal will be compared with.
-    pub(super) fn join(&mut self, outcome: &mut Outcome, this: Sealable, report: &mut Report) {
+    pub(super) fn join(&mut self, outcome: &mut Outcome, mut this: Sealable, report: &mut Report) {
+        self.deletions.segment(outcome, &mut this);
         let first = this.seqs.start;
         self.place(outcome, &this, report);
         self.whole &= outcome.whole;
@@ -167,6 +173,11 @@ impl Chain {
         self.before = Some(this);
     }
 
+    /// Holds what was deleted against what the log says of it, once all segments were joined.
+    pub(super) fn settle_deletions(&self, report: &mut Report) {
+        self.deletions.settle(self.authority.is_some(), report);
+    }
+
     /// Compares the label rules that a segment's first records name with those that were in force.
     fn rules(&mut self, outcome: &Outcome, this: &Sealable, report: &mut Report) {
         if let (Some(in_force), Some(named)) = (self.rules, outcome.rules_before)
@@ -185,6 +196,7 @@ impl Chain {
         if this.seqs.start != self.end_seq || !outcome.whole {
             self.authority = None;
         }
+        let unplanned: Vec<_> = administered.iter().map(|record| self.deletions.fold(record)).collect();
         let Some(authority) = &mut self.authority else {
             if let Some(first) = administered.first()
                 && !self.left_out
@@ -201,8 +213,9 @@ impl Chain {
             }
             return;
         };
-        for record in &administered {
-            if let Some(finding) = authority.fold(record, &this.file) {
+        for (record, unplanned) in administered.iter().zip(unplanned) {
+            let unplanned = unplanned.map(|wrong| record.without_authority(wrong, &this.file));
+            if let Some(finding) = authority.fold(record, &this.file).or(unplanned) {
                 report.push(finding);
                 if let Some(verdict) = report.segments.get_mut(this.verdict) {
                     verdict.finding_count += 1;

@@ -15,7 +15,7 @@ use super::sources::{KnownSource, Lookup};
 use crate::Seq;
 use crate::error::Fault;
 use crate::format::admin::Admin;
-use crate::format::frame::FrameRecord;
+use crate::format::frame::{Body, FrameRecord};
 
 /// Most blocks of one segment that are out at a time: they bound what is held in memory.
 const BLOCKS_OUT_MAX: usize = 4;
@@ -44,8 +44,8 @@ impl Check<'_> {
             self.index = None;
             return;
         }
-        if record.source == 0 {
-            self.admin(at, seq, record.body);
+        if let Some(body) = record.body.bytes().filter(|_| record.source == 0) {
+            self.admin(at, seq, body);
         }
         if self.task.depth != Depth::Full {
             return;
@@ -65,10 +65,24 @@ impl Check<'_> {
             return;
         }
         let mut fields = std::mem::take(&mut self.fields);
-        let found = source.profile().extract(record.body, &mut fields);
+        let found = record.body.bytes().map_or(Ok(()), |body| source.profile().extract(body, &mut fields));
         let found = found.as_ref().map(|()| &fields);
         self.indexed(&Extracted { at, seq, record: *record, source: &source, fields: found });
         self.fields = fields;
+    }
+
+    /// Checks that a record stands as records stand in such a log, and notes what is left of one that was deleted.
+    pub(super) fn form(&mut self, at: u64, seq: Seq, record: &FrameRecord<'_>) {
+        let rewritten = self.out.header.as_ref().is_some_and(|header| header.rewritten_by != 0);
+        let (expected, found) = match record.body {
+            Body::Whole(_) if rewritten => ("a salt before the event, for the segment has none", "none"),
+            Body::Salted(..) if !rewritten => ("an event whose salt is the segment's", "one with its own"),
+            Body::Deleted(_) if !rewritten => ("an event, for the log says that none was deleted", "a stub"),
+            Body::Deleted(_) if record.source == 0 => ("a record of the store's own", "a stub"),
+            Body::Deleted(stub) => return self.out.stubs.push(seq, stub.plan),
+            _ => return,
+        };
+        self.forged(at, seq, "record form", expected, found);
     }
 
     /// Hands the block that was gathered to whoever has time, and takes back the oldest where too many are out.
@@ -105,6 +119,12 @@ impl Check<'_> {
     /// Adds a record to the index, or tells what is wrong with its event.
     fn indexed(&mut self, extracted: &Extracted<'_>) {
         let Extracted { at, seq, record, source, fields } = extracted;
+        if let Body::Deleted(stub) = record.body {
+            if let Some(index) = &mut self.index {
+                index.add_deleted(stub.plan);
+            }
+            return;
+        }
         if let Ok(fields) = fields {
             self.labels(extracted, fields);
         }
@@ -217,7 +237,9 @@ impl Check<'_> {
             | Admin::Plan(_)
             | Admin::Key(_)
             | Admin::KeyRetired(_)
-            | Admin::KeyRevoked(_)) => {
+            | Admin::KeyRevoked(_)
+            | Admin::Deleting(_)
+            | Admin::Deleted(_)) => {
                 let received_at = self.received_at;
                 self.out.administered.push(Administered { seq, at, received_at, admin });
             }

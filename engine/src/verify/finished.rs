@@ -121,8 +121,8 @@ impl Finished {
             let bits = |bits: &[u64]| bits.get(word as usize).copied().unwrap_or(0);
             let (present, unreadable) = (bits(present), bits(unreadable));
             let used = if count - word * 64 < 64 { !(u64::MAX << (count % 64)) } else { u64::MAX };
-            for (list, mut set) in lists.iter_mut().zip([present, !(present | unreadable) & used, unreadable])
-            {
+            let absent = !(present | unreadable | bits(&self.index.deleted)) & used;
+            for (list, mut set) in lists.iter_mut().zip([present, absent, unreadable]) {
                 while set != 0 {
                     list.push(word * 64 + set.trailing_zeros());
                     set &= set - 1;

@@ -33,10 +33,11 @@ const HINTS: &str = "indelible.toml";
 const GROUPS: [&str; 5] =
     ["tree/level-08", "tree/level-16", "tree/level-24", "tree/level-32", "tree/level-40"];
 /// What may stand in a store's directory.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     HINTS,
     "lock",
     "gate",
+    "tiers",
     "open",
     "head",
     "catalog",

@@ -84,13 +84,14 @@ impl Check<'_> {
                     return self.wrong_labels(*at, *seq, "those of an earlier store.rules record", record);
                 }
             };
+            let Some(body) = record.body.bytes() else { return };
             let subject = Subject {
                 seq: *seq,
                 received_at: crate::Timestamp(0),
                 source: record.source,
                 encoding: record.encoding,
                 labels: Labels::default(),
-                body: record.body,
+                body,
                 profile: source.profile(),
                 fields,
             };

@@ -15,6 +15,7 @@ mod artifacts;
 mod audit;
 mod authority;
 mod chain;
+mod deletions;
 mod directories;
 mod events;
 mod finished;
@@ -206,6 +207,7 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
         return Err(Error::Cancelled);
     }
     report.covered.read_len = watch.done();
+    chain.settle_deletions(&mut report);
     // What is anchored of other logs says nothing of this one.
     let is_other = |kept: &Kept| chain.origin.as_ref().is_some_and(|own| *own != kept.checkpoint.origin);
     kept.retain(|kept| kept.held != Held::Anchored || !is_other(kept));

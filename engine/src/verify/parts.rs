@@ -102,7 +102,7 @@ impl Check<'_> {
             places: std::mem::take(&mut self.places),
             frames: std::mem::take(&mut self.frames),
         };
-        let facts = Facts { store_id, log_len: at, segment_root: last_leaf };
+        let facts = Facts { store_id, log_len: at, rewritten_by: 0, segment_root: last_leaf };
         let name = part.file.rsplit('/').next().unwrap_or_default();
         let task = sidecar::Task {
             disk: self.task.disk,

@@ -82,7 +82,8 @@ impl Block {
         fields.resize_with(fields.len().max(self.records.len()), Fields::default);
         for (index, (held, fields)) in self.records.iter().zip(&mut fields).enumerate() {
             let Some(record) = self.record(held) else { continue };
-            if let Err(error) = held.source.profile().extract(record.body, fields) {
+            let Some(body) = record.body.bytes() else { continue };
+            if let Err(error) = held.source.profile().extract(body, fields) {
                 self.faults.push((index, error));
             }
         }
@@ -225,6 +226,7 @@ impl Drop for Work<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::frame::Body;
     use crate::format::frame::Labels;
 
     /// Blocks of events that have their own seq as their id; the one at `bad` is none.
@@ -235,8 +237,12 @@ mod tests {
             for seq in n * 10..n * 10 + 10 {
                 let end = if seq == bad { "" } else { "}" };
                 let body = format!("{{\"event_id\":\"{seq}\"{end}");
-                let record =
-                    FrameRecord { encoding: 0, source: 1, labels: Labels::default(), body: body.as_bytes() };
+                let record = FrameRecord {
+                    encoding: 0,
+                    source: 1,
+                    labels: Labels::default(),
+                    body: Body::Whole(body.as_bytes()),
+                };
                 block.push(seq * 100, seq, &record, Arc::clone(&source));
             }
             block

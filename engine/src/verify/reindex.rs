@@ -46,6 +46,8 @@ pub(super) struct Reindex {
     pub(super) times: Vec<EventTime>,
     pub(super) event_ids: Vec<(u64, u32)>,
     last_day: Option<(i64, u32)>,
+    /// The records that were deleted.
+    pub(super) deleted: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,8 @@ const SOURCE: usize = 0;
 const ENCODING: usize = 1;
 const DAY: usize = 2;
 const LABEL: usize = 3;
+/// What segments have in addition from which records were deleted.
+const DELETED: &str = "deleted";
 
 /// Room for terms at first, so that the table of a usual segment is moved once or twice.
 const TABLE_ROOM: usize = 1 << 16;
@@ -110,6 +114,7 @@ impl Reindex {
             times: Vec::new(),
             event_ids: Vec::new(),
             last_day: None,
+            deleted: Vec::new(),
         };
         for name in BUILT_IN {
             index.field(name, false);
@@ -172,6 +177,16 @@ impl Reindex {
         if let Some(id) = record.fields.event_id() {
             self.event_ids.push((hash::event_id_prefix(id), offset));
         }
+        self.ends.push(self.occurrences.len());
+        self.record_count += 1;
+    }
+
+    /// Takes, as the next record, one that was deleted: all that is known of it is by which plan.
+    pub(super) fn add_deleted(&mut self, plan: Seq) {
+        let field = self.field(DELETED, false);
+        set(&mut self.deleted, self.record_count);
+        self.term(field, TermKind::Number, Decimal::default().write(plan));
+        self.times.push(EventTime::Absent);
         self.ends.push(self.occurrences.len());
         self.record_count += 1;
     }

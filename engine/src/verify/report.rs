@@ -249,6 +249,8 @@ pub struct Covered {
     pub record_count: u64,
     /// Records whose bodies, entries and events were checked.
     pub body_count: u64,
+    /// Events that were deleted, their entries being there.
+    pub deleted_count: u64,
     /// Artifacts whose content was checked, of a quick verification their heads.
     pub artifact_count: u64,
     /// Bytes read.

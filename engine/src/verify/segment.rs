@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::authority::Administered;
+use super::deletions::Stubs;
 use super::directories::{PlaceInRun, Tally};
 use super::events::Blocks;
 use super::finished::{Finished, Restated};
@@ -33,7 +34,7 @@ use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, Frame
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::format::sidecar::FramePlace;
 use crate::format::{WRITE_VERSION, Writable};
-use crate::hash::{self, Hash, LogTree};
+use crate::hash::{Hash, LogTree};
 use crate::merkle::Frontier;
 use crate::source::Fields;
 use crate::{SegmentId, Seq, Timestamp, limits};
@@ -96,6 +97,8 @@ pub(super) struct Outcome {
     pub(super) created: Option<Created>,
     /// What recovery says it kept: file below `lost/`, length, seq.
     pub(super) lost: Vec<(String, u64, Seq)>,
+    /// The records that were deleted.
+    pub(super) stubs: Stubs,
     /// Records that ask for authority, or give it.
     pub(super) administered: Vec<Administered>,
     /// No record is missing, and none could not be read.
@@ -162,7 +165,7 @@ fn peek_seal(disk: &Arc<dyn Disk>, source: &Source) -> io::Result<Option<Seal>> 
     let bytes = source.first_bytes(disk, LOG_HEADER_LEN + (8 << 10))?;
     let payload = frame::decode(bytes.get(LOG_HEADER_LEN..).unwrap_or_default()).map(|(_, payload)| payload);
     let record = payload.ok().and_then(|payload| FrameRecord::decode(payload).ok());
-    let seal = record.and_then(|(record, _)| Admin::decode(record.body).ok());
+    let seal = record.and_then(|(record, _)| Admin::decode(record.body.bytes()?).ok());
     Ok(match seal {
         Some(Admin::Sealed(seal)) => Some(seal),
         _ => None,
@@ -484,6 +487,7 @@ impl<'a> Check<'a> {
         self.received_at = header.received_at;
         for (seq, (place, record)) in (header.first_seq..).zip(&records) {
             let record_at = at + *place as u64;
+            self.form(record_at, seq, record);
             if record.source == 0 || self.task.depth == Depth::Full {
                 self.event(record_at, seq, record);
             }
@@ -506,10 +510,9 @@ impl<'a> Check<'a> {
     /// Hashes the bodies of a frame's records, side by side, then their entries, each of which names the leaf before.
     fn leaves(&mut self, header: &FrameHeader, records: &[(usize, FrameRecord<'_>)]) {
         let Some(salt) = self.out.header.as_ref().map(|header| header.salt) else { return };
-        let bodies: Vec<&[u8]> = records.iter().map(|(_, record)| record.body).collect();
         let mut hashes = std::mem::take(&mut self.hashes);
         hashes.clear();
-        hash::bodies(&salt, header.first_seq, &bodies, &mut hashes);
+        frame::body_hashes(&salt, header.first_seq, records.iter().map(|(_, record)| record), &mut hashes);
         let mut predecessor = header.predecessor;
         for ((seq, (place, record)), body_hash) in (header.first_seq..).zip(records).zip(&hashes) {
             let entry = Entry {
@@ -517,7 +520,7 @@ impl<'a> Check<'a> {
                 source: record.source,
                 seq,
                 received_at: header.received_at,
-                body_len: record.body.len() as u32,
+                body_len: record.body.event_len(),
                 labels: record.labels,
                 predecessor,
                 body_hash: *body_hash,
@@ -525,7 +528,7 @@ impl<'a> Check<'a> {
             predecessor = entry.leaf(&mut self.scratch);
             self.last_leaf = Some(predecessor);
             self.leaf(predecessor, *place as u32);
-            self.out.body_count += 1;
+            self.out.body_count += u64::from(record.body.bytes().is_some());
         }
         self.hashes = hashes;
     }
@@ -591,6 +594,7 @@ impl<'a> Check<'a> {
             let facts = out.header.as_ref().zip(out.root).map(|(header, segment_root)| Facts {
                 store_id: header.store_id,
                 log_len: out.log_len,
+                rewritten_by: header.rewritten_by,
                 segment_root,
             });
             let sidecar = sidecar::Task {

@@ -37,6 +37,7 @@ pub(super) struct Task<'a> {
 pub(super) struct Facts {
     pub(super) store_id: StoreId,
     pub(super) log_len: u64,
+    pub(super) rewritten_by: Seq,
     pub(super) segment_root: Hash,
 }
 
@@ -264,6 +265,7 @@ fn write_all(
         index_root: rebuilt.restated.index_root,
         segment_root: facts.segment_root,
         event_id_count: index.event_ids().len() as u32,
+        rewritten_by: facts.rewritten_by,
         sources: index.sources(),
     };
     out.put(&meta.encode())?;
@@ -427,7 +429,7 @@ fn posting(out: &mut Expected<'_>, offsets: &[u32], scratch: &mut Vec<u8>) -> io
 /// The numeric column of a field, where it has one: by record, 1 + the number's place among the field's numbers.
 fn column<'n>(index: &Finished, field: usize, numbers: impl Iterator<Item = &'n u32>) -> Option<Vec<u32>> {
     let count = index.record_count();
-    if matches!(index.field(field).0, "source" | "encoding") {
+    if matches!(index.field(field).0, "source" | "encoding" | "deleted") {
         return None;
     }
     let mut column = vec![0; count as usize];

@@ -246,6 +246,8 @@ fn ground(checked: &Checked) -> Result<Disclosed> {
         encoding: record.encoding,
         labels: record.labels.iter().map(str::to_owned).collect(),
         body: record.body.to_vec(),
+        deleted: None,
+        own_salt: None,
         segment: segment(record.seq),
         integrity: None,
     });

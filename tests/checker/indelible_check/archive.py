@@ -126,7 +126,7 @@ def read_records(data):
         else:
             predecessor = leaves[seq - 1] = cursor.take(32)
         labels, cursor.at = decode_labels(data, cursor.at, label_count)
-        record = Record(encoding, labels, sources[place], cursor.take(length))
+        record = Record(encoding, labels, sources[place], cursor.take(length), length)
         entry = record.entry(seq, received_at, predecessor, hashes.body_hash(salt, record.body))
         last = records[seq] = Shown(seq, received_at, record, leaf_hash(entry))
         leaves[seq] = last.leaf

@@ -18,11 +18,16 @@ class Index:
 
     def __init__(self):
         self.profiles = {}  # source -> profile
-        self.records = []  # (source, encoding, labels, found)
+        self.records = []  # (source, encoding, labels, found), or the seq of the plan by which one was deleted
+        self.deleted = {}  # plan -> offsets
 
     def add(self, source, profile, encoding, labels, found):
         self.profiles[source] = profile
         self.records.append((source, encoding, labels, found))
+
+    def add_deleted(self, plan):
+        self.deleted.setdefault(plan, []).append(len(self.records))
+        self.records.append(plan)
 
     def rules(self):
         sources = sorted((source, profile.digest) for source, profile in self.profiles.items())
@@ -38,10 +43,19 @@ class Index:
 
     def postings(self):
         fields = {name: {} for name in self.field_names()}
-        for offset, (source, encoding, labels, found) in enumerate(self.records):
+        for offset, record in enumerate(self.records):
+            if isinstance(record, int):
+                continue
+            source, encoding, labels, found = record
             for name, postings in fields.items():
                 for term in self.terms_of(name, source, encoding, labels, found):
                     postings.setdefault(term, []).append(offset)
+        if self.deleted:
+            gone = sorted(offset for offsets in self.deleted.values() for offset in offsets)
+            stayed = sorted(set(range(len(self.records))) - set(gone))
+            fields["deleted"] = {(NUMBER, str(plan).encode()): offsets for plan, offsets in self.deleted.items()}
+            fields["deleted"] |= {(RESERVED, term): offsets for term, offsets in ((PRESENT, gone), (ABSENT, stayed))
+                                  if offsets}
         return fields
 
     def terms_of(self, name, source, encoding, labels, found):

@@ -4,12 +4,14 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from . import hashes
 from .verdict import damaged, need
 
 VERSION = 0
 HEADER_LEN, FRAME_HEADER_LEN, RECORD_HEADER_LEN = 2048, 80, 16
 MAGIC, FRAME_MAGIC = b"INDLOG\r\n", b"\x89IDF"
 RECORDS, CLOSE = 1, 2
+WHOLE, DELETED, SALTED = 0, 1, 2
 PAYLOAD_LEN_MAX, EVENT_LEN_MAX = 1 << 20, 256 << 20
 FRAME_RECORDS_MAX, SEGMENT_RECORDS_MAX = 65_536, 16_777_216
 LABEL_LEN_MAX = 64
@@ -24,6 +26,7 @@ class Header:
     created_at: int
     predecessor: bytes
     frontier: list
+    rewritten_by: int  # the seq of the store.deleting record by which records were deleted last; 0 for none
 
     @staticmethod
     def decode(data):
@@ -38,9 +41,11 @@ class Header:
         created_at, predecessor, count = struct.unpack_from("<q32sI", data, 72)
         need(count == first_seq.bit_count(), "damaged", "number of frontier hashes")
         frontier = [data[128 + 32 * place:160 + 32 * place] for place in range(count)]
-        rest = data[116:128] + data[128 + 32 * count:2044]
+        rest = data[116:120] + data[128 + 32 * count:2044]
         need(not any(rest), "damaged", "reserved bytes of the header")
-        return Header(first_seq, data[24:40], data[40:72], created_at, predecessor, frontier)
+        (rewritten_by,) = struct.unpack_from("<Q", data, 120)
+        need(not rewritten_by or not any(data[40:72]), "damaged", "a segment salt although records were deleted")
+        return Header(first_seq, data[24:40], data[40:72], created_at, predecessor, frontier, rewritten_by)
 
 
 @dataclass
@@ -85,11 +90,21 @@ class Record:
     encoding: int
     labels: tuple
     source: int
-    body: bytes
+    body: bytes | None  # None where it was deleted
+    body_len: int
+    salt: bytes | None = None  # of a record that has its own
+    body_hash: bytes | None = None  # of one that was deleted,
+    plan: int | None = None  # by the plan at this seq
+
+    def hash_of(self, segment_salt, seq):
+        """The salted hash of the body, which stays where the body was deleted (section 4)."""
+        if self.body is None:
+            return self.body_hash
+        return hashes.body_hash(self.salt or hashes.record_salt(segment_salt, seq), self.body)
 
     def entry(self, seq, received_at, predecessor, body_hash):
         """What the log states of the record (section 4)."""
-        fixed = struct.pack("<BBBBIQQq", 1, self.encoding, len(self.labels), 0, len(self.body), self.source, seq,
+        fixed = struct.pack("<BBBBIQQq", 1, self.encoding, len(self.labels), 0, self.body_len, self.source, seq,
                             received_at)
         return fixed + predecessor + body_hash + encode_labels(self.labels)
 
@@ -114,18 +129,31 @@ def decode_labels(data, at, count):
     return tuple(labels), at
 
 
+def body_len_in_log(form, length):
+    """How many bytes stand behind the labels of a record of this form, whose event has this length."""
+    need(form <= SALTED, "unsupported", f"record form {form}")
+    return {WHOLE: length, DELETED: 40, SALTED: 32 + length}[form]
+
+
 def decode_records(payload, count):
     records, at = [], 0
     for _ in range(count):
         need(len(payload) - at >= RECORD_HEADER_LEN, "damaged", "a record is cut off")
         length, form, encoding, label_count, reserved, source = struct.unpack_from("<IBBBBQ", payload, at)
-        need(form == 0, "unsupported", f"record form {form}")
         need(reserved == 0, "damaged", "reserved byte of a record")
         need(length <= EVENT_LEN_MAX, "damaged", "length of a record's body")
         labels, at = decode_labels(payload, at + RECORD_HEADER_LEN, label_count)
-        need(len(payload) - at >= length, "damaged", "a record's body is cut off")
-        records.append(Record(encoding, labels, source, payload[at:at + length]))
-        at += length
+        end = at + body_len_in_log(form, length)
+        need(len(payload) >= end, "damaged", "a record's body is cut off")
+        if form == WHOLE:
+            record = Record(encoding, labels, source, payload[at:end], length)
+        elif form == SALTED:
+            record = Record(encoding, labels, source, payload[at + 32:end], length, salt=payload[at:at + 32])
+        else:
+            (plan,) = struct.unpack_from("<Q", payload, at + 32)
+            record = Record(encoding, labels, source, None, length, body_hash=payload[at:at + 32], plan=plan)
+        records.append(record)
+        at = end
     need(at == len(payload), "damaged", "bytes behind the last record of a frame")
     return records
 

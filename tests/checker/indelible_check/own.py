@@ -25,6 +25,9 @@ KEYS = {
     "store.hold": ("by", "conditions", "name", "reason", "ticket", "when"),
     "store.hold_released": ("approvals", "matter", "statement"),
     "store.operators": ("approvals", "matter", "statement"),
+    "store.plan": ("approvals", "matter", "statement"),
+    "store.deleting": ("delete", "first_seq", "index_root", "plan", "rules", "seqs", "spared"),
+    "store.deleted": ("deleting", "first_seq"),
 }
 
 

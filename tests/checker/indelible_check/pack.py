@@ -4,9 +4,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from . import hashes
 from .layout import (CLOSE, FRAME_HEADER_LEN, FRAME_MAGIC, HEADER_LEN, RECORD_HEADER_LEN, RECORDS, SEGMENT_RECORDS_MAX,
-                     VERSION, Header, decode_labels, decode_records)
+                     VERSION, Header, body_len_in_log, decode_labels, decode_records)
 from .merkle import leaf_hash
 from .verdict import need
 from .zstd import unpack
@@ -125,9 +124,8 @@ class Pack:
         need(first == len(records) and at == stripe.log_end, "damaged", "the frames of a stripe")
 
     def leaf(self, record, seq, received_at, predecessor):
-        salt = hashes.record_salt(self.header.salt, seq)
         time = received_at - WORD if received_at >= WORD // 2 else received_at
-        return leaf_hash(record.entry(seq, time, predecessor, hashes.body_hash(salt, record.body)))
+        return leaf_hash(record.entry(seq, time, predecessor, record.hash_of(self.header.salt, seq)))
 
 
 def _split(data):
@@ -135,9 +133,10 @@ def _split(data):
     records, at = [], 0
     while at < len(data):
         need(len(data) - at >= RECORD_HEADER_LEN, "damaged", "a record of a block")
-        length, _, _, label_count = struct.unpack_from("<IBBB", data, at)
+        length, form, _, label_count = struct.unpack_from("<IBBB", data, at)
         _, end = decode_labels(data, at + RECORD_HEADER_LEN, label_count)
-        need(end + length <= len(data), "damaged", "a record of a block")
-        records.append(data[at:end + length])
-        at = end + length
+        end += body_len_in_log(form, length)
+        need(end <= len(data), "damaged", "a record of a block")
+        records.append(data[at:end])
+        at = end
     return records

@@ -3,7 +3,8 @@
 import os
 import re
 
-from . import hashes, own
+from . import own
+from .deletions import Deletions
 from .events import parse_event
 from .filters import Subject, matches
 from .index import Index
@@ -34,6 +35,7 @@ class Chain:
         self.keys = None  # the log's own, once it has said which
         self.profiles = {0: compile_profile(STORE_PROFILE)}
         self.rules = None  # (seq, rules)
+        self.deletions = Deletions()
         self.segment = None
 
     @property
@@ -42,9 +44,11 @@ class Chain:
 
 
 class Segment:
-    def __init__(self, first_seq, salt):
-        self.first_seq = first_seq
-        self.salt = salt
+    def __init__(self, header):
+        self.first_seq = header.first_seq
+        self.salt = header.salt
+        self.rewritten_by = header.rewritten_by
+        self.stubs = {}  # seq -> plan
         self.leaves = []
         self.index = Index()
 
@@ -82,6 +86,7 @@ class StoreCheck:
         if is_whole:
             self.report.facts["tree_size"] = self.chain.next_seq
             self.report.facts["root"] = self.chain.frontier.root().hex()
+            self.chain.deletions.settle(self.report)
         self.check_notes(notes, is_whole)
         return self.report
 
@@ -109,7 +114,8 @@ class StoreCheck:
         chain.store_id = header.store_id
         need(header.predecessor == chain.last_leaf, "forged", "the leaf before the segment")
         need(header.frontier == chain.frontier.roots, "forged", "the header's frontier")
-        chain.segment = Segment(header.first_seq, header.salt)
+        chain.segment = Segment(header)
+        chain.deletions.segments.append(chain.segment)
         chain.synced_len, chain.is_torn = 0, log.is_torn
         self.sealed = sealed
         for frame in log.frames:
@@ -146,11 +152,14 @@ class StoreCheck:
 
     def check_record(self, record, received_at):
         chain, segment, seq = self.chain, self.chain.segment, self.chain.next_seq
-        salt = hashes.record_salt(segment.salt, seq)
-        entry = record.entry(seq, received_at, chain.last_leaf, hashes.body_hash(salt, record.body))
-        leaf = leaf_hash(entry)
+        leaf = leaf_hash(record.entry(seq, received_at, chain.last_leaf, record.hash_of(segment.salt, seq)))
         try:
-            self.check_content(record, seq, received_at)
+            self.check_form(record)
+            if record.body is None:
+                segment.stubs[seq] = record.plan
+                segment.index.add_deleted(record.plan)
+            else:
+                self.check_content(record, seq, received_at)
         except Fault as fault:
             self.report.add(fault, f"record {seq}")
         chain.frontier.push(leaf)
@@ -158,6 +167,13 @@ class StoreCheck:
         chain.last_leaf = leaf
         if chain.next_seq in chain.wanted:
             chain.roots[chain.next_seq] = chain.frontier.root()
+
+    def check_form(self, record):
+        if self.chain.segment.rewritten_by:
+            need(record.salt is not None or record.body is None, "forged", "a record without a salt of its own")
+            need(record.body is not None or record.source, "forged", "a stub of a record of the store's own")
+        else:
+            need(record.salt is None and record.body is not None, "forged", "a stub, or a salt, where none was deleted")
 
     def check_content(self, record, seq, received_at):
         chain = self.chain
@@ -210,11 +226,15 @@ class StoreCheck:
             chain.keys.set_operators(value["matter"])
         elif kind in ACTIONS:
             chain.keys.change(value, seq, received_at)
+        else:
+            chain.deletions.fold(value, seq, received_at)
 
     def check_seal(self, seal, seq):
         sealed = self.sealed
         need(sealed and (seal["first_seq"], seal["end_seq"]) == (sealed.first_seq, seq), "forged", "the seal's range")
         need(seal["root"] == root_of(sealed.leaves).hex(), "forged", "the segment root")
+        if sealed.rewritten_by:
+            return  # What stayed has another index: see Deletions.
         need(seal["rules"] == sealed.index.rules().hex(), "forged", "the index rules")
         need(seal["index_root"] == sealed.index.root(sealed.first_seq).hex(), "forged", "the index root")
 

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 85] = [
+const COMMANDS: [&str; 88] = [
     "init",
     "append",
     "record",
@@ -61,6 +61,9 @@ const COMMANDS: [&str; 85] = [
     "retention show",
     "retention template",
     "retention status",
+    "retention apply",
+    "retention history",
+    "redact",
     "retention compact",
     "retention plan",
     "retention approve",

@@ -214,3 +214,47 @@ fn an_archive_is_written_once_and_verified_without_the_store() {
     assert!(site.run(&["archive", "verify", "archive"]).ends(10).text().starts_with("wrong"));
     site.run(&["archive", "verify", "nowhere"]).ends(3);
 }
+
+#[test]
+fn what_operators_approve_is_deleted_and_never_denied() {
+    let site = site();
+    site.run(&["operators", "add", "alice.vkey"]).ends(0);
+    site.run(&["operators", "add", "bob.vkey", "--key", "alice.key"]).ends(0);
+    let asked = site.run(&["query", "kind = asked", "--integrity", "--format", "jsonl"]).ends(0).json();
+    let seq = asked["integrity"]["seq"].as_u64().unwrap().to_string();
+    let reason = ["--reason", "Art. 17, request 88"];
+    site.run(&["redact", &seq]).ends(2);
+    site.run(&[&["redact", "999"][..], &reason].concat()).ends(2);
+    site.run(&[&["redact", &seq, "--key", "alice.key"][..], &reason].concat()).ends(12);
+    site.run(&[&["redact", &seq, "-o", "redact.json"][..], &reason].concat()).ends(0);
+    site.run(&["retention", "apply", "redact.json"]).ends(12);
+    for key in ["alice.key", "bob.key"] {
+        site.run(&["retention", "approve", "redact.json", "--key", key]).ends(0);
+    }
+    site.run(&["retention", "check", "redact.json"]).ends(0);
+    let applied = site.run(&["retention", "apply", "redact.json", "--json"]).ends(0).json();
+    assert_eq!((&applied["deleted"]["events"], &applied["left"]), (&1.into(), &0.into()));
+    assert!(applied["not_reached"].as_array().unwrap().len() > 3);
+    site.run(&["retention", "apply", "redact.json"]).ends(2);
+
+    let plan = applied["plan"].as_u64().unwrap();
+    let shown = site.run(&["show", &seq]).ends(2);
+    assert!(shown.err.contains(&format!("deleted by the plan that record {plan} has")), "{}", shown.err);
+    let tied = site.run(&["show", &seq, "--integrity"]).ends(0).json();
+    assert_eq!((&tied["event"], &tied["integrity"]["deleted_by"]), (&serde_json::Value::Null, &plan.into()));
+    assert!(!site.run(&["log"]).ends(0).text().contains("asked"));
+    let answer = site.run(&["query", "kind = asked"]).ends(0);
+    assert_eq!(answer.text(), "");
+    assert!(answer.err.contains(&format!("deleted by the plan of record {plan}")), "{}", answer.err);
+    let counts = site.run(&["query", "exists(kind) | count by kind"]).ends(0).text();
+    assert!(!counts.contains("asked") && counts.contains("gone"), "{counts}");
+    let history = site.run(&["retention", "history", "--json"]).ends(0).json();
+    assert_eq!((&history["plan"], &history["done"]), (&plan.into(), &true.into()));
+    assert_eq!(history["reason"], "Art. 17, request 88");
+    assert_eq!(history["approved_by"].as_array().unwrap().len(), 2);
+    assert!(site.run(&["retention", "history"]).ends(0).text().contains("alice, bob"));
+    site.run(&["hold", "place", "late", "--where", "kind = asked", "--reason", "r", "--by", "b"]).ends(0);
+    site.run(&["verify"]).ends(0);
+    site.run(&["verify", "--quick"]).ends(0);
+    site.run(&["prove", &seq]).ends(2);
+}

@@ -9,8 +9,8 @@ use crate::Timestamp;
 use crate::error::Fault;
 use crate::format::bytes::{i64_at, u16_at, u32_at, u64_at};
 use crate::format::entry::Entry;
-use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord};
-use crate::hash::{self, Hash};
+use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord};
+use crate::hash::Hash;
 
 /// Length in bytes of a frame's row in the columns, before they are compressed.
 pub const FRAME_ROW_LEN: usize = 20;
@@ -183,9 +183,8 @@ impl Directory {
     fn leaves(&self, header: &FrameHeader, records: &[&[u8]], leaves: &mut Vec<Hash>) -> Result<(), Fault> {
         let records = records.iter().map(|record| FrameRecord::decode(record).map(|(record, _)| record));
         let records = records.collect::<Result<Vec<_>, _>>()?;
-        let bodies: Vec<&[u8]> = records.iter().map(|record| record.body).collect();
-        let mut hashes = Vec::with_capacity(bodies.len());
-        hash::bodies(&self.header.salt, header.first_seq, &bodies, &mut hashes);
+        let mut hashes = Vec::with_capacity(records.len());
+        frame::body_hashes(&self.header.salt, header.first_seq, records.iter(), &mut hashes);
         let (mut predecessor, mut scratch) = (header.predecessor, Vec::new());
         for ((seq, record), body_hash) in (header.first_seq..).zip(&records).zip(hashes) {
             let entry = Entry {
@@ -193,7 +192,7 @@ impl Directory {
                 source: record.source,
                 seq,
                 received_at: header.received_at,
-                body_len: record.body.len() as u32,
+                body_len: record.body.event_len(),
                 labels: record.labels,
                 predecessor,
                 body_hash,

@@ -19,8 +19,6 @@ use crate::bundle::{Candidates, Disclosed, Evidence, Scope, challenge};
 use crate::error::Fault;
 use crate::filter::Matcher;
 use crate::format::disclosure::key_of;
-use crate::format::entry::Entry;
-use crate::format::frame::LabelBuf;
 use crate::hash::{self, Hash, IndexKey, LogTree, SegmentSalt};
 use crate::log::tree::LogNodes;
 use crate::log::views::View;
@@ -39,7 +37,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Error::NotFound`] where the checkpoint does not reach the scope's end; [`Error::RolledBack`] where it is not of
-    /// this log's history; [`Error::OverLimit`], [`Error::InvalidFilter`] as [`Scope::check`].
+    /// this log's history; [`Error::Refused`] where its range meets a segment from which events were deleted;
+    /// [`Error::OverLimit`], [`Error::InvalidFilter`] as [`Scope::check`].
     pub fn export(&self, scope: &Scope, checkpoint: &Note) -> Result<Evidence> {
         scope.check()?;
         let stated = self.own_checkpoint(checkpoint)?;
@@ -81,6 +80,16 @@ impl Snapshot {
         let sealed: Vec<&View> =
             views.iter().filter(|view| self.is_sealed_below(view, size)).filter(meets).collect();
         let tail = sealed.last().map_or(start, |view| view.end_seq.max(start));
+        if let Some(view) = sealed.iter().find(|view| view.rewritten_by != 0) {
+            let gone: u64 = self.deleted(view.first_seq..view.end_seq)?.values().sum();
+            let reason = format!(
+                "{gone} events were deleted from records {} to {}, and this release makes no evidence of a range that \
+                 meets such a segment",
+                view.first_seq,
+                view.end_seq - 1
+            );
+            return Err(Error::Refused { what: "evidence", reason });
+        }
         let mut gathering = Gathering::new(self, scope)?;
         if let Some(challenge) = &scope.challenge {
             gathering.drawn = challenge.draw(root, &(start..tail.min(end)));
@@ -158,18 +167,9 @@ impl Snapshot {
                     leaf
                 }
             };
-            let labels = label_buf(record)?;
-            let record_salt = segment_salt.record(record.seq);
-            let entry = Entry {
-                encoding: record.encoding,
-                source: record.source,
-                seq: record.seq,
-                received_at: record.received_at,
-                body_len: u32::try_from(record.body.len()).unwrap_or(u32::MAX),
-                labels: labels.as_labels(),
-                predecessor,
-                body_hash: hash::body(&record_salt, &record.body),
-            };
+            let (labels, record_salt) = (record.label_buf()?, record.salt(&segment_salt)?);
+            let body_hash = hash::body(&record_salt, &record.body);
+            let entry = record.entry(labels.as_labels(), predecessor, body_hash);
             leaves.push((record.seq, entry.leaf(&mut scratch)));
             writer.push(&entry, &record_salt, &record.body);
         }
@@ -178,14 +178,6 @@ impl Snapshot {
         let holds = merkle::verify_multi::<LogTree>(&leaves, stated.size, &proof, &stated.root);
         Ok(holds.then(|| (writer.finish(), proof)))
     }
-}
-
-fn label_buf(record: &Record) -> Result<LabelBuf> {
-    let mut labels = LabelBuf::default();
-    for label in &record.labels {
-        labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
-    }
-    Ok(labels)
 }
 
 /// The log's tree, with the leaves of the active segment at hand: they are read from its log, and only once.
@@ -299,7 +291,7 @@ impl<'s> Gathering<'s> {
         let (mut terms, mut fields) = (BTreeSet::new(), Fields::default());
         for &seq in self.drawn.range(view.first_seq..view.end_seq) {
             let record = self.snapshot.record(seq)?;
-            let labels = label_buf(&record)?;
+            let labels = record.label_buf()?;
             let profile = profiles.get(&record.source).and_then(Option::as_deref);
             let disclosed = Disclosed {
                 seq,

@@ -7,7 +7,7 @@ use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
 use crate::format::admin::{Admin, Operators, Seal};
 use crate::format::entry::Entry;
-use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels};
+use crate::format::frame::{Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels};
 use crate::format::log_header::LogHeader;
 use crate::hash::{self, Hash, SegmentSalt};
 use crate::index::{IndexBuilder, IndexedRecord, SourceRules};
@@ -105,6 +105,7 @@ impl Maker {
             created_at: Timestamp(1),
             predecessor: self.last_leaf,
             salt: self.salt,
+            rewritten_by: 0,
             frontier: self.tree.hashes().to_vec(),
         }
     }
@@ -139,7 +140,7 @@ impl Maker {
         for (source, body) in records {
             let labels = self.labels(*source);
             let labels = labels.as_labels();
-            let record = FrameRecord { encoding: 0, source: *source, labels, body };
+            let record = FrameRecord { encoding: 0, source: *source, labels, body: Body::Whole(body) };
             record.encode_into(&mut frame);
             lens.push(record.encoded_len());
             let entry = Entry {
@@ -214,6 +215,7 @@ impl Maker {
         let facts = SegmentFacts {
             store_id: STORE_ID,
             log_len: self.log.len() as u64,
+            rewritten_by: 0,
             segment_root: self.own.root(),
             leaves: &self.leaves,
             locator: &self.locator,

@@ -1,0 +1,158 @@
+//! `indelible retention apply` and `indelible redact`: carrying out what operators approved to delete.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indelible::format::retention::{Approved, Plan};
+use indelible::{Applied, Seq, Snapshot, Store, Timestamp};
+use serde_json::json;
+
+use super::query::present;
+use crate::approvals::{self, Asking, duration};
+use crate::exit::{Code, Outcome};
+use crate::output::{self, Out};
+use crate::progress::Progress;
+use crate::render::retention as shown;
+use crate::signal::Stop;
+use crate::{keys, open};
+
+/// Delete what a plan names, once operators have approved it
+///
+/// Of each event that goes there is left what its entry in the log says, so that all proofs of the others hold, and a
+/// record of what went, by which plan. A hold or a longer policy that came since the plan was made keeps what it applies
+/// to. Stopped with Ctrl-C or after --max-duration, it ends behind the segment that it is at; the same command goes on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  indelible retention apply plan.json
+  indelible retention apply plan.json --max-duration 10m")]
+pub(crate) struct Args {
+    /// The plan, with its approvals
+    file: PathBuf,
+    /// Stop behind the segment that is at hand when so much time has passed
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    max_duration: Option<i64>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Delete single events for a reason, as when a person asks for it
+///
+/// The event goes; what its entry in the log says of it stays: when it came, from which source, how long it was, and a
+/// hash that no guess can be tested against. It takes the approvals that any deletion takes. What is held, or kept by a
+/// locked rule, cannot be chosen; nor can what is in the active segment: seal it first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  indelible redact 4711 4712 --reason 'GDPR Art. 17, request 88' -o redact.json
+  indelible redact 4711 --reason 'GDPR Art. 17, request 88' --key alice.key --key bob.key")]
+pub(crate) struct RedactArgs {
+    /// Which events: their seqs
+    #[arg(required = true, value_name = "SEQ")]
+    seqs: Vec<Seq>,
+    /// Why: it stays in the log
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    asking: Asking,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Carries out a plan.
+pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
+    let plan: Approved<Plan> = approvals::read(&args.file)?;
+    carry_out(open::to_write(store)?, &plan, args.max_duration, args.json)
+}
+
+/// Plans the deletion of single events, and carries it out where the approvals are given with it.
+pub(crate) fn redact(store: &Path, args: &RedactArgs) -> Outcome {
+    let asked = {
+        let store = open::to_read(store)?;
+        let (snapshot, now) = (store.snapshot()?, present());
+        let expires = Timestamp(now.0.saturating_add(args.asking.expires));
+        let mut asked = snapshot.plan_redaction(&args.seqs, &args.reason, now, expires)?;
+        for file in &args.asking.key {
+            asked.approve(&keys::read(file)?)?;
+        }
+        asked
+    };
+    if args.asking.put_aside(&asked)? {
+        output::say("once approved, carry it out with `indelible retention apply FILE`");
+        return Ok(Code::Clean);
+    }
+    carry_out(open::to_write(store)?, &asked, None, args.json)
+}
+
+fn carry_out(store: Store, plan: &Approved<Plan>, max_duration: Option<i64>, as_json: bool) -> Outcome {
+    let stop = Stop::listen(|| ())?;
+    let until = max_duration
+        .and_then(|ns| Instant::now().checked_add(Duration::from_nanos(u64::try_from(ns).unwrap_or(0))));
+    let bar = Progress::records(plan.matter.delete.events);
+    let applied = store.apply_plan(plan, &mut |done, total| {
+        bar.of(done, total);
+        stop.asked().is_none() && until.is_none_or(|until| Instant::now() < until)
+    });
+    bar.finish();
+    let applied = match applied {
+        Ok(applied) => applied,
+        Err(error) => {
+            store.close()?;
+            return Err(error.into());
+        }
+    };
+    let snapshot = store.snapshot()?;
+    store.close()?;
+    let mut out = Out::stdout();
+    tell(&mut out, &applied, &snapshot, as_json)?;
+    out.finish()?;
+    Ok(stop.asked().unwrap_or(Code::Clean))
+}
+
+fn tell(out: &mut Out, applied: &Applied, snapshot: &Snapshot, as_json: bool) -> Outcome<()> {
+    let Applied { plan, deleted, segments, spared, left, .. } = applied;
+    let beyond = beyond_reach(snapshot)?;
+    if as_json {
+        return out.json(&json!({
+            "plan": plan, "deleted": deleted, "segments": segments, "spared": spared, "left": left,
+            "not_reached": beyond,
+        }));
+    }
+    let of_segments = output::counted(*segments, "segment", "segments");
+    out.line(format_args!(
+        "deleted    {} in {of_segments}, by the plan of record {plan}",
+        shown::amount(*deleted)
+    ))?;
+    if spared.events > 0 {
+        out.line(format_args!(
+            "spared     {}: a hold or a policy keeps them that came after the plan",
+            shown::amount(*spared)
+        ))?;
+    }
+    if *left > 0 {
+        out.line(format_args!(
+            "left       {}; the same command goes on",
+            output::counted(*left, "event", "events")
+        ))?;
+    }
+    for place in beyond {
+        out.line(format_args!("not reached: {place}"))?;
+    }
+    Ok(())
+}
+
+/// Where copies of what was deleted may be that the store does not know or cannot reach.
+fn beyond_reach(snapshot: &Snapshot) -> Outcome<Vec<String>> {
+    let mut places = vec![
+        "backups, archives and evidence bundles that were made before".to_owned(),
+        "entry tiles that were published: they have sources, times, lengths and labels".to_owned(),
+        "artifacts that the events named, unless `indelible artifact collect` removes them".to_owned(),
+        "what the file system and the drive keep of blocks that are free now, and its snapshots".to_owned(),
+    ];
+    let lost_len = snapshot.lost_len()?;
+    if lost_len > 0 {
+        places
+            .push(format!("lost/: {} that recovery cut off, and nobody can read", output::length(lost_len)));
+    }
+    Ok(places)
+}

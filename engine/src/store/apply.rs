@@ -1,0 +1,195 @@
+//! Carrying out a plan: what operators approved goes, segment by segment, and nothing else.
+
+use super::retention::{Decided, carried_out};
+use super::{Snapshot, Store};
+use crate::format::admin::Admin;
+use crate::format::retention::{Approved, Deleting, Plan, Tally};
+use crate::log::compact;
+use crate::log::files::Sealed;
+use crate::log::rewrite::{self, Gone, TiersGuard};
+use crate::log::{NewRecord, Session};
+use crate::retention::plan::{self, Due};
+use crate::retention::refused;
+use crate::{Error, Result, SegmentId, Seq};
+
+/// What came of carrying out a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// The seq of its `store.plan` record.
+    pub plan: Seq,
+    /// What was deleted this time.
+    pub deleted: Tally,
+    /// How many segments that was in.
+    pub segments: u64,
+    /// What it names and a hold or a policy keeps that came after it was made.
+    pub spared: Tally,
+    /// How many of its records are still there, of those that are not spared: it was told to stop.
+    pub left: u64,
+}
+
+/// How far the carrying out of a plan is: events deleted, of how many. Where it says false, it stops behind the segment
+/// that it is at.
+pub type ApplyProgress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
+
+impl Store {
+    /// Carries out a plan that operators approved. One that was begun is gone on with; so is, first of all, whatever
+    /// deletion another process did not come to the end of.
+    ///
+    /// Of each segment it is said in the log what will go, after all holds and policies up to then were looked at; then
+    /// it goes; then that is said too. Of a record that went there is left what its entry says. What the log has of it
+    /// elsewhere goes as well: index, directories, packs, what was remembered of counts.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`], [`Error::Forged`] and [`Error::Refused`] for a plan that is altered, of another log,
+    /// approved by too few, expired or carried out already; [`Error::Locked`] where another process is at it, or moves
+    /// segments; [`Error::Fault`] where a segment is damaged or not what its seal states: it stays as it is; as
+    /// [`Store::append`].
+    pub fn apply_plan(&self, plan: &Approved<Plan>, progress: ApplyProgress<'_>) -> Result<Applied> {
+        let guard = self.inner.log.own_tiers()?;
+        self.finish_deletions(&guard)?;
+        self.check_plan(plan)?;
+        self.check_all_here(plan)?;
+        let seq = self.begin(plan)?;
+        let mut applied = Applied { plan: seq, ..Applied::default() };
+        let mut is_wanted = true;
+        while is_wanted {
+            let snapshot = self.snapshot()?;
+            let due = self.still_due(&snapshot, plan)?;
+            applied.spared = sum(due.values().map(|due| due.spared));
+            applied.left = sum(due.values().map(|due| due.delete)).events;
+            let total = applied.deleted.events + applied.left;
+            is_wanted = progress(applied.deleted.events, total);
+            let mut due = due.into_iter().filter(|(_, due)| !due.seqs.is_empty());
+            let mut outdated = false;
+            while let Some((id, due)) = due.next().filter(|_| is_wanted && !outdated) {
+                let delete = due.delete;
+                outdated = !self.delete(&snapshot, id, seq, due, &guard)?;
+                if !outdated {
+                    applied.deleted = sum([applied.deleted, delete].into_iter());
+                    applied.left -= delete.events;
+                    applied.segments += 1;
+                    is_wanted = progress(applied.deleted.events, total);
+                }
+            }
+            if !outdated {
+                break;
+            }
+        }
+        drop(guard);
+        // Caches: what cannot be made now is made by whoever misses it.
+        let _ = self.inner.log.head().and_then(|head| self.inner.log.write_directories(&head));
+        Ok(applied)
+    }
+
+    /// Refuses a plan for segments that are in the archive: what is there cannot be deleted from here.
+    fn check_all_here(&self, plan: &Approved<Plan>) -> Result<()> {
+        for segment in &plan.matter.segments {
+            let id = SegmentId(segment.first_seq);
+            if self.inner.log.files.log(id)?.archived.is_some() {
+                let reason = format!(
+                    "segment {} is in the archive; bring it back first: `indelible archive restore`",
+                    id.0
+                );
+                return Err(refused("plan", reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a plan: from then on it is in the log, with its approvals.
+    fn begin(&self, plan: &Approved<Plan>) -> Result<Seq> {
+        self.administer(|state| {
+            if let Some(seq) = state.plan_of(plan) {
+                return if state.left_of(seq, &plan.matter) == 0 {
+                    Err(carried_out(seq))
+                } else {
+                    Ok(Decided::Known(seq))
+                };
+            }
+            self.check(plan, state, state.operators.required_to_delete())?;
+            Ok(Decided::Write(Box::new(Admin::Plan(plan.clone()))))
+        })
+    }
+
+    fn still_due(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Approved<Plan>,
+    ) -> Result<std::collections::BTreeMap<SegmentId, Due>> {
+        let (state, as_of) = (snapshot.retention()?, plan.statement.as_of);
+        plan::still_due(&self.inner.log, &snapshot.head, &snapshot.catalog, &state, &plan.matter, as_of)
+    }
+
+    /// Deletes what is due of one segment; false where a hold or a policy came since `snapshot`, and nothing was done.
+    fn delete(
+        &self,
+        snapshot: &Snapshot,
+        id: SegmentId,
+        plan: Seq,
+        due: Due,
+        guard: &TiersGuard,
+    ) -> Result<bool> {
+        let (log, catalog) = (&self.inner.log, &snapshot.catalog);
+        let gone = Gone { plan, seqs: &due.seqs };
+        let commitment = rewrite::commitment(log, catalog, id, gone)?;
+        let deleting = Deleting {
+            delete: due.delete,
+            first_seq: id.0,
+            index_root: commitment.index_root.to_string(),
+            plan,
+            rules: commitment.rules.to_string(),
+            seqs: due.seqs,
+            spared: due.spared,
+        };
+        let begun = log.transact(|session: &mut Session<'_>| {
+            let now = log.catalog(session.head())?;
+            for place in now.admin.iter().filter(|place| place.seq >= catalog.admin_end) {
+                if matches!(log.admin(place)?, Admin::Hold(_) | Admin::Policy(_)) {
+                    return Ok(None);
+                }
+            }
+            let committed =
+                session.write(&[NewRecord::admin(&Admin::Deleting(deleting.clone()).encode())])?;
+            session.sync()?;
+            Ok(Some(committed.first_seq))
+        })?;
+        let Some(seq) = begun else { return Ok(false) };
+        self.carry_out(seq, &deleting, guard)?;
+        Ok(true)
+    }
+
+    /// Comes to the end of what was begun and not said to be done.
+    fn finish_deletions(&self, guard: &TiersGuard) -> Result<()> {
+        let begun = self.snapshot()?.retention()?.deletions;
+        begun
+            .iter()
+            .filter(|deletion| !deletion.done)
+            .try_for_each(|deletion| self.carry_out(deletion.seq, &deletion.deleting, guard))
+    }
+
+    fn carry_out(&self, seq: Seq, deleting: &Deleting, guard: &TiersGuard) -> Result<()> {
+        let (log, id) = (&self.inner.log, SegmentId(deleting.first_seq));
+        let catalog = log.catalog(&log.head()?)?;
+        let place = catalog.sealed_at(id.0).filter(|place| place.first_seq == id.0);
+        let place = place.ok_or_else(|| Error::NotFound { what: "sealed segment", name: id.to_string() })?;
+        let was_warm = matches!(log.files.sealed(id)?, Sealed::Pack(_));
+        // What was begun is done whole: who stops it stops behind it.
+        let mut go_on = |_, _| true;
+        rewrite::rewrite(log, &catalog, place, (seq, deleting), guard, &mut go_on)?;
+        if was_warm {
+            let catalog = log.catalog(&log.head()?)?;
+            let place = catalog
+                .sealed_at(id.0)
+                .ok_or_else(|| Error::NotFound { what: "sealed segment", name: id.to_string() })?;
+            compact::compact(log, &catalog, place, guard, &mut go_on)?;
+        }
+        Ok(())
+    }
+}
+
+fn sum(tallies: impl Iterator<Item = Tally>) -> Tally {
+    tallies.fold(Tally::default(), |all, each| Tally {
+        bytes: all.bytes + each.bytes,
+        events: all.events + each.events,
+    })
+}

@@ -1,0 +1,223 @@
+//! What was deleted, and by whose leave: every stub must be named by a `store.deleting` record of an approved plan, and
+//! what such a record names must be gone once another says so. What stayed is held against the index root that was
+//! stated for it before anything went.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+
+use super::authority::{Administered, LEEWAY_NS, Wrong};
+use super::chain::Sealable;
+use super::report::{Finding, FindingClass, Remark, Report};
+use super::segment::Outcome;
+use crate::format::admin::Admin;
+use crate::format::retention::{Deleting, PlannedSegment};
+use crate::{Seq, Timestamp};
+
+/// The records of a segment that were deleted: ranges of seqs, ascending, each with the plan that their stubs name.
+#[derive(Debug, Default)]
+pub(super) struct Stubs(Vec<(Range<Seq>, Seq)>);
+
+impl Stubs {
+    pub(super) fn push(&mut self, seq: Seq, plan: Seq) {
+        match self.0.last_mut() {
+            Some((seqs, known)) if seqs.end == seq && *known == plan => seqs.end += 1,
+            _ => self.0.push((seq..seq + 1, plan)),
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.0.iter().map(|(seqs, _)| seqs.end - seqs.start).sum()
+    }
+}
+
+/// A plan that was begun.
+struct Begun {
+    expires: Timestamp,
+    segments: Vec<PlannedSegment>,
+}
+
+/// A segment from which records were deleted.
+struct Rewritten {
+    this: Sealable,
+    /// The record that its log names.
+    by: Seq,
+    stubs: Stubs,
+    /// No record of it is missing.
+    whole: bool,
+}
+
+/// What the log says of deletions, and what its segments are.
+#[derive(Default)]
+pub(super) struct Deletions {
+    plans: HashMap<Seq, Begun>,
+    deletings: BTreeMap<Seq, Deleting>,
+    /// The deletions that are said to be done.
+    done: HashSet<Seq>,
+    rewritten: BTreeMap<Seq, Rewritten>,
+    /// The first seqs of all segments that were looked at.
+    seen: HashSet<Seq>,
+}
+
+impl Deletions {
+    /// Takes one of the store's own records into account; what is wrong with it.
+    pub(super) fn fold(&mut self, record: &Administered) -> Option<Wrong> {
+        match &record.admin {
+            Admin::Plan(plan) => {
+                let segments = plan.matter.segments.clone();
+                self.plans.insert(record.seq, Begun { expires: plan.statement.expires, segments });
+                None
+            }
+            Admin::Deleting(deleting) => {
+                let wrong = self.unplanned(deleting, record);
+                self.deletings.insert(record.seq, deleting.clone());
+                wrong
+            }
+            Admin::Deleted(deleted) => {
+                self.done.insert(deleted.deleting);
+                let begun = self.deletings.get(&deleted.deleting);
+                begun.is_none_or(|begun| begun.first_seq != deleted.first_seq).then(|| {
+                    let found = format!("none at {} of segment {}", deleted.deleting, deleted.first_seq);
+                    ("a deletion that was begun", found)
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Why a deletion is none that its plan allows.
+    fn unplanned(&self, deleting: &Deleting, record: &Administered) -> Option<Wrong> {
+        let expected = "what an approved plan names, in its time";
+        let Some(plan) = self.plans.get(&deleting.plan) else {
+            return Some((expected, format!("no plan at record {}", deleting.plan)));
+        };
+        if record.received_at.0.saturating_sub(plan.expires.0) >= LEEWAY_NS {
+            return Some((expected, format!("a plan that expired at {}", plan.expires)));
+        }
+        let planned = plan.segments.iter().find(|segment| segment.first_seq == deleting.first_seq);
+        let planned = planned.map(|segment| segment.seqs.as_slice()).unwrap_or_default();
+        let stray = deleting.seqs.iter().find(|(start, end)| {
+            start >= end || !planned.iter().any(|(from, to)| from <= start && end <= to)
+        });
+        stray.map(|(start, end)| (expected, format!("records {start} to {end}, which it does not name")))
+    }
+
+    /// Takes a segment into account; what its seal says of its index no longer holds where records were deleted.
+    pub(super) fn segment(&mut self, outcome: &mut Outcome, this: &mut Sealable) {
+        self.seen.insert(this.seqs.start);
+        let by = outcome.header.as_ref().map_or(0, |header| header.rewritten_by);
+        if by != 0 {
+            let (stubs, whole) = (std::mem::take(&mut outcome.stubs), outcome.whole);
+            self.rewritten.insert(this.seqs.start, Rewritten { this: this.clone(), by, stubs, whole });
+            (this.index_root, this.rules) = (None, None);
+        }
+    }
+
+    /// Holds the segments against the records, once all were seen; `whole` where no record of the log is missing.
+    pub(super) fn settle(&self, whole: bool, report: &mut Report) {
+        for rewritten in self.rewritten.values() {
+            report.covered.deleted_count += rewritten.stubs.count();
+            self.authorised(rewritten, whole, report);
+            self.restated(rewritten, report);
+        }
+        for (seq, deleting) in &self.deletings {
+            if !self.seen.contains(&deleting.first_seq) {
+                continue;
+            }
+            let rewritten = self.rewritten.get(&deleting.first_seq);
+            if rewritten.is_some_and(|rewritten| rewritten.by >= *seq) {
+                continue;
+            }
+            let file = rewritten.map_or_else(
+                || format!("log/{}", crate::SegmentId(deleting.first_seq).file_name("log")),
+                |rewritten| rewritten.this.file.clone(),
+            );
+            if self.done.contains(seq) {
+                let expected = format!("stubs, as record {seq} and the one that says it is done have it");
+                let finding = Finding::damaged(&file, "deleted events", expected, "the events");
+                report.push(finding.seqs(deleting.span()));
+            } else {
+                let text = format!(
+                    "the deletion that record {seq} speaks of is not done: `indelible retention apply` goes on with it"
+                );
+                report.remarks.push(Remark::new(&file, text));
+            }
+        }
+    }
+
+    /// Whether a segment's stubs are just what the records up to the one that its log names say.
+    fn authorised(&self, rewritten: &Rewritten, whole: bool, report: &mut Report) {
+        let Rewritten { this, by, stubs, .. } = rewritten;
+        let first_seq = this.seqs.start;
+        let of_segment = || {
+            let until = self.deletings.range(..=*by).filter(|(_, deleting)| deleting.first_seq == first_seq);
+            until.map(|(_, deleting)| deleting)
+        };
+        let known = self.deletings.get(by).is_some_and(|deleting| deleting.first_seq == first_seq);
+        for (seqs, plan) in &stubs.0 {
+            let mut at = seqs.start;
+            while at < seqs.end {
+                let allowed = of_segment().filter(|deleting| known && deleting.plan == *plan);
+                let end = allowed
+                    .flat_map(|deleting| &deleting.seqs)
+                    .find(|(start, end)| *start <= at && at < *end);
+                match end {
+                    Some((_, end)) => at = *end,
+                    None => {
+                        let end = at + 1;
+                        report.push(unauthorised(this, at..end, whole));
+                        at = end;
+                    }
+                }
+            }
+        }
+        for deleting in of_segment().filter(|_| rewritten.whole) {
+            let is_stub = |seq: &Seq| stubs.0.iter().any(|(seqs, _)| seqs.contains(seq));
+            let there = deleting.seqs.iter().flat_map(|(start, end)| *start..*end).find(|seq| !is_stub(seq));
+            if let Some(seq) = there {
+                let finding = Finding::damaged(&this.file, "deleted event", "a stub", "the event");
+                report.push(finding.seqs(seq..seq + 1));
+            }
+        }
+        if stubs.0.is_empty() && !known {
+            report.push(unauthorised(this, this.seqs.clone(), whole));
+        }
+    }
+
+    /// Compares the index of what stayed with what was stated of it.
+    fn restated(&self, rewritten: &Rewritten, report: &mut Report) {
+        let this = &rewritten.this;
+        let (Some(deleting), Some(root), Some(rules)) =
+            (self.deletings.get(&rewritten.by), this.index_root, this.rules)
+        else {
+            return;
+        };
+        for (what, stated, computed) in
+            [("index rules", &deleting.rules, rules), ("index root", &deleting.index_root, root)]
+        {
+            if *stated != computed.to_string() {
+                let what = format!("store.deleting of {}: {what}", this.file);
+                report.push(Finding::forged(&this.file, what, computed, stated).seqs(this.seqs.clone()));
+                mark(this, FindingClass::Forged, report);
+            }
+        }
+        report.covered.index_count += 1;
+    }
+}
+
+fn unauthorised(this: &Sealable, seqs: Range<Seq>, whole: bool) -> Finding {
+    let (expected, found) = ("an approved plan that names it", "removed without authority");
+    let finding = if whole {
+        Finding::forged(&this.file, "deleted event", expected, found)
+    } else {
+        let found = "a log of which records are missing that may name it";
+        Finding::new(FindingClass::Incomplete, &this.file, "deleted event", expected, found)
+    };
+    finding.seqs(seqs)
+}
+
+fn mark(this: &Sealable, class: FindingClass, report: &mut Report) {
+    if let Some(verdict) = report.segments.get_mut(this.verdict) {
+        verdict.finding_count += 1;
+        verdict.class = verdict.class.max(Some(class));
+    }
+}

@@ -1,0 +1,55 @@
+"""What was deleted, and by whose leave (FORMAT.md, section 5.3)."""
+
+from .verdict import damaged, forged, need
+
+MINUTE_NS = 60_000_000_000
+
+
+class Deletions:
+    def __init__(self):
+        self.plans = {}  # seq -> store.plan
+        self.begun = {}  # seq -> store.deleting
+        self.done = set()
+        self.segments = []
+
+    def fold(self, value, seq, received_at):
+        if value["kind"] == "store.plan":
+            self.plans[seq] = value
+        elif value["kind"] == "store.deleting":
+            self.begun[seq] = value
+            self.check_planned(value, received_at)
+        elif value["kind"] == "store.deleted":
+            self.done.add(value["deleting"])
+            begun = self.begun.get(value["deleting"])
+            need(begun and begun["first_seq"] == value["first_seq"], "forged", "the end of a deletion that was not begun")
+
+    def check_planned(self, deleting, received_at):
+        plan = self.plans.get(deleting["plan"])
+        need(plan, "forged", "a deletion without a plan")
+        need(received_at - plan["statement"]["expires"] < MINUTE_NS, "forged", "a deletion by a plan that had expired")
+        segments = [segment for segment in plan["matter"]["segments"] if segment["first_seq"] == deleting["first_seq"]]
+        planned = [seqs for segment in segments for seqs in segment["seqs"]]
+        for start, end in deleting["seqs"]:
+            need(any(first <= start < end <= last for first, last in planned), "forged", "a deletion that is not planned")
+
+    def settle(self, report):
+        """Holds every segment against what the records say of it."""
+        for segment in self.segments:
+            where = f"segment {segment.first_seq}"
+            own = {seq: value for seq, value in self.begun.items() if value["first_seq"] == segment.first_seq}
+            if any(seq in self.done and seq > segment.rewritten_by for seq in own):
+                report.add(damaged("events that are said to be deleted"), where)
+            if not segment.rewritten_by:
+                continue
+            allowed = {}
+            for value in (value for seq, value in own.items() if seq <= segment.rewritten_by):
+                for start, end in value["seqs"]:
+                    allowed |= dict.fromkeys(range(start, end), value["plan"])
+            stated = own.get(segment.rewritten_by)
+            if not stated or any(allowed.get(seq) != plan for seq, plan in segment.stubs.items()):
+                report.add(forged("events removed without authority"), where)
+            if set(allowed) - set(segment.stubs):
+                report.add(damaged("an event that is said to be deleted"), where)
+            if stated and (stated["index_root"], stated["rules"]) != (
+                    segment.index.root(segment.first_seq).hex(), segment.index.rules().hex()):
+                report.add(forged("the index of what stayed"), where)
