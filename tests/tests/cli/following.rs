@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 
-use super::{Run, Site, events};
+use super::{Run, Site, events, feed};
 
 /// Answers each request, by its path, on a connection of its own; ends with the process.
 fn serve(answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + 'static) -> String {
@@ -42,15 +42,15 @@ fn files(dir: PathBuf) -> String {
 fn published() -> (Site, String, String) {
     let site = Site::new();
     let key = site.run(&["init", "--origin", "acme.example/test"]).ends(0).text().trim().to_owned();
-    grow(&site, "evidence", 300, &[]);
+    grow(&site, 300);
     site.run(&["publish", "www"]).ends(0);
     let url = files(site.path("www"));
     (site, key, url)
 }
 
-fn grow(site: &Site, store: &str, count: u64, sign: &[&str]) {
-    site.feed(&["-C", store, "append", "--no-checkpoint"], events(count).as_bytes()).ends(0);
-    site.run(&[&["-C", store, "checkpoint"], sign].concat()).ends(0);
+fn grow(site: &Site, count: u64) {
+    site.feed(&["append", "--no-checkpoint"], events(count).as_bytes()).ends(0);
+    site.run(&["checkpoint"]).ends(0);
 }
 
 fn look(site: &Site, key: &str, url: &str) -> Run {
@@ -63,7 +63,7 @@ fn a_log_is_followed_over_http_as_it_is_in_a_directory() {
     let first = look(&site, &key, &url).ends(0).json();
     assert!(first["before"].is_null());
     let early = std::fs::read(site.path("www/checkpoint")).unwrap();
-    grow(&site, "evidence", 300, &[]);
+    grow(&site, 300);
     site.run(&["publish", "www"]).ends(0);
     assert_eq!(look(&site, &key, &url).ends(0).json()["before"], first["tree_size"]);
     // What it had seen over the network holds in a mirror too.
@@ -82,13 +82,16 @@ fn a_log_is_followed_over_http_as_it_is_in_a_directory() {
 fn a_fork_that_its_own_key_signed_is_refused() {
     let (site, key, url) = published();
     site.run(&["backup", "fork"]).ends(0);
-    grow(&site, "evidence", 100, &[]);
+    grow(&site, 100);
     site.run(&["publish", "www"]).ends(0);
     look(&site, &key, &url).ends(0);
     let seen = std::fs::read(site.path("seen")).unwrap();
-    // A second copy of the key has no memory of what the first signed.
+    // Who took a copy of the key has no memory of what it signed.
     std::fs::copy(site.path("config/keys/acme.example_test.key"), site.path("stolen.key")).unwrap();
-    grow(&site, "fork", 150, &["--signing-key", "stolen.key"]);
+    site.feed(&["-C", "fork", "append", "--no-checkpoint"], events(150).as_bytes()).ends(0);
+    let mut thief = site.command(&["-C", "fork", "checkpoint", "--signing-key", "stolen.key"]);
+    thief.env("INDELIBLE_CONFIG_DIR", site.path("thief"));
+    feed(thief, b"").ends(0);
     site.run(&["-C", "fork", "publish", "www2"]).ends(0);
     let refused = look(&site, &key, &files(site.path("www2"))).ends(11);
     assert!(refused.err.contains("consistency proof"), "{}", refused.err);
@@ -99,7 +102,7 @@ fn a_fork_that_its_own_key_signed_is_refused() {
 fn whoever_lies_stalls_or_never_ends_costs_a_message_and_no_more() {
     let (site, key, url) = published();
     look(&site, &key, &url).ends(0);
-    grow(&site, "evidence", 300, &[]);
+    grow(&site, 300);
     site.run(&["publish", "www"]).ends(0);
     let seen = std::fs::read(site.path("seen")).unwrap();
     let root = site.path("www");
