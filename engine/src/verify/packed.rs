@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::hints::Files;
-use crate::SegmentId;
 use crate::disk::{ArchivedSegment, Disk, File, Lock, Open, Retrieve};
 use crate::format::kept::{KEPT_LEN_MAX, Kept};
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::format::pack::{Directory, PACK_HEADER_LEN, PACK_TAIL_LEN, Tail};
+use crate::{Error, SegmentId};
 
 /// Where a segment's records stand.
 #[derive(Debug, Clone)]
@@ -100,7 +100,12 @@ impl Source {
                     archive: kept.archive,
                 };
                 // What was fetched before says nothing of what the archive has now.
-                disk.open(&retrieve.retrieve(&segment, true).map_err(io::Error::other)?, Open::Read)
+                let path = retrieve.retrieve(&segment, true).map_err(|error| match error {
+                    // What is wrong with the archive's file is wrong with the segment.
+                    Error::Fault { fault, .. } => io::Error::other(fault),
+                    other => io::Error::other(other),
+                })?;
+                disk.open(&path, Open::Read)
             }
         }
     }

@@ -122,7 +122,9 @@ fn an_archive_that_is_gone_is_named_and_no_smaller_answer_is_given() {
     let day = std::fs::read_dir(site.path("moved")).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::read_dir(day).unwrap().map(|file| file.unwrap().path()).min().unwrap();
     let mut bytes = std::fs::read(&file).unwrap();
-    bytes[300] ^= 1;
+    // Here and there: fields' columns are for people, and in no hash.
+    let half = bytes.len() / 2;
+    bytes[4..half].iter_mut().step_by(16).for_each(|byte| *byte ^= 1);
     std::fs::write(&file, bytes).unwrap();
     assert!(matches!(site.run(&["verify", "--archive", "moved"]).code, Some(10 | 11)));
 }
