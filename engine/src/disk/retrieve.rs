@@ -27,6 +27,6 @@ pub trait Retrieve: Debug + Send + Sync {
     /// used again, unless `anew`: then that was not what it should be.
     ///
     /// # Errors
-    /// [`Error::Archived`] where the archive cannot be reached; whatever reading its file says.
+    /// [`Error::Archived`](crate::Error::Archived) where the archive cannot be reached; whatever reading its file says.
     fn retrieve(&self, segment: &ArchivedSegment, anew: bool) -> Result<PathBuf>;
 }

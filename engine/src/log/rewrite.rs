@@ -135,6 +135,8 @@ pub(crate) fn rewrite(
     log.remove_directory(catalog, id)?;
     let file = log.files.log(id)?;
     if file.header.rewritten_by < seq {
+        // So does the sidecar; and beside another log it would be a forgery.
+        remove(log, &log.layout.sidecar(id))?;
         replace(log, catalog, place, &file, (seq, deleting), watch)?;
         log.forget(id);
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use super::{AdminPlace, Catalog, Log, NewRecord, lock, scan::FrameScan};
 use crate::format::admin::Admin;
 use crate::format::frame;
+use crate::format::log_header::LOG_HEADER_LEN;
 use crate::hash::Hash;
 use crate::index::SourceRules;
 use crate::source::Profile;
@@ -42,8 +43,25 @@ pub(crate) struct Sources {
 }
 
 impl Log {
-    /// The store's own record at `place`.
+    /// The store's own record at `place`. The catalog may be behind a log that was rewritten: what stayed there stands
+    /// in other places.
     pub(crate) fn admin(&self, place: &AdminPlace) -> Result<Admin> {
+        self.admin_at(place).or_else(|error| {
+            let log = self.files.log(SegmentId(place.segment))?;
+            if log.header.rewritten_by == 0 || !matches!(error, Error::Fault { .. }) {
+                return Err(error);
+            }
+            let mut frames = FrameScan::new(&log.file, &log.path, LOG_HEADER_LEN as u64, log.len()?);
+            while let Some((frame_at, header, _)) = frames.next()? {
+                if place.seq < header.first_seq + u64::from(header.count) {
+                    return self.admin_at(&AdminPlace { frame_at, ..*place });
+                }
+            }
+            Err(error)
+        })
+    }
+
+    fn admin_at(&self, place: &AdminPlace) -> Result<Admin> {
         let log = self.files.log(SegmentId(place.segment))?;
         let missing = || {
             Fault::damaged(

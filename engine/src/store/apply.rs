@@ -46,6 +46,8 @@ impl Store {
     /// [`Store::append`].
     pub fn apply_plan(&self, plan: &Approved<Plan>, progress: ApplyProgress<'_>) -> Result<Applied> {
         let guard = self.inner.log.own_tiers()?;
+        // What a process that was killed left behind the head is taken over: it may say what goes.
+        self.inner.log.transact(|_| Ok(()))?;
         self.finish_deletions(&guard)?;
         self.check_plan(plan)?;
         self.check_all_here(plan)?;

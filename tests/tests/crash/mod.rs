@@ -7,6 +7,7 @@
 
 mod check;
 mod cuts;
+mod deletions;
 mod errors;
 mod ledger;
 mod workload;
