@@ -340,16 +340,22 @@ fn words(kinds: &[usize]) -> Vec<&'static str> {
 }
 
 #[test]
-fn plans_at_random_name_what_the_model_lets_go_and_nothing_else() {
+fn plans_at_random_delete_what_the_model_lets_go_and_nothing_else() {
+    let mut deleted_count = 0;
     for seed in 0..40 {
         let (site, mut random) = (Site::new(), Random::new(seed));
+        let operator = key(1);
+        site.operators(&[&operator], 1, &[]).unwrap();
+        // The plans that were carried out: the seqs of their records, and the times that were vouched for.
+        let mut plans: Vec<(Seq, Timestamp)> = Vec::new();
+        let mut gone: Vec<Seq> = Vec::new();
         let mut events: Vec<Known> = Vec::new();
         let mut policies: Vec<(Seq, Days, Rules)> = Vec::new();
         let mut holds: Vec<Vec<usize>> = Vec::new();
         let mut sealed = 0;
-        let some_days = |random: &mut Random| (random.below(8) > 0).then(|| 1 + random.below(40));
+        let some_days = |random: &mut Random| (random.below(8) > 0).then(|| 1 + random.below(20));
         let terms = |days: Option<u64>| Terms { keep_s: days.map(|days| days * DAY_S), ..Terms::default() };
-        for step in 0..60 {
+        for step in 0..120 {
             match random.below(12) {
                 0 => {
                     let (default, count) = (some_days(&mut random), random.below(3));
@@ -361,7 +367,7 @@ fn plans_at_random_name_what_the_model_lets_go_and_nothing_else() {
                     let seq = site.store.set_policy(&policy(terms(default), stored.collect())).unwrap();
                     policies.push((seq, default, rules));
                 }
-                1 => {
+                1 if random.below(4) == 0 => {
                     let of = some_kinds(&mut random);
                     site.store.place_hold(&hold(&format!("hold{step}"), &words(&of))).unwrap();
                     holds.push(of);
@@ -370,7 +376,7 @@ fn plans_at_random_name_what_the_model_lets_go_and_nothing_else() {
                     site.store.seal().unwrap();
                     sealed = site.store.snapshot().unwrap().segments().last().unwrap().id.0;
                 }
-                3 => site.pass(random.below(15) as i64),
+                3 => site.pass(random.below(40) as i64),
                 4 => site.clock.set(Timestamp(site.now().0 - random.below(20) as i64 * DAY_NS)),
                 _ => {
                     let kind = random.below(5) as usize;
@@ -383,10 +389,15 @@ fn plans_at_random_name_what_the_model_lets_go_and_nothing_else() {
             if policies.is_empty() || step % 5 != 0 {
                 continue;
             }
-            let as_of = Timestamp(site.now().0 - random.below(30) as i64 * DAY_NS);
-            let plan = site.store.snapshot().unwrap().plan(as_of, as_of).unwrap();
+            let as_of = Timestamp(site.now().0 - random.below(10) as i64 * DAY_NS);
+            let expires = Timestamp(site.now().0 + DAY_NS);
+            let mut plan = site.store.snapshot().unwrap().plan(as_of, expires).unwrap();
             let all = site.store.snapshot().unwrap().records(..).map(|record| record.unwrap());
-            let received: Vec<Timestamp> = all.map(|record| record.received_at).collect();
+            // No record before a plan is younger than what its operators vouched for.
+            let vouched =
+                |seq: Seq| plans.iter().filter(move |(plan, _)| *plan > seq).map(|(_, as_of)| *as_of);
+            let received: Vec<Timestamp> =
+                all.map(|record| vouched(record.seq).fold(record.received_at, Timestamp::min)).collect();
             let expected = events.iter().filter(|event| {
                 let applies = |of: &[usize]| event.kind.is_none_or(|kind| of.contains(&kind));
                 let first = policies.iter().rposition(|(seq, ..)| *seq < event.seq).unwrap_or(0);
@@ -398,12 +409,31 @@ fn plans_at_random_name_what_the_model_lets_go_and_nothing_else() {
                 });
                 let keep = keeps.max().unwrap();
                 let stored_at = received[..=event.seq as usize].iter().max().unwrap();
-                assert!(*stored_at >= event.received_at);
+                assert!(!plans.is_empty() || *stored_at >= event.received_at);
                 let due = keep != u64::MAX && stored_at.0 + keep as i64 * DAY_NS <= as_of.0;
                 event.seq < sealed && due && !holds.iter().any(|of| applies(of))
             });
             let expected: Vec<Seq> = expected.map(|event| event.seq).collect();
             assert_eq!(named(&plan), expected, "seed {seed}, step {step}");
+            if expected.is_empty() || random.coin() {
+                continue;
+            }
+            plan.approve(&operator).unwrap();
+            let applied = site.store.apply_plan(&plan, &mut |_, _| true).unwrap();
+            assert_eq!((applied.deleted.events, applied.left), (expected.len() as u64, 0));
+            plans.push((applied.plan, as_of));
+            events.retain(|event| !expected.contains(&event.seq));
+            gone.extend(expected);
+            deleted_count += applied.deleted.events;
+        }
+        for record in site.store.snapshot().unwrap().records(..).map(|record| record.unwrap()) {
+            assert_eq!(
+                record.deleted.is_some(),
+                gone.contains(&record.seq),
+                "seed {seed}, record {}",
+                record.seq
+            );
         }
     }
+    assert!(deleted_count > 100, "{deleted_count} events went");
 }
