@@ -166,7 +166,8 @@ fn why(plan: &Plan) -> String {
 
 /// Shows how the log stands.
 pub(crate) fn status(out: &mut Out, status: &Status) -> Outcome<()> {
-    let headings = ["rule", "keep", "hot", "warm", "bytes", "oldest", "next due", "overdue", "held", "basis"];
+    let headings =
+        ["rule", "keep", "hot", "warm", "archive", "bytes", "oldest", "next due", "overdue", "held", "basis"];
     let mut table = Table::new(&headings);
     for rule in &status.rules {
         table.row([
@@ -174,7 +175,8 @@ pub(crate) fn status(out: &mut Out, status: &Status) -> Outcome<()> {
             period(rule.terms.keep_s),
             output::count(rule.hot.events),
             output::count(rule.warm.events),
-            output::length(rule.hot.bytes + rule.warm.bytes),
+            output::count(rule.archive.events),
+            output::length(rule.hot.bytes + rule.warm.bytes + rule.archive.bytes),
             time(rule.oldest),
             time(rule.next_due),
             output::count(rule.overdue.events),
@@ -208,11 +210,11 @@ struct Promise {
     broken: Tally,
 }
 
-/// What a rule promises of tiers. All that is kept is in the hot or the warm one.
+/// What a rule promises of tiers.
 fn promises(rule: &RuleStatus) -> impl Iterator<Item = Promise> {
     let Terms { hot_s, warm_s, .. } = rule.terms;
     let hot = hot_s.map(|seconds| Promise { tier: "hot", seconds, broken: rule.not_hot });
-    let warm = warm_s.map(|seconds| Promise { tier: "hot or warm", seconds, broken: Tally::default() });
+    let warm = warm_s.map(|seconds| Promise { tier: "hot or warm", seconds, broken: rule.not_warm });
     hot.into_iter().chain(warm)
 }
 
@@ -234,7 +236,7 @@ fn rule_json(rule: &RuleStatus) -> Value {
         "policy": rule.policy,
         "basis": rule.basis,
         "keep_s": rule.terms.keep_s,
-        "tiers": { "hot": rule.hot, "warm": rule.warm },
+        "tiers": { "hot": rule.hot, "warm": rule.warm, "archive": rule.archive },
         "oldest": text(rule.oldest),
         "next_due": text(rule.next_due),
         "overdue": rule.overdue,

@@ -8,7 +8,7 @@ use super::hold::{HoldTest, PlacedHold};
 use super::judge::Judge;
 use super::policy::DEFAULT_NAME;
 use super::state::State;
-use super::walk::{Visited, walk};
+use super::walk::{Shelf, Visited, walk};
 use crate::format::head::Head;
 use crate::format::retention::{Tally, Terms};
 use crate::log::{Catalog, Log};
@@ -39,8 +39,12 @@ pub struct RuleStatus {
     pub hot: Tally,
     /// What it keeps in the warm tier.
     pub warm: Tally,
+    /// What it keeps in the archive.
+    pub archive: Tally,
     /// What it wants in the hot tier still, be it kept by this rule or by one that keeps longer, and is not there.
     pub not_hot: Tally,
+    /// What it wants in the hot or the warm tier still, likewise, and is in the archive.
+    pub not_warm: Tally,
     /// When the oldest of it was stored.
     pub oldest: Option<Timestamp>,
     /// When the next of it, or what is overdue, is due.
@@ -81,15 +85,17 @@ pub(crate) fn status(
         }
     }
     walk(log, head, catalog, Ages::new(state.vouched()), |visited| {
-        let Visited { subject, stored_at, warm, .. } = visited;
+        let Visited { subject, stored_at, shelf, .. } = visited;
         let len = subject.body.len();
-        for promised in judge.policies.applying(subject).filter(|_| *warm) {
+        for promised in judge.policies.applying(subject).filter(|_| *shelf != Shelf::Hot) {
             let in_force = (state.policy().map(|(seq, _)| *seq), promised.name.clone());
-            let hot_until = promised.terms.hot_s.map(|seconds| after(*stored_at, seconds));
-            if let Some(rule) = rules.get_mut(&in_force)
-                && hot_until.is_some_and(|until| until > as_of)
-            {
+            let Some(rule) = rules.get_mut(&in_force) else { continue };
+            let wants = |seconds: Option<u64>| seconds.is_some_and(|for_s| after(*stored_at, for_s) > as_of);
+            if wants(promised.terms.hot_s) {
                 rule.not_hot.add(len);
+            }
+            if *shelf == Shelf::Archive && wants(promised.terms.warm_s) {
+                rule.not_warm.add(len);
             }
         }
         let kept = judge.kept(subject);
@@ -97,7 +103,11 @@ pub(crate) fn status(
         let terms = kept.map(|kept| kept.terms).unwrap_or_default();
         let rule =
             rules.entry((policy, name.to_owned())).or_insert_with(|| empty(state, policy, name, terms));
-        let tier = if *warm { &mut rule.warm } else { &mut rule.hot };
+        let tier = match shelf {
+            Shelf::Hot => &mut rule.hot,
+            Shelf::Warm => &mut rule.warm,
+            Shelf::Archive => &mut rule.archive,
+        };
         tier.add(len);
         rule.oldest = Some(rule.oldest.map_or(*stored_at, |oldest| oldest.min(*stored_at)));
         let due = kept.and_then(|kept| kept.due(*stored_at));
@@ -132,6 +142,8 @@ fn empty(state: &State, policy: Option<Seq>, name: &str, terms: Terms) -> RuleSt
         terms,
         hot: Tally::default(),
         warm: Tally::default(),
+        archive: Tally::default(),
+        not_warm: Tally::default(),
         not_hot: Tally::default(),
         oldest: None,
         next_due: None,

@@ -24,8 +24,16 @@ pub(crate) struct Visited<'a> {
     pub(crate) segment: SegmentId,
     /// Whether that segment is sealed.
     pub(crate) sealed: bool,
-    /// Whether it is in the warm tier.
-    pub(crate) warm: bool,
+    /// Where it lies.
+    pub(crate) shelf: Shelf,
+}
+
+/// Which tier an event is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shelf {
+    Hot,
+    Warm,
+    Archive,
 }
 
 /// Visits all users' events as of `head`, in order, until `visit` breaks off. An event that cannot be read ends the walk
@@ -43,7 +51,11 @@ pub(crate) fn walk(
     for (segment, sealed) in segments {
         let file = log.files.log(segment)?;
         let log_len = if sealed { file.len()? } else { head.written_len };
-        let warm = file.pack.is_some();
+        let shelf = match (&file.pack, &file.archived) {
+            (_, Some(_)) => Shelf::Archive,
+            (Some(_), None) => Shelf::Warm,
+            (None, None) => Shelf::Hot,
+        };
         let mut scan = FrameScan::new(&file.file, &file.path, LOG_HEADER_LEN as u64, log_len);
         while let Some((at, header, payload)) = scan.next()? {
             let in_file = |fault: crate::Fault| fault.shifted(at).in_file(&file.path);
@@ -67,7 +79,7 @@ pub(crate) fn walk(
                     profile,
                     fields: &fields,
                 };
-                if visit(&Visited { subject, stored_at, segment, sealed, warm })?.is_break() {
+                if visit(&Visited { subject, stored_at, segment, sealed, shelf })?.is_break() {
                     return Ok(());
                 }
             }

@@ -8,6 +8,7 @@ use super::*;
 use crate::disk::{ArchivedSegment, Disk, RealDisk, Retrieve};
 use crate::filter::{Field, Filter, Test, Value};
 use crate::format::admin::Admin;
+use crate::format::retention::{Policy, PolicyRule, Terms};
 use crate::verify::{self, FindingClass, Report};
 use crate::{Class, SegmentId};
 
@@ -216,4 +217,31 @@ fn nothing_goes_that_the_archive_does_not_have_byte_for_byte() {
     assert!(!site.dir.path().join("archived").exists());
     store.close().unwrap();
     assert!(site.verified(false).findings.is_empty());
+}
+
+#[test]
+fn the_status_of_retention_counts_what_is_in_the_archive_and_what_should_not_be_there_yet() {
+    let site = Site::new();
+    let store = site.archive();
+    let status = |store: &Store| {
+        let snapshot = store.snapshot().unwrap();
+        snapshot.retention_status(snapshot.received_at()).unwrap().rules
+    };
+    let events = store.snapshot().unwrap().count(&Filter::Not(Box::new(Filter::StoreRecord))).unwrap();
+    let of_default = status(&store).remove(0);
+    assert_eq!(of_default.hot.events + of_default.archive.events, events);
+    assert_eq!((of_default.warm.events, of_default.not_warm.events), (0, 0));
+    let rule = PolicyRule {
+        basis: String::new(),
+        conditions: "run = run_7".to_owned(),
+        locked: false,
+        name: "near".to_owned(),
+        terms: Terms { warm_s: Some(86_400), ..Terms::default() },
+        when: serde_json::from_slice(&equals("run", "run_7").encode()).unwrap(),
+    };
+    let policy = Policy { default: Terms::default(), rules: vec![rule], text: String::new() };
+    store.set_policy(&policy).unwrap();
+    let near = status(&store).into_iter().find(|rule| rule.name == "near").unwrap();
+    assert!(near.archive.events > 0);
+    assert_eq!((near.not_warm.events, near.not_hot.events), (near.archive.events, 0));
 }
