@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,7 +97,11 @@ impl Cache {
             let mut files = Vec::new();
             for entry in fs::read_dir(dir)? {
                 let entry = entry?;
-                let facts = entry.metadata()?;
+                let facts = match entry.metadata() {
+                    // What another thread fetches has its own name by now, or was in the way.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    facts => facts?,
+                };
                 files.push((facts.modified()?, facts.len(), entry.path()));
             }
             Ok(files)

@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 use super::challenge::{self, Drawn};
 use super::checked::{Checked, CheckedSegment, Cover, FieldCounts, Grade, KnownProfile};
 use super::index::{NamedTerm, ShownSegment};
-use super::known::{InSegment, Wanted};
+use super::known::InSegment;
 use super::read::Cursor;
 use super::records::Records;
 use super::schema::{FieldIndex, Schema};
@@ -252,7 +252,7 @@ impl<'s> Totals<'s> {
         for (place, matcher) in self.matchers.iter().enumerate() {
             let (first_seq, record_count) = (seal.seqs.start, seal.record_count());
             let within = InSegment { matcher, schema: &schema, first_seq, record_count };
-            add_absent(&within, &opened, &mut shown);
+            within.add_absent(&opened, &mut shown);
             let cover = &mut self.covers[place];
             let known = within.known(&self.scope.filters[place], matcher.root(), &shown, &mut cover.residual);
             let candidates = known.may & within.offsets(&seqs);
@@ -426,17 +426,4 @@ fn shown_index(
         shown.insert_vocabulary(field);
     }
     Ok(shown)
-}
-
-/// Adds of the terms that a filter asks for those that are shown to be in no record.
-fn add_absent<'s>(within: &InSegment<'s>, opened: &Opened<'_>, shown: &mut ShownIndex) {
-    let mut wanted = Vec::new();
-    within.wanted(within.matcher.root(), &mut wanted);
-    for wanted in wanted {
-        if let Wanted::Posting(term) = wanted
-            && opened.absence(&term.field, term.kind, &term.term).is_ok()
-        {
-            shown.insert(term, Some(RoaringBitmap::new()));
-        }
-    }
 }

@@ -12,6 +12,7 @@ use super::index::NamedTerm;
 use super::schema::{FieldIndex, Schema};
 use super::shown::ShownIndex;
 use crate::filter::{Asked, Clock, Filter, Matcher, Node, TermTest, Window};
+use crate::format::disclosure::Opened;
 use crate::format::index::{ABSENT, PRESENT, TermKind, UNREADABLE};
 use crate::source::Term;
 use crate::{Seq, Timestamp};
@@ -132,6 +133,19 @@ impl<'s> InSegment<'s> {
                 terms.iter().for_each(|(kind, term)| posting(*kind, term));
             }
             test => out.push(Wanted::Vocabulary(name, Pick::Test(test))),
+        }
+    }
+
+    /// Adds of the terms that the filter asks for those that are shown to be in no record.
+    pub(crate) fn add_absent(&self, opened: &Opened<'_>, shown: &mut ShownIndex) {
+        let mut wanted = Vec::new();
+        self.wanted(self.matcher.root(), &mut wanted);
+        for wanted in wanted {
+            if let Wanted::Posting(term) = wanted
+                && opened.absence(&term.field, term.kind, &term.term).is_ok()
+            {
+                shown.insert(term, Some(RoaringBitmap::new()));
+            }
         }
     }
 

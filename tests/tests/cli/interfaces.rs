@@ -27,7 +27,7 @@ const RELEASED: [(&str, &str); 3] = [
          segments[].index_root segments[].sidecar segments[].finding_count segments[].class findings findings[].class \
          findings[].file findings[].offset findings[].what findings[].expected findings[].found findings[].seqs \
          findings[].seqs.start findings[].seqs.end findings_left_out class remarks remarks[].file remarks[].text covered \
-         covered.record_count covered.body_count covered.artifact_count covered.read_len covered.seal_count \
+         covered.record_count covered.body_count covered.deleted_count covered.artifact_count covered.read_len covered.seal_count \
          covered.index_count covered.checkpoint_count covered.signature_count not_covered noted witnessed witnessed[].by \
          witnessed[].at witnessed[].tree_size anchors anchors[].anchor anchors[].place anchors[].checkpoints \
          anchors[].tree_size anchors[].unread",

@@ -18,7 +18,7 @@ use crate::bundle::shown::ShownIndex;
 use crate::bundle::{Candidates, Disclosed, Evidence, Scope, challenge};
 use crate::error::Fault;
 use crate::filter::Matcher;
-use crate::format::disclosure::key_of;
+use crate::format::disclosure::{Disclosure, Opened, key_of};
 use crate::hash::{self, Hash, IndexKey, LogTree, SegmentSalt};
 use crate::log::tree::LogNodes;
 use crate::log::views::View;
@@ -265,16 +265,19 @@ impl<'s> Gathering<'s> {
             .collect();
         let schema = Schema::new(&sources);
         let drawn = self.drawn_terms(view, &schema, &profiles)?;
-        let (shown, bytes) = log.read_view(view, catalog, |sidecar| {
+        let (mut shown, bytes, disclosure, index_root) = log.read_view(view, catalog, |sidecar| {
             let mut shown = self.choose(sidecar, &schema)?;
             choose::insert_postings(sidecar, &drawn, &mut shown)?;
-            let bytes = disclose(sidecar, &shown)?;
-            Ok((shown, bytes))
+            let (bytes, disclosure) = disclose(sidecar, &shown)?;
+            Ok((shown, bytes, disclosure, sidecar.meta().index_root))
         })?;
+        let opened = disclosure
+            .open(&index_root)
+            .map_err(|error| Error::Forged { what: "index", reason: error.to_string() })?;
         self.index.extend_from_slice(&bytes);
         self.sources.extend(profiles.keys());
         for place in 0..self.matchers.len() {
-            self.take_candidates(place, view, &schema, &shown);
+            self.take_candidates(place, view, &schema, &opened, &mut shown);
         }
         // Its seal.
         self.wanted.insert(view.end_seq);
@@ -323,10 +326,19 @@ impl<'s> Gathering<'s> {
     }
 
     /// Takes the records of a segment that may match a filter, as whoever checks the bundle will find.
-    fn take_candidates(&mut self, place: usize, view: &View, schema: &Schema, shown: &ShownIndex) {
+    fn take_candidates(
+        &mut self,
+        place: usize,
+        view: &View,
+        schema: &Schema,
+        opened: &Opened<'_>,
+        shown: &mut ShownIndex,
+    ) {
         let (first_seq, matcher) = (view.first_seq, &self.matchers[place]);
         let record_count = (view.end_seq - view.first_seq) as u32;
         let within = InSegment { matcher, schema, first_seq, record_count };
+        // What is shown may prove more than it was shown for, and who checks it goes by all of that.
+        within.add_absent(opened, shown);
         let known = within.known(&self.scope.filters[place], matcher.root(), shown, &mut Vec::new());
         let range = within.offsets(&self.scope.seqs);
         for offset in known.may & range {
@@ -345,7 +357,7 @@ impl<'s> Gathering<'s> {
 }
 
 /// The bytes that show these parts of a segment's index.
-fn disclose(sidecar: &Sidecar, shown: &ShownIndex) -> Result<Vec<u8>, Fault> {
+fn disclose(sidecar: &Sidecar, shown: &ShownIndex) -> Result<(Vec<u8>, Disclosure), Fault> {
     let mut named: BTreeMap<IndexKey, (NamedTerm, Option<RoaringBitmap>)> = BTreeMap::new();
     let mut parts: Vec<Shown<'_>> = shown.vocabularies().map(|field| Shown::Vocabulary { field }).collect();
     for (field, kind, term, posting) in shown.iter() {
@@ -358,5 +370,5 @@ fn disclose(sidecar: &Sidecar, shown: &ShownIndex) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     let disclosure = sidecar.index_leaves()?.disclose(&parts);
     push_segment(&mut bytes, &sources, &vocabularies, &disclosure, |leaf| named.get(&leaf.key()).cloned());
-    Ok(bytes)
+    Ok((bytes, disclosure))
 }
