@@ -146,7 +146,7 @@ fn beyond_reach(snapshot: &Snapshot) -> Outcome<Vec<String>> {
     let mut places = vec![
         "backups, archives and evidence bundles that were made before".to_owned(),
         "entry tiles that were published: they have sources, times, lengths and labels".to_owned(),
-        "artifacts that the events named, unless `indelible artifact collect` removes them".to_owned(),
+        "artifacts that the events named: this release removes none".to_owned(),
         "what the file system and the drive keep of blocks that are free now, and its snapshots".to_owned(),
     ];
     let lost_len = snapshot.lost_len()?;

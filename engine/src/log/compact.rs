@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::derived::Durable;
 use super::files::Sealed;
-use super::rewrite::{TiersGuard, Watch};
+use super::locks::TiersGuard;
 use super::views::View;
 use super::{Catalog, Log, NewRecord, SealedPlace};
 use crate::disk::File;
@@ -35,6 +35,9 @@ pub struct Compacted {
     /// Length of the pack in its place, in bytes.
     pub pack_len: u64,
 }
+
+/// Told how many bytes of the log are done, of how many; false stops.
+pub(crate) type Watch<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
 /// Moves a sealed segment to the warm tier; nothing where it is there already. It takes the right to.
 pub(crate) fn compact(
@@ -86,14 +89,8 @@ pub(crate) fn compact(
         session.write(&[NewRecord::admin(&body.encode())])?;
         session.sync()
     })?;
-    let log_path = log.layout.log(id);
-    match log.world.disk.remove(&log_path) {
-        // Another process packed it too, and was first.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        removed => removed.map_err(Error::io("remove", &log_path))?,
-    }
-    let dir = log.layout.log_dir();
-    log.world.disk.sync_dir(&dir).map_err(Error::io("sync directory", dir))?;
+    // Where another process packed it too, it may be gone.
+    log.remove_for_good(&log.layout.log(id))?;
     log.files.forget(id);
     drop_leaves(log, id)?;
     Ok(Some(compacted))

@@ -1,5 +1,7 @@
-//! Files that say nothing which the log does not: how they are put in place, so that nobody ever sees half of one.
+//! Files that say nothing which the log does not: how they are put in place, so that nobody ever sees half of one, and
+//! how files are removed so that they stay so.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Log;
@@ -16,6 +18,20 @@ pub(super) enum Durable {
 }
 
 impl Log {
+    /// Removes a file, which may be missing; no crash brings it back.
+    pub(super) fn remove_for_good(&self, path: &Path) -> Result<()> {
+        let disk = &self.world.disk;
+        match disk.remove(path) {
+            // Another process was first.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => removed.map_err(Error::io("remove", path))?,
+        }
+        match path.parent() {
+            Some(dir) => disk.sync_dir(dir).map_err(Error::io("sync directory", dir)),
+            None => Ok(()),
+        }
+    }
+
     /// Writes a file under a name that no other process writes to, and gives it its own. Who has the old one open
     /// keeps it.
     pub(super) fn put_in_place(

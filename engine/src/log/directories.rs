@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::derived::Durable;
-use super::{Catalog, Log, SealedPlace, lock, rewrite};
+use super::{Catalog, Log, SealedPlace, lock};
 use crate::disk::Mapped;
 use crate::format::directory::{Directory, RUN_SEGMENTS_MAX};
 use crate::format::head::Head;
@@ -142,7 +142,7 @@ impl Log {
                 continue;
             };
             lock(&self.directories.known).by_first.remove(&first.first_seq);
-            rewrite::remove(self, &self.layout.directory(SegmentId(first.first_seq)))?;
+            self.remove_for_good(&self.layout.directory(SegmentId(first.first_seq)))?;
         }
         Ok(())
     }

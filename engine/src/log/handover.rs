@@ -5,12 +5,9 @@
 //! so, and only then the log goes. A crash leaves the log, or the log and what is kept, or what is kept: a log that is
 //! there is read in any case, and who hands the segment over again finishes what was begun.
 
-use std::io;
-
-use super::compact::{go_on, stated_root};
+use super::compact::{Watch, go_on, stated_root};
 use super::derived::Durable;
 use super::files::LogFile;
-use super::rewrite::Watch;
 use super::scan::{self, FrameScan};
 use super::{Catalog, Log, NewRecord, SealedPlace};
 use crate::disk::{ArchivedSegment, Mapped};
@@ -70,12 +67,7 @@ pub(crate) fn hand_over(
         session.sync()
     })?;
     for path in [log.layout.log(id), log.layout.pack(id)] {
-        match log.world.disk.remove(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            removed => removed.map_err(Error::io("remove", &path))?,
-        }
-        let dir = path.parent().unwrap_or(log.layout.root());
-        log.world.disk.sync_dir(dir).map_err(Error::io("sync directory", dir))?;
+        log.remove_for_good(&path)?;
     }
     log.files.forget(id);
     Ok(Some(archived.segment))
@@ -178,10 +170,7 @@ pub(crate) fn take_back(log: &Log, place: &SealedPlace) -> Result<Option<Archive
         session.write(&[NewRecord::admin(&body.encode())])?;
         session.sync()
     })?;
-    let kept = log.layout.kept(id);
-    log.world.disk.remove(&kept).map_err(Error::io("remove", &kept))?;
-    let dir = log.layout.archived_dir();
-    log.world.disk.sync_dir(&dir).map_err(Error::io("sync directory", dir))?;
+    log.remove_for_good(&log.layout.kept(id))?;
     log.files.forget(id);
     Ok(Some(archived.segment.clone()))
 }

@@ -1,10 +1,11 @@
-//! The store's advisory locks: who has it open, and who commits.
+//! The store's advisory locks: who has it open, who commits, and who moves or rewrites what is sealed.
 //!
 //! A commit takes `gate`, then `lock`, then gives `gate` back. Whoever has just committed finds the next process
 //! already holding the gate, so that no process can starve another by being quick.
 
 use std::sync::Arc;
 
+use super::Log;
 use super::layout::Layout;
 use crate::disk::{File, Lock, Open, World};
 use crate::{Error, Result};
@@ -69,5 +70,40 @@ impl Locks {
         let io = |action| Error::io(action, self.layout.open());
         self.open.unlock().map_err(io("unlock"))?;
         self.open.try_lock(Lock::Exclusive).map_err(io("lock"))
+    }
+}
+
+/// Holds the right to move and rewrite sealed segments, until dropped.
+#[derive(Debug)]
+pub(crate) struct TiersGuard {
+    file: Arc<dyn File>,
+}
+
+impl Drop for TiersGuard {
+    fn drop(&mut self) {
+        // As of a commit's.
+        let _ = self.file.unlock();
+    }
+}
+
+impl Log {
+    /// The right to move and rewrite sealed segments: one process at a time has it.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] where another has it.
+    pub(crate) fn own_tiers(&self) -> Result<TiersGuard> {
+        self.try_own_tiers()?.ok_or_else(|| Error::Locked {
+            path: self.layout.tiers(),
+            reason: "another process moves segments or deletes from them; wait until it is done".to_owned(),
+        })
+    }
+
+    /// The same; nothing where another process has it.
+    pub(crate) fn try_own_tiers(&self) -> Result<Option<TiersGuard>> {
+        self.write_access()?;
+        let path = self.layout.tiers();
+        let file = self.world.disk.open(&path, Open::Create).map_err(Error::io("open", &path))?;
+        let owned = file.try_lock(Lock::Exclusive).map_err(Error::io("lock", &path))?;
+        Ok(owned.then_some(TiersGuard { file }))
     }
 }

@@ -21,7 +21,7 @@ pub(crate) mod handover;
 mod head_file;
 pub(crate) mod indexer;
 pub(crate) mod layout;
-mod locks;
+pub(crate) mod locks;
 pub(crate) mod pack;
 mod parts;
 mod record;

@@ -6,14 +6,15 @@
 //! log or the new one, and whoever does it again finishes what was begun.
 
 use std::path::Path;
-use std::sync::Arc;
 
+use super::compact::stated_root;
 use super::derived::Durable;
 use super::files::LogFile;
 use super::indexer::Indexer;
+use super::locks::TiersGuard;
 use super::scan::FrameScan;
 use super::{Catalog, Log, NewRecord, SealedPlace, fold, seal};
-use crate::disk::{File, Lock, Open};
+use crate::disk::{File, Open};
 use crate::error::Fault;
 use crate::format::admin::Admin;
 use crate::format::frame::{self, Body, FRAME_HEADER_LEN, FrameHeader, FrameRecord, Stub};
@@ -25,22 +26,6 @@ use crate::{Error, Result, SegmentId, Seq};
 
 /// How much of the new log is gathered before it is written.
 const WRITE_LEN: usize = 1 << 20;
-
-/// Told how many bytes of the log are done, of how many; false stops.
-pub(crate) type Watch<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
-
-/// Holds the right to move and rewrite sealed segments, until dropped.
-#[derive(Debug)]
-pub(crate) struct TiersGuard {
-    file: Arc<dyn File>,
-}
-
-impl Drop for TiersGuard {
-    fn drop(&mut self) {
-        // Closing the file gives the lock back too.
-        let _ = self.file.unlock();
-    }
-}
 
 /// What goes of a segment.
 #[derive(Debug, Clone, Copy)]
@@ -81,28 +66,6 @@ impl Gone<'_> {
     }
 }
 
-impl Log {
-    /// The right to move and rewrite sealed segments: one process at a time has it.
-    ///
-    /// # Errors
-    /// [`Error::Locked`] where another has it.
-    pub(crate) fn own_tiers(&self) -> Result<TiersGuard> {
-        self.try_own_tiers()?.ok_or_else(|| Error::Locked {
-            path: self.layout.tiers(),
-            reason: "another process moves segments or deletes from them; wait until it is done".to_owned(),
-        })
-    }
-
-    /// The same; nothing where another process has it.
-    pub(crate) fn try_own_tiers(&self) -> Result<Option<TiersGuard>> {
-        self.write_access()?;
-        let path = self.layout.tiers();
-        let file = self.world.disk.open(&path, Open::Create).map_err(Error::io("open", &path))?;
-        let owned = file.try_lock(Lock::Exclusive).map_err(Error::io("lock", &path))?;
-        Ok(owned.then_some(TiersGuard { file }))
-    }
-}
-
 /// What a seal would state of the index of what stays.
 pub(crate) fn commitment(
     log: &Log,
@@ -119,16 +82,14 @@ pub(crate) fn commitment(
     Ok(indexer.builder.commitment())
 }
 
-/// Takes out of a segment what the record at `seq` names, and says so in the log. `guard` is the right to.
+/// Takes out of a segment what the record at `seq` names, and says so in the log. It takes the right to.
 pub(crate) fn rewrite(
     log: &Log,
     catalog: &Catalog,
     place: &SealedPlace,
     (seq, deleting): (Seq, &Deleting),
-    guard: &TiersGuard,
-    watch: Watch<'_>,
+    _guard: &TiersGuard,
 ) -> Result<()> {
-    let _ = guard;
     let id = SegmentId(place.first_seq);
     log.forget(id);
     // A directory is over the sidecars of many segments: it would keep terms of events that are gone.
@@ -136,11 +97,11 @@ pub(crate) fn rewrite(
     let file = log.files.log(id)?;
     if file.header.rewritten_by < seq {
         // So does the sidecar; and beside another log it would be a forgery.
-        remove(log, &log.layout.sidecar(id))?;
-        replace(log, catalog, place, &file, (seq, deleting), watch)?;
+        log.remove_for_good(&log.layout.sidecar(id))?;
+        replace(log, catalog, place, &file, (seq, deleting))?;
         log.forget(id);
     }
-    remove(log, &log.layout.pack(id))?;
+    log.remove_for_good(&log.layout.pack(id))?;
     let file = log.files.log(id)?;
     let mut indexer = Indexer::new(id);
     let log_len = file.len()?;
@@ -164,12 +125,11 @@ fn replace(
     place: &SealedPlace,
     old: &LogFile,
     (seq, deleting): (Seq, &Deleting),
-    watch: Watch<'_>,
 ) -> Result<()> {
-    let stated = super::compact::stated_root(log, catalog, place)?;
+    let stated = stated_root(log, catalog, place)?;
     let path = log.layout.log(old.id);
     log.put_in_place(&path, Durable::Yes, |file, beside| {
-        write(old, file, beside, (seq, deleting), watch)?;
+        write(old, file, beside, (seq, deleting))?;
         file.sync().map_err(Error::io("sync", beside))?;
         // Read back through a handle of its own, as whoever comes later will.
         let new = LogFile::open_at(&log.world, beside.to_path_buf(), old.id, Open::Read)?;
@@ -187,18 +147,12 @@ fn replace(
     })
 }
 
-fn write(
-    old: &LogFile,
-    file: &dyn File,
-    path: &Path,
-    (seq, deleting): (Seq, &Deleting),
-    watch: Watch<'_>,
-) -> Result<()> {
+fn write(old: &LogFile, file: &dyn File, path: &Path, (seq, deleting): (Seq, &Deleting)) -> Result<()> {
     let header = LogHeader { salt: SegmentSalt([0; 32]), rewritten_by: seq, ..old.header.clone() };
     let mut bytes = header.encode().to_vec();
-    let (mut written, total) = (0_u64, old.len()?);
+    let mut written = 0_u64;
     let gone = Gone { plan: deleting.plan, seqs: &deleting.seqs };
-    each_frame(old, |at, header, records| {
+    each_frame(old, |_, header, records| {
         let start = bytes.len();
         // All before it is synced before the file takes its name.
         let header = FrameHeader { synced_len: written + start as u64, ..header.clone() };
@@ -211,9 +165,6 @@ fn write(
             file.write_all_at(&bytes, written).map_err(Error::io("write", path))?;
             written += bytes.len() as u64;
             bytes.clear();
-            if !watch(at, total) {
-                return Err(Error::Cancelled);
-            }
         }
         Ok(())
     })?;
@@ -235,16 +186,4 @@ fn each_frame(
         see(at, &header, &records)?;
     }
     Ok(())
-}
-
-/// Removes a file that may be missing, for good.
-pub(super) fn remove(log: &Log, path: &Path) -> Result<()> {
-    match log.world.disk.remove(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        removed => removed.map_err(Error::io("remove", path))?,
-    }
-    match path.parent() {
-        Some(dir) => log.world.disk.sync_dir(dir).map_err(Error::io("sync directory", dir)),
-        None => Ok(()),
-    }
 }

@@ -150,10 +150,11 @@ impl State {
         Ok(())
     }
 
-    /// The seq of the record by which a plan was begun.
-    pub(crate) fn plan_of(&self, plan: &Approved<Plan>) -> Option<Seq> {
+    /// The record by which a plan was begun, and the plan as it stands there.
+    pub(crate) fn begun(&self, plan: &Approved<Plan>) -> Option<(Seq, &Approved<Plan>)> {
         let digest = &plan.statement.digest;
-        self.plans.iter().find(|(_, known)| known.statement.digest == *digest).map(|(seq, _)| *seq)
+        let found = self.plans.iter().find(|(_, known)| known.statement.digest == *digest);
+        found.map(|(seq, known)| (*seq, known))
     }
 
     /// How many of a plan's records no deletion names yet.

@@ -1,12 +1,15 @@
 //! Carrying out a plan: what operators approved goes, segment by segment, and nothing else.
 
+use std::collections::BTreeMap;
+
 use super::retention::{Decided, carried_out};
 use super::{Snapshot, Store};
 use crate::format::admin::Admin;
 use crate::format::retention::{Approved, Deleting, Plan, Tally};
 use crate::log::compact;
 use crate::log::files::Sealed;
-use crate::log::rewrite::{self, Gone, TiersGuard};
+use crate::log::locks::TiersGuard;
+use crate::log::rewrite::{self, Gone};
 use crate::log::{NewRecord, Session};
 use crate::retention::plan::{self, Due};
 use crate::retention::refused;
@@ -48,11 +51,21 @@ impl Store {
         let guard = self.inner.log.own_tiers()?;
         // What a process that was killed left behind the head is taken over: it may say what goes.
         self.inner.log.transact(|_| Ok(()))?;
-        self.finish_deletions(&guard)?;
+        let finished = self.finish_deletions(&guard)?;
+        let state = self.snapshot()?.retention()?;
+        let mut applied = Applied::default();
+        if let Some((seq, begun)) = state.begun(plan) {
+            let own = || finished.iter().filter(|deleting| deleting.plan == seq);
+            applied.deleted = sum(own().map(|deleting| deleting.delete));
+            applied.segments = own().count() as u64;
+            if applied.segments > 0 && state.left_of(seq, &begun.matter) == 0 {
+                return Ok(Applied { plan: seq, ..applied });
+            }
+        }
         self.check_plan(plan)?;
         self.check_all_here(plan)?;
         let seq = self.begin(plan)?;
-        let mut applied = Applied { plan: seq, ..Applied::default() };
+        applied.plan = seq;
         let mut is_wanted = true;
         while is_wanted {
             let snapshot = self.snapshot()?;
@@ -101,7 +114,7 @@ impl Store {
     /// Begins a plan: from then on it is in the log, with its approvals.
     fn begin(&self, plan: &Approved<Plan>) -> Result<Seq> {
         self.administer(|state| {
-            if let Some(seq) = state.plan_of(plan) {
+            if let Some((seq, _)) = state.begun(plan) {
                 return if state.left_of(seq, &plan.matter) == 0 {
                     Err(carried_out(seq))
                 } else {
@@ -113,11 +126,7 @@ impl Store {
         })
     }
 
-    fn still_due(
-        &self,
-        snapshot: &Snapshot,
-        plan: &Approved<Plan>,
-    ) -> Result<std::collections::BTreeMap<SegmentId, Due>> {
+    fn still_due(&self, snapshot: &Snapshot, plan: &Approved<Plan>) -> Result<BTreeMap<SegmentId, Due>> {
         let (state, as_of) = (snapshot.retention()?, plan.statement.as_of);
         plan::still_due(&self.inner.log, &snapshot.head, &snapshot.catalog, &state, &plan.matter, as_of)
     }
@@ -160,13 +169,15 @@ impl Store {
         Ok(true)
     }
 
-    /// Comes to the end of what was begun and not said to be done.
-    fn finish_deletions(&self, guard: &TiersGuard) -> Result<()> {
-        let begun = self.snapshot()?.retention()?.deletions;
+    /// Comes to the end of what was begun and not said to be done; what that was.
+    fn finish_deletions(&self, guard: &TiersGuard) -> Result<Vec<Deleting>> {
+        let begun = self.snapshot()?.retention()?.deletions.into_iter().filter(|deletion| !deletion.done);
         begun
-            .iter()
-            .filter(|deletion| !deletion.done)
-            .try_for_each(|deletion| self.carry_out(deletion.seq, &deletion.deleting, guard))
+            .map(|deletion| {
+                self.carry_out(deletion.seq, &deletion.deleting, guard)?;
+                Ok(deletion.deleting)
+            })
+            .collect()
     }
 
     fn carry_out(&self, seq: Seq, deleting: &Deleting, guard: &TiersGuard) -> Result<()> {
@@ -175,15 +186,14 @@ impl Store {
         let place = catalog.sealed_at(id.0).filter(|place| place.first_seq == id.0);
         let place = place.ok_or_else(|| Error::NotFound { what: "sealed segment", name: id.to_string() })?;
         let was_warm = matches!(log.files.sealed(id)?, Sealed::Pack(_));
-        // What was begun is done whole: who stops it stops behind it.
-        let mut go_on = |_, _| true;
-        rewrite::rewrite(log, &catalog, place, (seq, deleting), guard, &mut go_on)?;
+        rewrite::rewrite(log, &catalog, place, (seq, deleting), guard)?;
         if was_warm {
             let catalog = log.catalog(&log.head()?)?;
             let place = catalog
                 .sealed_at(id.0)
                 .ok_or_else(|| Error::NotFound { what: "sealed segment", name: id.to_string() })?;
-            compact::compact(log, &catalog, place, guard, &mut go_on)?;
+            // What was begun is done whole: who stops it stops behind it.
+            compact::compact(log, &catalog, place, guard, &mut |_, _| true)?;
         }
         Ok(())
     }

@@ -135,8 +135,8 @@ impl Store {
         let state = self.snapshot()?.retention()?;
         self.check_root(plan)?;
         self.check(plan, &state, state.operators.required_to_delete())?;
-        match state.plan_of(plan) {
-            Some(seq) if state.left_of(seq, &plan.matter) == 0 => Err(carried_out(seq)),
+        match state.begun(plan) {
+            Some((seq, _)) if state.left_of(seq, &plan.matter) == 0 => Err(carried_out(seq)),
             _ => Ok(()),
         }
     }

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
+use roaring::RoaringTreemap;
+
 use super::authority::{Administered, LEEWAY_NS, Wrong};
 use super::chain::Sealable;
 use super::report::{Finding, FindingClass, Remark, Report};
@@ -13,20 +15,17 @@ use crate::format::admin::Admin;
 use crate::format::retention::{Deleting, PlannedSegment};
 use crate::{Seq, Timestamp};
 
-/// The records of a segment that were deleted: ranges of seqs, ascending, each with the plan that their stubs name.
+/// The records of a segment that were deleted, by the plans that their stubs name.
 #[derive(Debug, Default)]
-pub(super) struct Stubs(Vec<(Range<Seq>, Seq)>);
+pub(super) struct Stubs(BTreeMap<Seq, RoaringTreemap>);
 
 impl Stubs {
     pub(super) fn push(&mut self, seq: Seq, plan: Seq) {
-        match self.0.last_mut() {
-            Some((seqs, known)) if seqs.end == seq && *known == plan => seqs.end += 1,
-            _ => self.0.push((seq..seq + 1, plan)),
-        }
+        self.0.entry(plan).or_default().insert(seq);
     }
 
     fn count(&self) -> u64 {
-        self.0.iter().map(|(seqs, _)| seqs.end - seqs.start).sum()
+        self.0.values().map(RoaringTreemap::len).sum()
     }
 }
 
@@ -148,38 +147,33 @@ impl Deletions {
     fn authorised(&self, rewritten: &Rewritten, whole: bool, report: &mut Report) {
         let Rewritten { this, by, stubs, .. } = rewritten;
         let first_seq = this.seqs.start;
-        let of_segment = || {
-            let until = self.deletings.range(..=*by).filter(|(_, deleting)| deleting.first_seq == first_seq);
-            until.map(|(_, deleting)| deleting)
-        };
-        let known = self.deletings.get(by).is_some_and(|deleting| deleting.first_seq == first_seq);
-        for (seqs, plan) in &stubs.0 {
-            let mut at = seqs.start;
-            while at < seqs.end {
-                let allowed = of_segment().filter(|deleting| known && deleting.plan == *plan);
-                let end = allowed
-                    .flat_map(|deleting| &deleting.seqs)
-                    .find(|(start, end)| *start <= at && at < *end);
-                match end {
-                    Some((_, end)) => at = *end,
-                    None => {
-                        let end = at + 1;
-                        report.push(unauthorised(this, at..end, whole));
-                        at = end;
-                    }
-                }
+        let until = self.deletings.range(..=*by).filter(|(_, deleting)| deleting.first_seq == first_seq);
+        let mut allowed: BTreeMap<Seq, RoaringTreemap> = BTreeMap::new();
+        for (_, deleting) in until {
+            let of_plan = allowed.entry(deleting.plan).or_default();
+            for (start, end) in &deleting.seqs {
+                // A forged range may be of any length.
+                of_plan.insert_range((*start).max(first_seq)..(*end).min(this.seqs.end));
             }
         }
-        for deleting in of_segment().filter(|_| rewritten.whole) {
-            let is_stub = |seq: &Seq| stubs.0.iter().any(|(seqs, _)| seqs.contains(seq));
-            let there = deleting.seqs.iter().flat_map(|(start, end)| *start..*end).find(|seq| !is_stub(seq));
-            if let Some(seq) = there {
+        if self.deletings.get(by).is_none_or(|deleting| deleting.first_seq != first_seq) {
+            if stubs.0.is_empty() {
+                report.push(unauthorised(this, this.seqs.clone(), whole));
+            }
+            allowed.clear();
+        }
+        let none = RoaringTreemap::new();
+        for (plan, of_plan) in &stubs.0 {
+            for seqs in ranges(of_plan - allowed.get(plan).unwrap_or(&none)) {
+                report.push(unauthorised(this, seqs, whole));
+            }
+        }
+        if rewritten.whole {
+            let stubs = stubs.0.values().fold(RoaringTreemap::new(), |all, of_plan| all | of_plan);
+            for seqs in allowed.values().flat_map(|of_plan| ranges(of_plan - &stubs)) {
                 let finding = Finding::damaged(&this.file, "deleted event", "a stub", "the event");
-                report.push(finding.seqs(seq..seq + 1));
+                report.push(finding.seqs(seqs));
             }
-        }
-        if stubs.0.is_empty() && !known {
-            report.push(unauthorised(this, this.seqs.clone(), whole));
         }
     }
 
@@ -202,6 +196,18 @@ impl Deletions {
         }
         report.covered.index_count += 1;
     }
+}
+
+/// The seqs of a set, as ranges.
+fn ranges(seqs: RoaringTreemap) -> Vec<Range<Seq>> {
+    let mut ranges: Vec<Range<Seq>> = Vec::new();
+    for seq in seqs {
+        match ranges.last_mut() {
+            Some(last) if last.end == seq => last.end += 1,
+            _ => ranges.push(seq..seq + 1),
+        }
+    }
+    ranges
 }
 
 fn unauthorised(this: &Sealable, seqs: Range<Seq>, whole: bool) -> Finding {

@@ -43,8 +43,9 @@ class Deletions:
                 continue
             allowed = {}
             for value in (value for seq, value in own.items() if seq <= segment.rewritten_by):
-                for start, end in value["seqs"]:
-                    allowed |= dict.fromkeys(range(start, end), value["plan"])
+                for start, end in value["seqs"]:  # A forged range may be of any length.
+                    own_seqs = range(max(start, segment.first_seq), min(end, segment.first_seq + len(segment.leaves)))
+                    allowed |= dict.fromkeys(own_seqs, value["plan"])
             stated = own.get(segment.rewritten_by)
             if not stated or any(allowed.get(seq) != plan for seq, plan in segment.stubs.items()):
                 report.add(forged("events removed without authority"), where)
