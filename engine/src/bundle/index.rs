@@ -168,8 +168,8 @@ fn decode_run(cursor: &mut Cursor<'_>, end: u32) -> Result<std::ops::Range<u32>>
     if gap == 0 && end > 0 {
         return Err(cursor.fault("posting", "runs with a gap between them", "none"));
     }
-    let start = u64::from(end) + gap;
-    let stop = start + more + 1;
+    let start = u64::from(end).saturating_add(gap);
+    let stop = start.saturating_add(more).saturating_add(1);
     if stop > u64::from(limits::SEGMENT_RECORDS_MAX) {
         return Err(cursor.fault("offset in a posting", limits::SEGMENT_RECORDS_MAX, stop));
     }
@@ -232,8 +232,8 @@ fn push_leaf(out: &mut Vec<u8>, leaf: &IndexLeaf, named: Option<(NamedTerm, Opti
 fn push_runs(out: &mut Vec<u8>, offsets: &RoaringBitmap) {
     let mut end = 0;
     for run in runs(offsets) {
-        push_varint(out, run.start - end);
-        push_varint(out, run.end - run.start - 1);
+        push_varint(out, u64::from(run.start - end));
+        push_varint(out, u64::from(run.end - run.start - 1));
         end = run.end;
     }
 }

@@ -25,12 +25,17 @@ impl<'b> Cursor<'b> {
         self.at
     }
 
+    /// What is left to read.
+    pub(super) fn rest(&self) -> &'b [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     pub(super) fn is_at_end(&self) -> bool {
         self.at == self.bytes.len()
     }
 
     pub(super) fn take(&mut self, what: &'static str, len: usize) -> Result<&'b [u8]> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let rest = self.rest();
         let Some(taken) = rest.get(..len) else {
             return Err(self.fault(what, format_args!("{len} bytes"), format_args!("{} bytes", rest.len())));
         };
@@ -58,19 +63,22 @@ impl<'b> Cursor<'b> {
         Ok(Hash(array(self.take(what, 32)?, 0)))
     }
 
-    /// A number of up to 35 bits in LEB128: seven bits a byte, the lowest first, the high bit set in all but the last
+    /// A number of up to 64 bits in LEB128: seven bits a byte, the lowest first, the high bit set in all but the last
     /// byte; in no more bytes than it takes.
     pub(super) fn varint(&mut self, what: &'static str) -> Result<u64> {
         let mut value = 0;
-        for shift in (0..35).step_by(7) {
+        for shift in (0..64).step_by(7) {
             let byte = self.u8(what)?;
+            if shift == 63 && byte > 1 {
+                break;
+            }
             value |= u64::from(byte & 0x7F) << shift;
             if byte < 0x80 {
                 let is_padded = byte == 0 && shift > 0;
                 return if is_padded { Err(self.fault(what, "no needless byte", "one")) } else { Ok(value) };
             }
         }
-        Err(self.fault(what, "at most five bytes", "more"))
+        Err(self.fault(what, "at most 64 bits", "more"))
     }
 
     /// What is wrong here.
@@ -85,7 +93,7 @@ impl<'b> Cursor<'b> {
 }
 
 /// Appends a number as [`Cursor::varint`] reads it.
-pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u32) {
+pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -99,14 +107,15 @@ mod tests {
 
     #[test]
     fn numbers_have_one_spelling() {
-        for value in [0, 1, 127, 128, 300, 16_383, 16_384, 1 << 28, u32::MAX] {
+        for value in [0, 1, 127, 128, 300, 16_383, 16_384, 1 << 28, 1 << 35, u64::MAX >> 1, u64::MAX] {
             let mut bytes = Vec::new();
             push_varint(&mut bytes, value);
             let mut cursor = Cursor::new("m", &bytes);
-            assert_eq!(cursor.varint("number").unwrap(), u64::from(value));
+            assert_eq!(cursor.varint("number").unwrap(), value);
             assert!(cursor.is_at_end());
         }
-        for bad in [&[0x80, 0][..], &[0x81, 0x80, 0], &[0x80; 6], &[0x80], &[]] {
+        let too_long = [&[0xFF; 9][..], &[2]].concat();
+        for bad in [&[0x80, 0][..], &[0x81, 0x80, 0], &[0x80; 11], &too_long, &[0x80], &[]] {
             assert!(Cursor::new("m", bad).varint("number").is_err(), "{bad:?}");
         }
     }

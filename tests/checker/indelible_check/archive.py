@@ -20,6 +20,7 @@ EVIDENCE = ["checkpoint", "extends", "scope.json", "records.bin", "index.bin", "
 FOR_PEOPLE = ["README.txt", "report.html", "query.json", "answer.jsonl"]
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 DATE = 0x21
+SIZE_MAX = 1 << 48
 
 
 def pack(members):
@@ -106,33 +107,60 @@ class Shown:
     leaf: bytes
 
 
+def read_number(cursor):
+    """LEB128 of 64 bits at most, in no more bytes than it takes."""
+    value = shift = 0
+    while True:
+        byte = cursor.number(1)
+        value |= (byte & 127) << shift
+        shift += 7
+        need(value < 1 << 64 and shift <= 70, "damaged", "a number that is too long")
+        if byte < 128:
+            need(byte or shift == 7, "damaged", "a number in more bytes than it takes")
+            return value
+
+
+def read_heads(cursor):
+    """What records have in common: source, encoding, labels."""
+    heads, order = [], []
+    for _ in range(cursor.number(4)):
+        source, encoding, label_count = cursor.number(8), cursor.number(1), cursor.number(1)
+        start = cursor.at
+        labels, cursor.at = decode_labels(cursor.data, cursor.at, label_count)
+        heads.append((source, encoding, labels))
+        order.append((source, encoding, cursor.data[start:cursor.at]))
+        need(order[-2:-1] < order[-1:], "damaged", "the order of the heads in records.bin")
+    return heads
+
+
 def read_records(data):
     """The records by seq, and the leaves that they make known."""
     cursor = Cursor(data, "records.bin")
-    sources = [cursor.number(8) for _ in range(cursor.number(2))]
-    need(sources == sorted(set(sources)), "damaged", "the order of the sources in records.bin")
-    records, leaves, used, last = {}, {}, set(), None
+    heads = read_heads(cursor)
+    records, leaves, used = {}, {}, set()
+    seq, clock, leaf = -1, 0, bytes(32)
     while not cursor.is_at_end:
-        seq, place = cursor.number(6), cursor.number(2)
-        received_at = struct.unpack("<q", cursor.take(8))[0]
-        length, encoding, label_count = cursor.number(4), cursor.number(1), cursor.number(1)
+        gap, place, step, length = (read_number(cursor) for _ in range(4))
+        seq += gap + 1
+        need(seq < SIZE_MAX, "damaged", "the seq of a record in records.bin")
+        need(place < len(heads), "damaged", "the head of a record in records.bin")
+        clock = wrapped(clock + (-(step + 1 >> 1) if step & 1 else step >> 1))
         salt = cursor.take(32)
-        need(last is None or seq > last.seq, "damaged", "the order of the records in records.bin")
-        need(place < len(sources), "damaged", "the source of a record in records.bin")
-        if seq == 0:
-            predecessor = bytes(32)
-        elif last and last.seq == seq - 1:
-            predecessor = last.leaf
-        else:
-            predecessor = leaves[seq - 1] = cursor.take(32)
-        labels, cursor.at = decode_labels(data, cursor.at, label_count)
-        record = Record(encoding, labels, sources[place], cursor.take(length), length)
-        entry = record.entry(seq, received_at, predecessor, hashes.body_hash(salt, record.body))
-        last = records[seq] = Shown(seq, received_at, record, leaf_hash(entry))
-        leaves[seq] = last.leaf
+        if gap:
+            leaf = leaves[seq - 1] = cursor.take(32)
+        source, encoding, labels = heads[place]
+        record = Record(encoding, labels, source, cursor.take(length), length)
+        leaf = leaf_hash(record.entry(seq, clock, leaf, hashes.body_hash(salt, record.body)))
+        records[seq] = Shown(seq, clock, record, leaf)
+        leaves[seq] = leaf
         used.add(place)
-    need(len(used) == len(sources), "damaged", "a source of no record in records.bin")
+    need(len(used) == len(heads), "damaged", "a head of no record in records.bin")
     return records, leaves
+
+
+def wrapped(time):
+    """A sum of times as an i64 has it."""
+    return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 @dataclass
@@ -146,22 +174,10 @@ class Leaf:
     is_false: bool = False  # The posting is not the one that the leaf states.
 
 
-def read_leb(cursor):
-    value = shift = 0
-    while True:
-        byte = cursor.number(1)
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            need(byte or shift == 7, "damaged", "a number in more bytes than it takes")
-            return value
-        need(shift < 35, "damaged", "a number that is too long")
-
-
 def read_posting(cursor, count):
     offsets, end = [], 0
     while len(offsets) < count:
-        gap, length = read_leb(cursor), read_leb(cursor) + 1
+        gap, length = read_number(cursor), read_number(cursor) + 1
         need(not offsets or gap > 0, "damaged", "a run of a posting that is not as long as it can be")
         start, end = end + gap, end + gap + length
         need(end <= 1 << 24 and len(offsets) + length <= count, "damaged", "a posting's offsets")

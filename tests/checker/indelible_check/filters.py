@@ -5,7 +5,7 @@ from decimal import Context, Decimal
 from functools import lru_cache
 
 from .events import Number
-from .profile import BOOLEAN, EACH, NULL, NUMBER, TEXT, parse_path
+from .profile import BOOLEAN, EACH, NULL, NUMBER, TEXT, parse_path, write_path
 from .values import canonical_number, day_of, is_number, rfc3339
 from .verdict import forged
 
@@ -95,7 +95,7 @@ def check_form(filter_):
         (what, name), = place.items()
         _one_of(what, "name", "path")
         if what == "path":
-            parse_path(name)
+            _one_of(name, write_path(parse_path(name)))
         _text(name)
         _check_test(test)
     elif kind == "time":

@@ -14,6 +14,7 @@ TEXT, NUMBER, BOOLEAN, NULL = 1, 2, 3, 4
 TERM_LEN_MAX, TERMS_MAX, ID_LEN_MAX = 4096, 256, 1024
 STORE_PROFILE = 'name = "store"\nversion = "1"\n[[field]]\nname = "kind"\npaths = ["kind"]\n'
 STEP = re.compile(r'\.?(?:"((?:[^"\\]|\\.)*)"|([^.\[\]"\s*]+))|\[([0-9]*)\]')
+PLAIN = re.compile(r"[A-Za-z0-9_$@-]+")
 EACH = object()
 
 
@@ -35,6 +36,18 @@ def parse_path(text):
     if not steps:
         raise ValueError("an empty path")
     return tuple(steps)
+
+
+def write_path(steps):
+    """The one spelling that a filter has of a path."""
+    text = ""
+    for step in steps:
+        if isinstance(step, str):
+            quoted = step.replace("\\", "\\\\").replace('"', '\\"')
+            text += "." * bool(text) + (step if PLAIN.fullmatch(step) else f'"{quoted}"')
+        else:
+            text += "[]" if step is EACH else f"[{step}]"
+    return text
 
 
 @dataclass

@@ -119,3 +119,32 @@ fn one_condition_of_several_is_shown_where_that_is_shorter() {
     assert_eq!((counts.records, counts.unreadable), (size - 1, 0));
     assert_eq!(counts.absent, 2, "the store's own records");
 }
+
+/// Four runs that take turns. Where a run's records have even seqs, each one's predecessor is in another pair of leaves, so
+/// that its leaf takes the place of no hash of the proof: no two runs take the same, and it is their mean that is held to a bound.
+#[test]
+fn runs_that_take_turns_with_three_others_are_proven_in_less_than_120_bytes_an_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = crate::Store::create(dir.path(), crate::Options::new(ORIGIN)).unwrap();
+    for batch in 0..40 {
+        let event =
+            |n: u64| format!(r#"{{"run_id":"run_{}","kind":"k{}","n":{n}}}"#, n % 4, n % 7).into_bytes();
+        store.append_batch((batch * 100..batch * 100 + 100).map(event)).unwrap();
+    }
+    store.seal().unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let size = snapshot.tree_size();
+    let overhead = |run: u64| {
+        let value = Value::Text(format!("run_{run}"));
+        let filter = Filter::Field(Field::Name("run".into()), Test::Equals(vec![value]));
+        let scope =
+            Scope { seqs: 0..size, filters: vec![filter], candidates: Candidates::All, challenge: None };
+        let evidence = snapshot.export(&scope, &checkpoint(&snapshot, size)).unwrap();
+        let len: usize = evidence.members().iter().map(Vec::len).sum();
+        let checked = evidence.check(&verifier()).unwrap();
+        assert!((1000..1010).contains(&checked.len()));
+        len - checked.records().map(|record| record.body.len()).sum::<usize>()
+    };
+    let each = (0..4).map(overhead).sum::<usize>() as f64 / 4000.0;
+    assert!(each < 120.0, "{each}");
+}

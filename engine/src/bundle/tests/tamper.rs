@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 
 use super::super::index::{NamedTerm, ShownSegment, push_segment};
 use super::super::read::Cursor;
-use super::super::records::RecordWriter;
+use super::super::records::{Head, RecordWriter};
 use super::*;
 use crate::filter::{Clock, Window};
 use crate::format::admin::Admin;
@@ -105,10 +105,10 @@ impl Operator {
     /// A bundle of these records of the log as it is now, rightly proven and signed.
     fn bundle(&self, seqs: &[Seq], index: Vec<u8>, scope: &Scope) -> Evidence {
         let (mut leaves, mut scratch) = (Vec::new(), Vec::new());
-        let mut sources: Vec<Seq> = seqs.iter().map(|seq| self.records[*seq as usize].source).collect();
-        sources.sort_unstable();
-        sources.dedup();
-        let mut writer = RecordWriter::new(sources);
+        let here = seqs.iter().map(|seq| &self.records[*seq as usize]);
+        let heads =
+            here.map(|record| Head::new(record.source, record.encoding, LabelBuf::default().as_labels()));
+        let mut writer = RecordWriter::new(heads.collect());
         for record in &self.records {
             let salt = RecordSalt([record.seq as u8; 32]);
             let labels = LabelBuf::default();

@@ -12,7 +12,7 @@ use self::choose::Choosing;
 use super::{Record, Snapshot};
 use crate::bundle::index::{NamedTerm, push_segment};
 use crate::bundle::known::InSegment;
-use crate::bundle::records::RecordWriter;
+use crate::bundle::records::{Head, RecordWriter};
 use crate::bundle::schema::Schema;
 use crate::bundle::shown::ShownIndex;
 use crate::bundle::{Candidates, Disclosed, Evidence, Scope, challenge};
@@ -148,8 +148,11 @@ impl Snapshot {
         nodes: &ExportNodes<'_>,
         stated: &Checkpoint,
     ) -> Result<Option<(Vec<u8>, Vec<Hash>)>> {
-        let sources: BTreeSet<Seq> = records.iter().map(|record| record.source).collect();
-        let mut writer = RecordWriter::new(sources.into_iter().collect());
+        let head = |record: &Record| {
+            let labels = record.label_buf()?;
+            Ok(Head::new(record.source, record.encoding, labels.as_labels()))
+        };
+        let mut writer = RecordWriter::new(records.iter().map(head).collect::<Result<_>>()?);
         let (mut leaves, mut scratch): (Vec<(Seq, Hash)>, Vec<u8>) = (Vec::new(), Vec::new());
         let mut salt: Option<(SegmentId, SegmentSalt)> = None;
         for record in records {
