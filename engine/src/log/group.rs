@@ -1,47 +1,86 @@
 //! Group commit among the threads of one process.
 //!
-//! Whoever comes while no commit is under way leads one, for all who wait by then; whoever comes later waits for
-//! the next. A leader commits once and hands the lead on, so that no thread works for others without end. What is
-//! given in at once stays together and in order.
+//! Whoever comes while no commit is under way commits alone and at once; whoever comes meanwhile joins the batch that
+//! gathers, which its first member leads as soon as the commit before is done. A leader commits once, so that no
+//! thread works for others without end. What is given in at once stays together and in order.
+//!
+//! All members of a batch wait on one condition: waking them is one call to the system and not one each, which with
+//! many threads costs more than the commit.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, Thread};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::lock;
 
 /// Most bytes of events that one leader commits at once, unless one job alone has more.
-const GROUP_LEN_MAX: usize = 8 << 20;
-
-const WAITING: u8 = 0;
-const DONE: u8 = 1;
-const LEADS: u8 = 2;
+const BATCH_LEN_MAX: usize = 8 << 20;
 
 /// A queue of jobs, each answered by a result.
 #[derive(Debug)]
 pub(crate) struct Group<J, R> {
-    state: Mutex<State<J, R>>,
+    queue: Mutex<Queue<J, R>>,
 }
 
 #[derive(Debug)]
-struct State<J, R> {
-    queue: VecDeque<Arc<Ticket<J, R>>>,
+struct Queue<J, R> {
+    /// The batches that wait for their turn; jobs join the last.
+    gathering: VecDeque<Gathering<J, R>>,
+    /// Somebody leads, or was told to.
     leading: bool,
 }
 
+/// Jobs that will be done together.
 #[derive(Debug)]
-struct Ticket<J, R> {
+struct Gathering<J, R> {
+    jobs: Vec<J>,
     len: usize,
-    thread: Thread,
-    state: AtomicU8,
-    job: Mutex<Option<J>>,
-    answer: Mutex<Option<R>>,
+    batch: Arc<Batch<R>>,
+}
+
+/// What the members of a batch wait for.
+#[derive(Debug)]
+struct Batch<R> {
+    state: Mutex<State<R>>,
+    /// It is the first member's turn to lead.
+    turn: Condvar,
+    done: Condvar,
+}
+
+#[derive(Debug)]
+enum State<R> {
+    Waiting,
+    Turn,
+    /// The answers in the order of the jobs, each taken by whoever gave in the job.
+    Done(Vec<Option<R>>),
+}
+
+impl<R> Default for Batch<R> {
+    fn default() -> Self {
+        Batch { state: Mutex::new(State::Waiting), turn: Condvar::new(), done: Condvar::new() }
+    }
+}
+
+impl<R> Batch<R> {
+    fn wait_for_turn(&self) {
+        let waits = |state: &mut State<R>| matches!(state, State::Waiting);
+        drop(self.turn.wait_while(lock(&self.state), waits).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The answer to the job at `place`; none where the leader gave too few.
+    fn answer(&self, place: usize) -> Option<R> {
+        let waits = |state: &mut State<R>| !matches!(state, State::Done(_));
+        let mut state =
+            self.done.wait_while(lock(&self.state), waits).unwrap_or_else(PoisonError::into_inner);
+        match &mut *state {
+            State::Done(answers) => answers.get_mut(place)?.take(),
+            _ => None,
+        }
+    }
 }
 
 impl<J, R> Default for Group<J, R> {
     fn default() -> Self {
-        Group { state: Mutex::new(State { queue: VecDeque::new(), leading: false }) }
+        Group { queue: Mutex::new(Queue { gathering: VecDeque::new(), leading: false }) }
     }
 }
 
@@ -49,80 +88,79 @@ impl<J, R> Group<J, R> {
     /// Has `job`, of `len` bytes, done, by this thread or another, through `work`: it is given jobs in order and
     /// returns an answer for each. Nothing if `work` gave too few answers.
     pub(crate) fn submit(&self, job: J, len: usize, work: impl FnOnce(Vec<J>) -> Vec<R>) -> Option<R> {
-        let ticket = Arc::new(Ticket {
-            len,
-            thread: thread::current(),
-            state: AtomicU8::new(WAITING),
-            job: Mutex::new(Some(job)),
-            answer: Mutex::new(None),
-        });
-        let leads = {
-            let mut state = lock(&self.state);
-            state.queue.push_back(Arc::clone(&ticket));
-            !std::mem::replace(&mut state.leading, true)
-        };
-        if !leads {
-            while ticket.state.load(Ordering::Acquire) == WAITING {
-                thread::park();
-            }
+        let mut queue = lock(&self.queue);
+        if !std::mem::replace(&mut queue.leading, true) {
+            drop(queue);
+            let relay = Relay { group: self, batch: None, answers: Vec::new() };
+            let answer = work(vec![job]).pop();
+            drop(relay);
+            return answer;
         }
-        if leads || ticket.state.load(Ordering::Acquire) == LEADS {
-            self.lead(work);
+        let (batch, place) = queue.join(job, len);
+        drop(queue);
+        if place == 0 {
+            batch.wait_for_turn();
+            self.lead(&batch, work);
         }
-        lock(&ticket.answer).take()
+        batch.answer(place)
     }
 
-    /// Does the jobs at the front of the queue and hands the lead to whoever waits then.
-    fn lead(&self, work: impl FnOnce(Vec<J>) -> Vec<R>) {
-        let relay = Relay { group: self, batch: self.take_batch() };
-        let jobs = relay.batch.iter().filter_map(|ticket| lock(&ticket.job).take()).collect();
-        for (ticket, answer) in relay.batch.iter().zip(work(jobs)) {
-            *lock(&ticket.answer) = Some(answer);
-        }
-    }
-
-    fn take_batch(&self) -> Vec<Arc<Ticket<J, R>>> {
-        let mut state = lock(&self.state);
-        let mut len = 0_usize;
-        let mut count = 0;
-        for ticket in &state.queue {
-            len = len.saturating_add(ticket.len);
-            if count > 0 && len > GROUP_LEN_MAX {
-                break;
-            }
-            count += 1;
-        }
-        state.queue.drain(..count).collect()
+    /// Does the jobs of the first batch, whose turn it is, and hands the lead on.
+    fn lead(&self, batch: &Batch<R>, work: impl FnOnce(Vec<J>) -> Vec<R>) {
+        let first = lock(&self.queue).gathering.pop_front();
+        let jobs = first.map(|gathering| gathering.jobs).unwrap_or_default();
+        let mut relay = Relay { group: self, batch: Some(batch), answers: Vec::new() };
+        relay.answers = work(jobs).into_iter().map(Some).collect();
     }
 }
 
-/// Wakes those whose jobs were done and the next leader, also when the work panics.
+impl<J, R> Queue<J, R> {
+    /// Puts a job into the last batch, or begins one; the job's place in it.
+    fn join(&mut self, job: J, len: usize) -> (Arc<Batch<R>>, usize) {
+        if let Some(last) = self.gathering.back_mut()
+            && last.len.saturating_add(len) <= BATCH_LEN_MAX
+        {
+            last.len += len;
+            last.jobs.push(job);
+            return (Arc::clone(&last.batch), last.jobs.len() - 1);
+        }
+        let batch = Arc::default();
+        self.gathering.push_back(Gathering { jobs: vec![job], len, batch: Arc::clone(&batch) });
+        (batch, 0)
+    }
+}
+
+/// Tells the next leader, then those whose jobs were done, also when the work panics.
 struct Relay<'a, J, R> {
     group: &'a Group<J, R>,
-    batch: Vec<Arc<Ticket<J, R>>>,
+    /// None where the leader worked for itself alone.
+    batch: Option<&'a Batch<R>>,
+    answers: Vec<Option<R>>,
 }
 
 impl<J, R> Drop for Relay<'_, J, R> {
     fn drop(&mut self) {
         let next = {
-            let mut state = lock(&self.group.state);
-            let next = state.queue.front().cloned();
-            state.leading = next.is_some();
+            let mut queue = lock(&self.group.queue);
+            let next = queue.gathering.front().map(|gathering| Arc::clone(&gathering.batch));
+            queue.leading = next.is_some();
             next
         };
         if let Some(next) = next {
-            next.state.store(LEADS, Ordering::Release);
-            next.thread.unpark();
+            *lock(&next.state) = State::Turn;
+            next.turn.notify_one();
         }
-        for ticket in &self.batch {
-            ticket.state.store(DONE, Ordering::Release);
-            ticket.thread.unpark();
+        if let Some(batch) = self.batch {
+            *lock(&batch.state) = State::Done(std::mem::take(&mut self.answers));
+            batch.done.notify_all();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -161,7 +199,7 @@ mod tests {
                 scope.spawn(move || {
                     for n in 0..300 {
                         // Two or three of these are too long for one commit.
-                        let len = GROUP_LEN_MAX / 2 - (n as usize % 3) * (GROUP_LEN_MAX / 5);
+                        let len = BATCH_LEN_MAX / 2 - (n as usize % 3) * (BATCH_LEN_MAX / 5);
                         let answer = group.submit(worker * 1000 + n, len, |jobs| {
                             thread::yield_now();
                             jobs
