@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use indelible::disk::{Open, World};
 use indelible::source::{MaskAction, Profile};
-use indelible::trust::{LogKeys, SigningKey, VerifierKey};
+use indelible::trust::{Algorithm, LogKey, LogKeys, SigningKey, VerifierKey};
 use indelible::{CheckpointSigner, Error, FileSigner, Masking, Store};
 use zeroize::Zeroizing;
 
 use crate::exit::{Failure, Outcome};
+use crate::output;
 use crate::signer_command::CommandSigner;
 
 /// Names the signing key file, where no option does.
@@ -49,8 +50,9 @@ pub(crate) struct SignerArgs {
     /// configuration folder]
     #[arg(long, value_name = "FILE", env = SIGNING_KEY_ENV, hide_env_values = true)]
     pub(crate) signing_key: Vec<PathBuf>,
-    /// Sign by a command, for keys in an HSM or a KMS: it gets the message on stdin and prints its Ed25519 signature by
-    /// the log's key, 64 bytes or their base64. Of more than one, the first has the log's latest key
+    /// Sign by a command, for keys in an HSM or a KMS: it gets the message on stdin and prints its signature by the log's
+    /// key, as bytes or in base64. Of more than one, the first has the log's latest key of Ed25519, and those of ML-DSA-44
+    /// come last
     #[arg(long, value_name = "COMMAND", env = "INDELIBLE_SIGNER_COMMAND", hide_env_values = true)]
     pub(crate) signer_command: Vec<String>,
 }
@@ -74,7 +76,18 @@ pub(crate) fn signer_at_hand(store: &Store) -> Outcome<Option<FileSigner>> {
 /// The signer of a store's log, with all its keys that are at hand: those that were named, or those in the configuration
 /// folder.
 pub(crate) fn signer(store: &Store, args: &SignerArgs) -> Outcome<FileSigner> {
-    joined(store, signers(store, args)?)?.ok_or_else(|| none_at_hand(store))
+    let signer = joined(store, signers(store, args)?)?.ok_or_else(|| none_at_hand(store))?;
+    let snapshot = store.snapshot()?;
+    let (log_keys, ours) = (snapshot.log_keys()?, signer.verifiers());
+    for known in log_keys.in_force(snapshot.tree_size()).map(|known| &known.key) {
+        if known.algorithm() == Algorithm::MlDsa44 && !ours.contains(&known) {
+            output::warn(format_args!(
+                "the log's ML-DSA-44 key {} is not here, or this build lacks it: the checkpoint is without its signature",
+                known.short()
+            ));
+        }
+    }
+    Ok(signer)
 }
 
 /// One signer with the keys of all, held to what was signed for this store on this machine by whichever key.
@@ -89,13 +102,14 @@ pub(crate) fn joined(store: &Store, signers: Vec<FileSigner>) -> Outcome<Option<
     Ok(Some(signer.remembering_at(&dir.join(name))))
 }
 
-/// The keys at hand that are in force, each with a signer of its own, the latest first. A key that was named is among
+/// The keys at hand that are in force, each with a signer of its own, the latest first and those of ML-DSA-44 last. A key that was named is among
 /// them whether it is in force or not.
 pub(crate) fn signers(store: &Store, args: &SignerArgs) -> Outcome<Vec<FileSigner>> {
     let (world, snapshot) = (World::real()?, store.snapshot()?);
     let log_keys = snapshot.log_keys()?;
-    let in_force: Vec<&VerifierKey> =
+    let mut in_force: Vec<&VerifierKey> =
         log_keys.in_force(snapshot.tree_size()).rev().map(|known| &known.key).collect();
+    in_force.sort_by_key(|key| key.algorithm() != Algorithm::Ed25519);
     let mut signers: Vec<FileSigner> = Vec::new();
     if in_force.len() < args.signer_command.len() {
         return Err(Failure::Usage(match log_keys.all() {
@@ -124,13 +138,17 @@ pub(crate) fn signers(store: &Store, args: &SignerArgs) -> Outcome<Vec<FileSigne
         let is_given = |key: &VerifierKey| signers.iter().any(|signer| signer.verifier() == key);
         let mut found = Vec::new();
         for key in in_force.iter().copied().filter(|key| !is_given(key)) {
-            found.extend(at_hand(&world, &path_of(&log_keys, key)?)?.filter(|it| it.verifier() == key));
+            // A key that this build cannot use is one that is not here.
+            if key.algorithm().is_supported() {
+                found.extend(at_hand(&world, &path_of(&log_keys, key)?)?.filter(|it| it.verifier() == key));
+            }
         }
         if log_keys.all().is_empty() {
             found.extend(at_hand(&world, &signing_key_path(store.origin().as_str())?)?);
         }
         signers.extend(found);
     }
+    signers.sort_by_key(|signer| signer.verifier().algorithm() != Algorithm::Ed25519);
     Ok(signers)
 }
 
@@ -153,11 +171,12 @@ pub(crate) fn later_key_path(key: &VerifierKey) -> Outcome<PathBuf> {
     Ok(keys_dir()?.join(format!("{}-{:08x}.key", file_stem(key.name()), key.key_id())))
 }
 
-/// The file of the latest key in force that is at hand; where there is none, where the log's first one would be.
+/// The file of the latest key of Ed25519 in force that is at hand; where there is none, where the log's first one would be.
 pub(crate) fn latest_key_path(store: &Store) -> Outcome<PathBuf> {
     let snapshot = store.snapshot()?;
     let log_keys = snapshot.log_keys()?;
-    for known in log_keys.in_force(snapshot.tree_size()).rev() {
+    let first = |known: &&LogKey| known.key.algorithm() == Algorithm::Ed25519;
+    for known in log_keys.in_force(snapshot.tree_size()).filter(first).rev() {
         let path = path_of(&log_keys, &known.key)?;
         if path.exists() {
             return Ok(path);

@@ -45,12 +45,13 @@ impl CommandSigner {
     }
 }
 
-/// The 64 bytes of a signature, as they are or in base64.
-fn signature(printed: &[u8]) -> Option<[u8; 64]> {
-    printed.try_into().ok().or_else(|| {
-        let letters: Vec<u8> = printed.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        STANDARD.decode(letters).ok()?.try_into().ok()
-    })
+/// The bytes of a signature, as they are or in base64.
+fn signature(printed: Vec<u8>, len: usize) -> Option<Vec<u8>> {
+    if printed.len() == len {
+        return Some(printed);
+    }
+    let letters: Vec<u8> = printed.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    STANDARD.decode(letters).ok().filter(|bytes| bytes.len() == len)
 }
 
 impl Signer for CommandSigner {
@@ -58,14 +59,19 @@ impl Signer for CommandSigner {
         &self.verifier
     }
 
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         let (is_success, printed) =
             self.ask(message).map_err(Error::io("run", PathBuf::from(&self.command)))?;
         if !is_success {
             return Err(self.failed("failed; nothing was signed".to_owned()));
         }
-        let signature = signature(&printed).ok_or_else(|| {
-            self.failed("printed no signature: 64 bytes are expected, or their base64".to_owned())
+        let algorithm = self.verifier.algorithm();
+        let len = algorithm.signature_len();
+        let signature = signature(printed, len).ok_or_else(|| {
+            let name = algorithm.name();
+            self.failed(format!(
+                "printed no signature: the {len} bytes of {name} are expected, or their base64"
+            ))
         })?;
         if self.verifier.verify(message, &signature) {
             return Ok(signature);

@@ -16,7 +16,7 @@ use indelible_engine::format::frame::{self, Body, FRAME_HEADER_LEN, FrameHeader,
 use indelible_engine::format::log_header::LOG_HEADER_LEN;
 use indelible_engine::format::retention::OperatorSet;
 use indelible_engine::hash::Hash;
-use indelible_engine::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
+use indelible_engine::trust::{Algorithm, Checkpoint, Note, Signer, SigningKey, VerifierKey};
 use indelible_engine::verify::{self, Report};
 use indelible_engine::{
     CheckpointSigner, Document, FileSigner, Options, Result, SegmentId, Store, Timestamp,
@@ -200,6 +200,24 @@ fn rotated() -> Result<BTreeMap<String, Vec<u8>>> {
     making.close()
 }
 
+/// The key of ML-DSA-44 that signs beside [`key`].
+fn second_key() -> SigningKey {
+    SigningKey::of(Algorithm::MlDsa44, ORIGIN, [0x69; 32]).expect("a good name")
+}
+
+/// A log that a second key signs too.
+fn signed_twice() -> Result<BTreeMap<String, Vec<u8>>> {
+    let making = Making::new(12)?;
+    let signer = |name: &str, key| FileSigner::over(&making.disk.world(), Path::new(name), key);
+    making.events(0, 4)?;
+    making.sign()?;
+    let second = signer("/keys/2.key", second_key());
+    let (_, both) = making.store.rotate_key(signer("/keys/1.key", key()), second)?;
+    making.events(4, 2)?;
+    making.store.checkpoint(&both)?;
+    making.close()
+}
+
 /// Two sealed segments, the second in the warm tier, from which some events were deleted, by a plan that two operators approved.
 fn deleted() -> Result<BTreeMap<String, Vec<u8>>> {
     const HOUR_NS: i64 = 3_600_000_000_000;
@@ -343,6 +361,9 @@ pub fn all() -> Result<Vec<Golden>> {
         *latest = Note::sign(note.text(), &key())?.to_string().into_bytes();
     }
     all.push(case("retired-key", "the latest checkpoint by a key that was retired", Some("forged"), files));
+
+    let about = "checkpoints that a key of ML-DSA-44 signs beside that of Ed25519";
+    all.push(case("signed-twice", about, None, signed_twice()?));
 
     let torn = Making::new(5)?;
     torn.events(0, 4)?;

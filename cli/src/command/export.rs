@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use indelible::bundle::{Candidates, Challenge};
 use indelible::query::bundle::{self, ExportOptions, Question};
-use indelible::trust::{Checkpoint, Note, VerifierKey};
+use indelible::trust::{Algorithm, Checkpoint, Note, VerifierKey};
 use indelible::{CheckpointSigner, Store, limits};
 use serde_json::json;
 
@@ -161,7 +161,9 @@ fn under(path: &Path, args: &Args) -> Outcome<(Store, Note, VerifierKey)> {
 /// The latest of the log's keys that signed a checkpoint; where none did, the latest that should have.
 fn signer_of(store: &Store, note: &Note, size: u64) -> Outcome<VerifierKey> {
     let log_keys = store.snapshot()?.log_keys()?;
-    let in_force: Vec<&VerifierKey> = log_keys.in_force(size).map(|known| &known.key).collect();
+    // What a bundle's texts name; one of ML-DSA-44 stands beside it on the checkpoint.
+    let first = |key: &&VerifierKey| key.algorithm() == Algorithm::Ed25519;
+    let in_force: Vec<&VerifierKey> = log_keys.in_force(size).map(|known| &known.key).filter(first).collect();
     let signed = in_force.iter().rfind(|key| note.verify(std::slice::from_ref(**key)).is_ok());
     signed.or(in_force.last()).map(|key| (*key).clone()).ok_or_else(|| {
         let reason =

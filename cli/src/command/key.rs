@@ -82,9 +82,11 @@ pub(crate) enum What {
     ///
     /// The old key signs for the new one in the log, so that whoever knows the old one is led to the new one by verify.
     /// From then on checkpoints bear the signatures of both, until --finish has the latest sign alone. A new key is made in
-    /// your configuration folder, unless you name one.
+    /// your configuration folder, unless you name one. With --ml-dsa the new key is one of ML-DSA-44, which withstands quantum
+    /// computers; it signs beside the Ed25519 key, and does not take its place.
     #[command(after_help = "Examples:
   indelible key rotate
+  indelible key rotate --ml-dsa
   indelible key rotate --to ./agents-prod-2.key
   indelible key rotate --to-command 'kms-sign --key agents-prod-2' --to-key agents-prod-2.pem
   indelible key rotate --finish")]
@@ -160,6 +162,7 @@ fn show(path: &Path, pem: bool, json: bool, out: &mut Out) -> Outcome<()> {
             "verifier_key": verifier.to_string(),
             "name": verifier.name(),
             "key_id": format!("{:08x}", verifier.key_id()),
+            "algorithm": verifier.algorithm().name(),
             "signing_key_file": path.display().to_string(),
             "signed_size": memory.as_ref().map(|memory| memory.size),
             "signed_root": memory.as_ref().map(|memory| memory.root.to_string()),

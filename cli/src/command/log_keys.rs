@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indelible::disk::World;
 use indelible::format::keys::KeyRevocation;
-use indelible::trust::{Checkpoint, LogKey, Signer, SigningKey, VerifierKey};
+use indelible::trust::{Algorithm, Checkpoint, LogKey, Signer, SigningKey, VerifierKey};
 use indelible::{CheckpointSigner, FileSigner, Seq, Snapshot, Store};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -22,6 +22,9 @@ const PUBLIC_LEN_MAX: u64 = 4 << 10;
 /// To which key, and by whom.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Rotate {
+    /// Have a key of ML-DSA-44 sign beside the log's Ed25519 key; where one does, hand over to another
+    #[arg(long, conflicts_with_all = ["to_command", "finish"])]
+    ml_dsa: bool,
     /// The new key's signing key file; made, where there is none
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
@@ -31,7 +34,7 @@ pub(crate) struct Rotate {
     /// With --to-command: the new key, as a vkey or as a public key in PEM
     #[arg(long, value_name = "VKEY|FILE", requires = "to_command")]
     to_key: Option<String>,
-    /// End the overlap: from now on only the latest key signs
+    /// End the overlap: from now on only the latest key signs, of ML-DSA-44 too
     #[arg(long, conflicts_with_all = ["to", "to_command", "to_key"])]
     finish: bool,
     #[command(flatten)]
@@ -68,7 +71,7 @@ pub(crate) struct Revoke {
 /// Hands over to another key, or ends the overlap; and signs a checkpoint over it.
 pub(crate) fn rotate(path: &Path, args: &Rotate, out: &mut Out) -> Outcome<()> {
     let store = open::to_write(path)?;
-    let mut at_hand = keys::signers(&store, &args.signer)?;
+    let at_hand = keys::signers(&store, &args.signer)?;
     if at_hand.is_empty() {
         keys::signer(&store, &args.signer)?;
     }
@@ -76,21 +79,25 @@ pub(crate) fn rotate(path: &Path, args: &Rotate, out: &mut Out) -> Outcome<()> {
         finish(&store, at_hand, args.json, out)?;
         return Ok(store.close()?);
     }
-    let Some(from) = keys::joined(&store, at_hand.drain(..1).collect())? else { return Ok(()) };
+    let Some(from) = keys::joined(&store, latest_of_each(at_hand))? else { return Ok(()) };
     let New { signer, file, made } = new_key(args, from.verifier().name())?;
     let key = signer.verifier().clone();
-    let old = from.verifier().clone();
+    let same = |other: &&VerifierKey| other.algorithm() == key.algorithm();
+    let old = from.verifiers().into_iter().find(same).unwrap_or_else(|| from.verifier()).clone();
     let rotated = store.rotate_key(from, signer);
     if rotated.is_err() && made {
         // Made a moment ago, and the log does not know it: nothing was ever signed with it.
         let _ = file.as_deref().map(std::fs::remove_file);
     }
     let (seq, both) = rotated?;
-    output::say(format_args!(
-        "record {seq}: {} signs from here on, and {} beside it until `indelible key rotate --finish`",
-        key.short(),
-        old.short()
-    ));
+    let (new, beside) = (key.short(), old.short());
+    if key.algorithm() == old.algorithm() {
+        output::say(format_args!(
+            "record {seq}: {new} signs from here on, and {beside} beside it until `indelible key rotate --finish`"
+        ));
+    } else {
+        output::say(format_args!("record {seq}: {new} signs from here on, by ML-DSA-44, beside {beside}"));
+    }
     if let Some(file) = &file {
         output::say(format_args!("signing key: {} (keep a copy; the store has none)", file.display()));
     }
@@ -99,6 +106,7 @@ pub(crate) fn rotate(path: &Path, args: &Rotate, out: &mut Out) -> Outcome<()> {
     if args.json {
         return out.json(&json!({
             "verifier_key": key.to_string(),
+            "algorithm": key.algorithm().name(),
             "handed_over_by": old.to_string(),
             "record": seq,
             "signing_key_file": file.map(|file| file.display().to_string()),
@@ -108,24 +116,40 @@ pub(crate) fn rotate(path: &Path, args: &Rotate, out: &mut Out) -> Outcome<()> {
     out.line(output::escape(key.to_string().as_bytes()))
 }
 
-/// Retires all keys but the latest.
+/// The first of each algorithm: those who sign beside each other.
+fn latest_of_each(signers: Vec<FileSigner>) -> Vec<FileSigner> {
+    let mut latest: Vec<FileSigner> = Vec::new();
+    for signer in signers {
+        if latest.iter().all(|other| other.verifier().algorithm() != signer.verifier().algorithm()) {
+            latest.push(signer);
+        }
+    }
+    latest
+}
+
+/// Retires all keys but the latest of each algorithm.
 fn finish(store: &Store, at_hand: Vec<FileSigner>, as_json: bool, out: &mut Out) -> Outcome<()> {
     let snapshot = store.snapshot()?;
     let log_keys = snapshot.log_keys()?;
-    let mut in_force = log_keys.in_force(snapshot.tree_size()).map(|known| &known.key).rev();
-    let (latest, older) = (in_force.next(), in_force.collect::<Vec<_>>());
-    let (Some(latest), false) = (latest, older.is_empty()) else {
+    let (mut latest, mut older): (Vec<&VerifierKey>, Vec<&VerifierKey>) = Default::default();
+    for key in log_keys.in_force(snapshot.tree_size()).map(|known| &known.key).rev() {
+        let is_behind = latest.iter().any(|other| other.algorithm() == key.algorithm());
+        if is_behind { older.push(key) } else { latest.push(key) }
+    }
+    let first = latest.iter().find(|key| key.algorithm() == Algorithm::Ed25519);
+    let (Some(latest), false) = (first.copied(), older.is_empty()) else {
         return Err(Failure::Usage(
             "no key of this log hands over to another: there is nothing to end".to_owned(),
         ));
     };
-    let by = at_hand.into_iter().find(|signer| signer.verifier() == latest).ok_or_else(|| {
+    let by = latest_of_each(at_hand);
+    if by.iter().all(|signer| signer.verifier() != latest) {
         let key = latest.short();
-        Failure::Usage(format!(
+        return Err(Failure::Usage(format!(
             "the latest key, {key}, must sign this, and is not here; name it with --signing-key"
-        ))
-    })?;
-    let Some(by) = keys::joined(store, vec![by])? else { return Ok(()) };
+        )));
+    }
+    let Some(by) = keys::joined(store, by)? else { return Ok(()) };
     let mut records: Vec<Seq> = Vec::new();
     for key in &older {
         records.push(store.retire_key(key, &by)?);
@@ -160,10 +184,15 @@ fn new_key(args: &Rotate, name: &str) -> Outcome<New> {
         return Ok(New { signer, file: None, made: false });
     }
     if let Some(path) = args.to.as_ref().filter(|path| path.exists()) {
-        return Ok(New { signer: FileSigner::open(&world, path)?, file: Some(path.clone()), made: false });
+        let signer = FileSigner::open(&world, path)?;
+        if args.ml_dsa && signer.verifier().algorithm() != Algorithm::MlDsa44 {
+            return Err(Failure::Usage(format!("{} is no key of ML-DSA-44", path.display())));
+        }
+        return Ok(New { signer, file: Some(path.clone()), made: false });
     }
     let seed = Zeroizing::new(world.random::<32>()?);
-    let key = SigningKey::from_seed(name, *seed)?;
+    let algorithm = if args.ml_dsa { Algorithm::MlDsa44 } else { Algorithm::Ed25519 };
+    let key = SigningKey::of(algorithm, name, *seed)?;
     let path = match &args.to {
         Some(path) => path.clone(),
         None => keys::later_key_path(key.verifier())?,
@@ -268,7 +297,7 @@ pub(crate) fn list(path: &Path, as_json: bool, out: &mut Out) -> Outcome<()> {
     let store = open::to_read(path)?;
     let snapshot = store.snapshot()?;
     let (log_keys, size) = (snapshot.log_keys()?, snapshot.tree_size());
-    let mut table = Table::new(&["key", "signs from", "to", "state"]);
+    let mut table = Table::new(&["key", "by", "signs from", "to", "state"]);
     for known in log_keys.all() {
         let LogKey { key, since, revoked, .. } = known;
         if as_json {
@@ -276,6 +305,7 @@ pub(crate) fn list(path: &Path, as_json: bool, out: &mut Out) -> Outcome<()> {
                 "verifier_key": key.to_string(),
                 "name": key.name(),
                 "key_id": format!("{:08x}", key.key_id()),
+                "algorithm": key.algorithm().name(),
                 "since_size": since,
                 "last_size": known.last_size(),
                 "in_force": known.is_in_force(size),
@@ -293,7 +323,12 @@ pub(crate) fn list(path: &Path, as_json: bool, out: &mut Out) -> Outcome<()> {
             (None, None) => "in force".to_owned(),
         };
         let last = known.last_size().map_or_else(|| "-".to_owned(), |last| last.to_string());
-        table.row([key.to_string(), since.to_string(), last, state]);
+        // One of ML-DSA-44 is 1.7 kB long: `--json` has it whole.
+        let shown = match key.algorithm() {
+            Algorithm::Ed25519 => key.to_string(),
+            Algorithm::MlDsa44 => key.short(),
+        };
+        table.row([shown, key.algorithm().name().to_owned(), since.to_string(), last, state]);
     }
     if !as_json {
         table.print(out)?;

@@ -110,6 +110,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         key,
         expect,
         anchored: gathered.checkpoints(),
+        witnesses: sought.keys().iter().map(|(_, key)| key.clone()).collect(),
         retrieve: args
             .archive
             .as_ref()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indelible::bundle::Challenge;
 use indelible::query::bundle::{self, Bundle, Given};
-use indelible::trust::{ExtensionProof, Note, VerifierKey};
+use indelible::trust::{Algorithm, ExtensionProof, Note, VerifierKey};
 use indelible::{Error, limits};
 
 use crate::exit::{Code, Failure, Outcome};
@@ -25,6 +25,7 @@ use crate::witnessed::Sought;
   indelible verify-bundle unapproved.zip --key acme.vkey --expect may.checkpoint --json
   indelible verify-bundle unapproved.zip --key acme.vkey --expect may.checkpoint --consistency grown.proof
   indelible verify-bundle unapproved.zip --key acme.vkey --challenge 'dice 4 2 6 6 1' --sample 300
+  indelible verify-bundle unapproved.zip --key acme.vkey --key acme-ml-dsa.vkey
   indelible verify-bundle unapproved.zip --key acme.vkey --witness witness.vkey
   indelible verify-bundle unapproved.zip --key acme.vkey --audit audits/*.audit --auditor auditor.vkey
   indelible verify-bundle unapproved.zip --key acme.vkey --answer | jq .event_id")]
@@ -32,9 +33,10 @@ pub(crate) struct Args {
     /// The bundle
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The log's verifier key, or a file that holds it
-    #[arg(long, value_name = "VKEY")]
-    pub(crate) key: String,
+    /// The log's verifier key, or a file that holds it. Where more are given, one of ML-DSA-44 for one, all must have signed;
+    /// the first is the one that the bundle names
+    #[arg(long, value_name = "VKEY", required = true)]
+    pub(crate) key: Vec<String>,
     /// A checkpoint that you kept, or got from somebody else: the answer must be of it, or of a log that is shown to go
     /// on from it
     #[arg(long, value_name = "CHECKPOINT")]
@@ -73,7 +75,13 @@ pub(crate) struct Args {
 
 /// Checks the bundle, and says what it establishes.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let key = input::verifier_key(&args.key)?;
+    let mut keys: Vec<VerifierKey> =
+        args.key.iter().map(|given| input::verifier_key(given)).collect::<Outcome<_>>()?;
+    let first = keys.iter().position(|key| key.algorithm() == Algorithm::Ed25519);
+    let first = first.ok_or_else(|| {
+        Failure::Usage("give the log's Ed25519 key too: it is the one that the bundle names".to_owned())
+    })?;
+    let key = keys.remove(first);
     let policy = args.policy.as_deref().map(input::policy).transpose()?;
     let sought = match &policy {
         Some(policy) => Sought::of_policy(policy),
@@ -84,6 +92,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         kept: args.expect.as_deref().map(input::note).transpose()?,
         extension: args.consistency.as_deref().map(extension).transpose()?,
         challenge: args.challenge.clone().map(|seed| Challenge { seed, sample: args.sample }),
+        keys,
         witnesses: sought.keys().to_vec(),
     };
     let bytes = read(&args.file)?;

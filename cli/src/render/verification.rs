@@ -27,8 +27,12 @@ pub(crate) fn print(out: &mut Out, report: &Report) -> Outcome<()> {
         Some(class) => out.paint(Colour::Bad, class),
     };
     let covered = &report.covered;
+    let second = match covered.ml_dsa_44_count {
+        0 => String::new(),
+        count => format!("; {} by ML-DSA-44 too", output::counted(count, "checkpoint", "checkpoints")),
+    };
     out.line(format_args!(
-        "{verdict}: {} in {}, {} read; {}, {} and {} compared, {} verified",
+        "{verdict}: {} in {}, {} read; {}, {} and {} compared, {} verified{second}",
         output::counted(covered.record_count, "record", "records"),
         output::counted(report.segments.len() as u64, "segment", "segments"),
         output::length(covered.read_len),

@@ -143,8 +143,29 @@ pub enum Action {
 pub struct Approval {
     /// The operator's verifier key.
     pub key: String,
-    /// The signature, 128 hex digits.
+    /// The signature in hex digits: 128 of Ed25519, 4840 of ML-DSA-44.
     pub signature: String,
+}
+
+impl Approval {
+    /// An approval by `key`, whose signature this is.
+    pub fn new(key: String, signature: &[u8]) -> Self {
+        Approval { key, signature: signature.iter().map(|byte| format!("{byte:02x}")).collect() }
+    }
+
+    /// The bytes of the signature; none where they are not in lower-case hex digits.
+    pub fn signature(&self) -> Option<Vec<u8>> {
+        let digit = |letter: &u8| match letter {
+            b'0'..=b'9' => Some(letter - b'0'),
+            b'a'..=b'f' => Some(letter - b'a' + 10),
+            _ => None,
+        };
+        let pairs = self.signature.as_bytes().chunks(2).map(|pair| match pair {
+            [high, low] => Some(digit(high)? << 4 | digit(low)?),
+            _ => None,
+        });
+        pairs.collect()
+    }
 }
 
 /// A matter with what was signed of it and by whom: a file while it gathers approvals, a record once it has them.

@@ -78,8 +78,7 @@ impl<M: Matter> Approved<M> {
             ));
         }
         let signature = trust::approve(signer, &self.statement.encode())?;
-        let signature = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.approvals.push(Approval { key: key.to_string(), signature });
+        self.approvals.push(Approval::new(key.to_string(), &signature));
         Ok(())
     }
 
@@ -92,7 +91,8 @@ impl<M: Matter> Approved<M> {
         let mut keys: Vec<VerifierKey> = Vec::with_capacity(self.approvals.len());
         for approval in &self.approvals {
             let key: VerifierKey = approval.key.parse()?;
-            let good = signature(&approval.signature)
+            let good = approval
+                .signature()
                 .is_some_and(|signature| trust::verify_approval(&key, &statement, &signature));
             if !good {
                 let reason = format!("the signature of {} is not one over its statement", key.name());
@@ -104,16 +104,6 @@ impl<M: Matter> Approved<M> {
         }
         Ok(keys)
     }
-}
-
-/// The 64 bytes that 128 hex digits are.
-fn signature(text: &str) -> Option<[u8; 64]> {
-    let (first, second) = text.split_at_checked(64)?;
-    let (first, second) = (Hash::from_hex(first)?, Hash::from_hex(second)?);
-    let mut bytes = [0; 64];
-    bytes[..32].copy_from_slice(&first.0);
-    bytes[32..].copy_from_slice(&second.0);
-    Some(bytes)
 }
 
 /// Whether a statement is of this log.

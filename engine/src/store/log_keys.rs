@@ -7,7 +7,7 @@ use crate::format::keys::{KeyRetirement, KeyRevocation, KeyRotation};
 use crate::format::retention::{Approved, Matter};
 use crate::log::{NewRecord, lock};
 use crate::retention::{State, enough, refused, signers};
-use crate::trust::{Checkpoint, LogKeys, Revoked, VerifierKey};
+use crate::trust::{Algorithm, Checkpoint, LogKeys, Revoked, VerifierKey};
 use crate::{Error, Result, Seq, Timestamp, limits};
 
 /// How long what a key signs of its own log is good for, in nanoseconds: it is written at once.
@@ -17,6 +17,9 @@ impl Store {
     /// Has `to` sign this log's checkpoints, beside `from`, which is in force: sign the next one with both. The seq of the
     /// record that says so.
     ///
+    /// A key of ML-DSA-44 comes beside those of Ed25519, which go on to sign; `from` has the key of Ed25519 that it comes from,
+    /// and the one of ML-DSA-44 that hands over to it, where there is one. A key of Ed25519 may bring one of ML-DSA-44 along.
+    ///
     /// Whatever both remember is checked against this log first, and both remember it as it is, so that the new key
     /// cannot sign another history than the old one did.
     ///
@@ -24,7 +27,9 @@ impl Store {
     /// [`Error::Refused`] where a key is not in force, was a key of this log before, is an operator's or has another name
     /// than the log's; [`Error::RolledBack`] as [`Store::checkpoint`]; as [`Store::append`].
     pub fn rotate_key(&self, from: FileSigner, to: FileSigner) -> Result<(Seq, FileSigner)> {
-        let [old, new] = [only(&from)?, only(&to)?];
+        let new = only(&to)?;
+        let same = |key: &&VerifierKey| key.algorithm() == new.algorithm();
+        let old = from.verifiers().into_iter().find(same).unwrap_or_else(|| from.verifier()).clone();
         let both = from.and(to);
         self.inner.log.transact(|session| session.sync())?;
         let snapshot = self.snapshot()?;
@@ -33,8 +38,12 @@ impl Store {
         let next = Checkpoint::new(&self.inner.origin, snapshot.tree_size(), snapshot.root());
         both.remember(&next, &|size| snapshot.consistency_proof(size))?;
         let matter = KeyRotation { from: old.to_string(), to: new.to_string() };
-        let rotation = self.approved_by(&snapshot, matter, &both)?;
-        let seq = self.administer_keys(&rotation, |state, seq, _| {
+        let with = |key: &VerifierKey| *key == old || *key == new || key.algorithm() == Algorithm::Ed25519;
+        let rotation = self.approved_by(&snapshot, matter, &both, &with)?;
+        let seq = self.administer_keys(&rotation, |state, seq, signers| {
+            if old.algorithm() != Algorithm::Ed25519 && !state.keys.have_say(seq, signers, None) {
+                return Err(no("a key of Ed25519 that is in force must sign this too".to_owned()));
+            }
             if state.operators.has(&new) {
                 return Err(no("an operator's key cannot be the log's: it is where the log is".to_owned()));
             }
@@ -51,7 +60,7 @@ impl Store {
     /// [`Error::Refused`] where one of them is not in force, or they are the same; as [`Store::append`].
     pub fn retire_key(&self, key: &VerifierKey, by: &FileSigner) -> Result<Seq> {
         let snapshot = self.snapshot()?;
-        let retirement = self.approved_by(&snapshot, KeyRetirement { key: key.to_string() }, by)?;
+        let retirement = self.approved_by(&snapshot, KeyRetirement { key: key.to_string() }, by, &has_say)?;
         self.administer_keys(&retirement, |state, seq, signers| {
             other_in_force(&state.keys, seq, key, signers)?;
             state.keys.retire(seq, key).map_err(no)?;
@@ -68,7 +77,7 @@ impl Store {
     pub fn revoke_key(&self, key: &VerifierKey, size: u64, reason: &str, by: &FileSigner) -> Result<Seq> {
         let snapshot = self.snapshot()?;
         let matter = KeyRevocation { key: key.to_string(), reason: reason.to_owned(), size };
-        self.revoke_key_approved(&self.approved_by(&snapshot, matter, by)?)
+        self.revoke_key_approved(&self.approved_by(&snapshot, matter, by, &has_say)?)
     }
 
     /// The same, with the approval of another key that is in force or of as many operators as it takes to delete.
@@ -97,10 +106,17 @@ impl Store {
         })
     }
 
-    fn approved_by<M: Matter>(&self, snapshot: &Snapshot, matter: M, by: &FileSigner) -> Result<Approved<M>> {
+    /// Approved by those keys of a signer that count for it.
+    fn approved_by<M: Matter>(
+        &self,
+        snapshot: &Snapshot,
+        matter: M,
+        by: &FileSigner,
+        counts: &dyn Fn(&VerifierKey) -> bool,
+    ) -> Result<Approved<M>> {
         let now = self.inner.log.world.clock.now();
         let mut approved = snapshot.propose(matter, now, Timestamp(now.0.saturating_add(GOOD_FOR_NS)));
-        by.approve(&mut approved)?;
+        by.approve(&mut approved, counts)?;
         Ok(approved)
     }
 
@@ -164,13 +180,19 @@ pub(super) fn check_signer(keys: &LogKeys, signer: &dyn CheckpointSigner, size: 
     Ok(())
 }
 
-/// That a key which is in force, and is not `key`, is among those who signed.
+/// That a key which is in force and has the say, and is not `key`, is among those who signed.
 fn other_in_force(keys: &LogKeys, seq: Seq, key: &VerifierKey, signers: &[VerifierKey]) -> Result<()> {
-    let other = keys.in_force(seq).any(|known| known.key != *key && signers.contains(&known.key));
-    if other {
+    if keys.have_say(seq, signers, Some(key)) {
         return Ok(());
     }
-    Err(no(format!("another key that is in force must sign this, and {} has none beside it", key.short())))
+    Err(no(format!(
+        "another key of Ed25519 that is in force must sign this, and {} has none beside it",
+        key.short()
+    )))
+}
+
+fn has_say(key: &VerifierKey) -> bool {
+    key.algorithm() == Algorithm::Ed25519
 }
 
 fn only(signer: &FileSigner) -> Result<VerifierKey> {

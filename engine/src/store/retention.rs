@@ -11,7 +11,7 @@ use crate::log::{NewRecord, Session};
 use crate::retention::{
     self, HoldReach, LogIdentity, PlacedHold, State, Status, check, check_log, plan, policy, refused, survey,
 };
-use crate::trust::VerifierKey;
+use crate::trust::{Algorithm, VerifierKey};
 use crate::{Error, Result, Seq, Timestamp, limits};
 
 impl Store {
@@ -116,6 +116,13 @@ impl Store {
         for (at, key) in keys.iter().enumerate() {
             if keys[..at].iter().any(|other| other.public_key() == key.public_key()) {
                 return refuse(format!("the key of {} stands in it twice", key.name()));
+            }
+            if key.algorithm() != Algorithm::Ed25519 {
+                return refuse(format!(
+                    "{} is of {}; operators sign with Ed25519",
+                    key.name(),
+                    key.algorithm().name()
+                ));
             }
             if log_keys.find(key).is_some() {
                 return refuse(

@@ -37,7 +37,7 @@ impl fmt::Debug for FileSigner {
 const KEY_LEN_MAX: u64 = 4 << 10;
 
 impl FileSigner {
-    /// Makes a key for `name`, which should be the log's origin, in a new file that only its owner can read.
+    /// Makes a key of Ed25519 for `name`, which should be the log's origin, in a new file that only its owner can read.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] rather than overwrite anything.
@@ -124,9 +124,13 @@ impl FileSigner {
         [&self.key].into_iter().chain(&self.others).map(|key| &**key as &dyn Signer)
     }
 
-    /// Approves a matter of the log with each of its keys.
-    pub(super) fn approve<M: Matter>(&self, matter: &mut Approved<M>) -> Result<()> {
-        self.keys().try_for_each(|key| matter.approve(key))
+    /// Approves a matter of the log with each of its keys that counts for it.
+    pub(super) fn approve<M: Matter>(
+        &self,
+        matter: &mut Approved<M>,
+        counts: &dyn Fn(&VerifierKey) -> bool,
+    ) -> Result<()> {
+        self.keys().filter(|key| counts(key.verifier())).try_for_each(|key| matter.approve(key))
     }
 
     /// Makes sure that `next` continues whatever is remembered, then remembers `next` everywhere, durably.

@@ -1,4 +1,4 @@
-//! Operators' signatures: Ed25519 in a domain of their own, so that no signature over a checkpoint, or of a witness,
+//! Approvals, by operators and the log's keys: signatures in a domain of their own, so that no signature over a checkpoint, or of a witness,
 //! is ever one over an approval.
 //!
 //! Knows nothing of what is approved: a statement is bytes here.
@@ -13,13 +13,13 @@ const DOMAIN: &[u8] = b"indelible 2026 approval\0";
 ///
 /// # Errors
 /// Whatever keeps the key from signing.
-pub fn approve(signer: &dyn Signer, statement: &[u8]) -> Result<[u8; 64]> {
+pub fn approve(signer: &dyn Signer, statement: &[u8]) -> Result<Vec<u8>> {
     signer.sign(&[DOMAIN, statement].concat())
 }
 
 /// Whether this is the signature of `key` over a statement.
 #[must_use]
-pub fn verify_approval(key: &VerifierKey, statement: &[u8], signature: &[u8; 64]) -> bool {
+pub fn verify_approval(key: &VerifierKey, statement: &[u8], signature: &[u8]) -> bool {
     key.verify(&[DOMAIN, statement].concat(), signature)
 }
 

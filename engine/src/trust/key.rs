@@ -1,44 +1,94 @@
-//! Keys of signed notes: the public ones that verify (C2SP vkeys), and those that sign.
+//! Public keys of signed notes, C2SP vkeys: of Ed25519 (signature type 0x01), and of ML-DSA-44 (0x06) for checkpoints.
 //!
-//! Only Ed25519 (signature type 0x01). A key is refused where it is read, so that whatever holds one holds a good
-//! one: its id fits, its name can stand in a note, its point is canonically encoded and of large order.
+//! A key is refused where it is read, so that whatever holds one holds a good one: its id fits, its name can stand in a
+//! note, and a point of Ed25519 is canonically encoded and of large order. Those that sign are in `signing`.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::Signer as _;
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::{CosignerKey, NoteSignature, ml_dsa};
 use crate::{Error, Result, limits};
 
-/// The signature type of Ed25519 over a note's text.
-const ED25519: u8 = 0x01;
+/// By what a key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Ed25519, RFC 8032: any note.
+    Ed25519,
+    /// ML-DSA-44, FIPS 204, which withstands quantum computers: checkpoints alone, as cosignatures of C2SP.
+    MlDsa44,
+}
 
-const PRIVATE_PREFIX: &str = "PRIVATE+KEY+";
+impl Algorithm {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Ed25519 => "Ed25519",
+            Algorithm::MlDsa44 => "ML-DSA-44",
+        }
+    }
 
-/// A public key with the name that it signs under: `name+8 hex digits+base64(0x01 || 32 bytes)` as text.
+    /// Whether this build can check its signatures: those of ML-DSA-44 with the feature `ml-dsa` alone.
+    pub fn is_supported(self) -> bool {
+        match self {
+            Algorithm::Ed25519 => true,
+            Algorithm::MlDsa44 => ml_dsa::IS_SUPPORTED,
+        }
+    }
+
+    /// Length of a signature in bytes.
+    pub fn signature_len(self) -> usize {
+        match self {
+            Algorithm::Ed25519 => 64,
+            Algorithm::MlDsa44 => ml_dsa::SIGNATURE_LEN,
+        }
+    }
+
+    /// The signature type of its keys, as they sign notes.
+    pub(super) fn note_type(self) -> u8 {
+        match self {
+            Algorithm::Ed25519 => 0x01,
+            Algorithm::MlDsa44 => 0x06,
+        }
+    }
+
+    /// Length of a public key in bytes.
+    fn public_len(self) -> usize {
+        match self {
+            Algorithm::Ed25519 => 32,
+            Algorithm::MlDsa44 => ml_dsa::PUBLIC_LEN,
+        }
+    }
+}
+
+/// A public key with the name that it signs under: `name+8 hex digits+base64(signature type || public key)` as text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
     id: u32,
-    key: ed25519_dalek::VerifyingKey,
+    key: Public,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Public {
+    Ed25519(ed25519_dalek::VerifyingKey),
+    /// As FIPS 204 encodes it: any bytes of this length are a key. Read where a signature is checked.
+    MlDsa44(Arc<ml_dsa::PublicKey>),
 }
 
 impl VerifierKey {
-    /// The key `public` (RFC 8032) under `name`.
+    /// The Ed25519 key `public` (RFC 8032) under `name`.
     ///
     /// # Errors
     /// [`Error::InvalidTrust`] if the name is empty, too long, or has a space, a plus or a control character; or
     /// if the bytes are no point of the curve, not its one canonical encoding, or a point of small order (under
     /// which a signature can verify for many texts).
     pub fn new(name: &str, public: [u8; 32]) -> Result<Self> {
-        check_name(name).map_err(|reason| invalid("verifier key", reason))?;
-        if name.len() > limits::KEY_NAME_LEN_MAX {
-            return Err(invalid("verifier key", "its name is too long"));
-        }
+        check_length(name)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(&public)
             .map_err(|_| invalid("verifier key", "its 32 bytes are not a point of the curve"))?;
         if key.to_edwards().compress().to_bytes() != public {
@@ -47,7 +97,38 @@ impl VerifierKey {
         if key.is_weak() {
             return Err(invalid("verifier key", "its point is of small order: it is too weak to trust"));
         }
-        Ok(VerifierKey { name: name.to_owned(), id: key_id(name, ED25519, &public), key })
+        let id = key_id(name, Algorithm::Ed25519.note_type(), &public);
+        Ok(VerifierKey { name: name.to_owned(), id, key: Public::Ed25519(key) })
+    }
+
+    /// The ML-DSA-44 key `public` (FIPS 204) under `name`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTrust`] for a name that can't stand in a note.
+    pub fn ml_dsa_44(name: &str, public: [u8; ml_dsa::PUBLIC_LEN]) -> Result<Self> {
+        check_length(name)?;
+        let id = key_id(name, Algorithm::MlDsa44.note_type(), &public);
+        Ok(VerifierKey { name: name.to_owned(), id, key: Public::MlDsa44(Arc::new(public)) })
+    }
+
+    /// The key of whichever algorithm has public keys of this length.
+    pub(super) fn of(name: &str, algorithm: Algorithm, public: &[u8]) -> Result<Self> {
+        let length = |_| {
+            let (name, length) = (algorithm.name(), algorithm.public_len());
+            invalid("verifier key", format!("a key of {name} has {length} bytes"))
+        };
+        match algorithm {
+            Algorithm::Ed25519 => VerifierKey::new(name, public.try_into().map_err(length)?),
+            Algorithm::MlDsa44 => VerifierKey::ml_dsa_44(name, public.try_into().map_err(length)?),
+        }
+    }
+
+    /// By what it signs.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.key {
+            Public::Ed25519(_) => Algorithm::Ed25519,
+            Public::MlDsa44(_) => Algorithm::MlDsa44,
+        }
     }
 
     /// The name that stands in the signature lines.
@@ -55,7 +136,7 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The first four bytes, big-endian, of `SHA-256(name || 0x0A || 0x01 || public key)`.
+    /// The first four bytes, big-endian, of `SHA-256(name || 0x0A || signature type || public key)`.
     pub fn key_id(&self) -> u32 {
         self.id
     }
@@ -65,17 +146,37 @@ impl VerifierKey {
         format!("{}+{:08x}", self.name, self.id)
     }
 
-    /// The public key's bytes, as RFC 8032 encodes it.
-    pub fn public_key(&self) -> &[u8; 32] {
-        self.key.as_bytes()
+    /// The public key's bytes, as RFC 8032 or FIPS 204 encodes it.
+    pub fn public_key(&self) -> &[u8] {
+        match &self.key {
+            Public::Ed25519(key) => key.as_bytes(),
+            Public::MlDsa44(key) => key.as_slice(),
+        }
     }
 
-    /// Whether this is the key's signature over `message`; strictly: no malleable `S`, no weak or non-canonical
-    /// `R`.
+    /// Whether this is the key's signature over `message`. Of Ed25519 strictly: no malleable `S`, no weak or non-canonical
+    /// `R`. Never where this build cannot check it: see [`Algorithm::is_supported`].
     #[must_use]
-    pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        let signature = ed25519_dalek::Signature::from_bytes(signature);
-        self.key.verify_strict(message, &signature).is_ok()
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.key {
+            Public::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            Public::MlDsa44(key) => ml_dsa::verify(key, message, signature),
+        }
+    }
+
+    /// Whether a line is in the name of this key.
+    pub(super) fn is_named_by(&self, line: &NoteSignature) -> bool {
+        line.key_id() == self.id && line.name() == self.name
+    }
+
+    /// Whether this key made a line under a note of this text.
+    pub(super) fn made(&self, text: &str, line: &NoteSignature) -> bool {
+        self.is_named_by(line)
+            && match self.algorithm() {
+                Algorithm::Ed25519 => self.verify(text.as_bytes(), line.bytes()),
+                Algorithm::MlDsa44 => CosignerKey::of(self).time_of(text, line).is_some(),
+            }
     }
 }
 
@@ -86,8 +187,10 @@ impl FromStr for VerifierKey {
     /// [`Error::InvalidTrust`] as [`VerifierKey::new`], and if the text is not in the one form that it can have,
     /// is of another signature type, or its id is not that of the name and the key.
     fn from_str(text: &str) -> Result<Self> {
-        let (name, id, public) = decode_vkey(text, ED25519)?;
-        let key = VerifierKey::new(name, public)?;
+        let (name, id, kind, public) = decode_vkey(text)?;
+        let known = [Algorithm::Ed25519, Algorithm::MlDsa44].into_iter().find(|it| it.note_type() == kind);
+        let algorithm = known.ok_or_else(|| invalid("verifier key", other_type(kind, &[0x01, 0x06])))?;
+        let key = VerifierKey::of(name, algorithm, &public)?;
         check_id(id, key.id)?;
         Ok(key)
     }
@@ -95,118 +198,13 @@ impl FromStr for VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&encode_vkey(&self.name, self.id, ED25519, self.public_key()))
+        f.write_str(&encode_vkey(&self.name, self.id, self.algorithm().note_type(), self.public_key()))
     }
 }
 
 impl fmt::Debug for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifierKey({self})")
-    }
-}
-
-/// Whatever can sign: a key in memory, or one in an HSM or a KMS.
-pub trait Signer {
-    /// The public half of the key.
-    fn verifier(&self) -> &VerifierKey;
-
-    /// The Ed25519 signature over `message`.
-    ///
-    /// # Errors
-    /// Whatever keeps the key from signing.
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]>;
-}
-
-/// A private key in memory, overwritten with zeros when dropped.
-///
-/// As text it is what Go's `sumdb/note` writes: `PRIVATE+KEY+name+8 hex digits+base64(0x01 || 32-byte seed)`.
-pub struct SigningKey {
-    verifier: VerifierKey,
-    key: ed25519_dalek::SigningKey,
-}
-
-impl SigningKey {
-    /// The key that comes from these 32 random bytes (the private key of RFC 8032), under `name`.
-    ///
-    /// # Errors
-    /// [`Error::InvalidTrust`] if the name can't stand in a note.
-    pub fn from_seed(name: &str, mut seed: [u8; 32]) -> Result<Self> {
-        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-        seed.zeroize();
-        let verifier = VerifierKey::new(name, key.verifying_key().to_bytes())?;
-        Ok(SigningKey { verifier, key })
-    }
-
-    /// The 32 bytes that the key comes from.
-    pub(super) fn seed(&self) -> &[u8; 32] {
-        self.key.as_bytes()
-    }
-
-    /// The key as text, to be kept secret.
-    pub fn to_text(&self) -> Zeroizing<String> {
-        let mut bytes = Zeroizing::new([ED25519; 33]);
-        bytes[1..].copy_from_slice(self.key.as_bytes());
-        let encoded = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
-        let public = format!("{}+{:08x}+", self.verifier.name, self.verifier.id);
-        // Room for all of it from the start: a string that grows leaves copies of itself behind.
-        let length = PRIVATE_PREFIX.len() + public.len() + encoded.len();
-        let mut text = Zeroizing::new(String::with_capacity(length));
-        text.push_str(PRIVATE_PREFIX);
-        text.push_str(&public);
-        text.push_str(&encoded);
-        text
-    }
-}
-
-/// The secret stands in one part alone, and that part overwrites itself.
-impl ZeroizeOnDrop for SigningKey {}
-
-const _: fn(&SigningKey) = |key| {
-    fn overwrites_itself(_: &impl ZeroizeOnDrop) {}
-    overwrites_itself(&key.key);
-};
-
-impl FromStr for SigningKey {
-    type Err = Error;
-
-    /// # Errors
-    /// [`Error::InvalidTrust`] if the text is not of that form, of another signature type, or its id is not that
-    /// of the name and the key. No message holds any part of the secret.
-    fn from_str(text: &str) -> Result<Self> {
-        let fail = |reason: &str| invalid("signing key", reason);
-        let (name, id, encoded) = text
-            .strip_prefix(PRIVATE_PREFIX)
-            .and_then(split_key)
-            .ok_or_else(|| fail("it is not of the form PRIVATE+KEY+name+8 hex digits+base64"))?;
-        let bytes =
-            Zeroizing::new(STANDARD.decode(encoded).map_err(|_| fail("its last part is not base64"))?);
-        let seed = match bytes.split_first() {
-            Some((&ED25519, seed)) => seed,
-            Some((kind, _)) => return Err(invalid("signing key", other_type(*kind, ED25519))),
-            None => return Err(fail("it holds no key")),
-        };
-        let seed: &[u8; 32] = seed.try_into().map_err(|_| fail("an Ed25519 key has 32 bytes"))?;
-        let key = SigningKey::from_seed(name, *seed)?;
-        if key.verifier.id != id {
-            return Err(fail("its id is not that of its name and key"));
-        }
-        Ok(key)
-    }
-}
-
-impl Signer for SigningKey {
-    fn verifier(&self) -> &VerifierKey {
-        &self.verifier
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
-        Ok(self.key.sign(message).to_bytes())
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey(of {}, secret not shown)", self.verifier)
     }
 }
 
@@ -221,12 +219,21 @@ pub(super) fn check_name(name: &str) -> std::result::Result<(), &'static str> {
     Ok(())
 }
 
-fn invalid(what: &'static str, reason: impl Into<String>) -> Error {
+/// That a name can stand in a note, and in the message of a cosignature.
+fn check_length(name: &str) -> Result<()> {
+    check_name(name).map_err(|reason| invalid("verifier key", reason))?;
+    if name.len() > limits::KEY_NAME_LEN_MAX {
+        return Err(invalid("verifier key", "its name is too long"));
+    }
+    Ok(())
+}
+
+pub(super) fn invalid(what: &'static str, reason: impl Into<String>) -> Error {
     Error::InvalidTrust { what, reason: reason.into() }
 }
 
 /// `name+8 hex digits+rest`, the digits in lower case as every tool writes them: a key has one text.
-fn split_key(text: &str) -> Option<(&str, u32, &str)> {
+pub(super) fn split_key(text: &str) -> Option<(&str, u32, &str)> {
     let (name, rest) = text.split_once('+')?;
     let (id, encoded) = rest.split_once('+')?;
     let canonical = id.len() == 8 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -234,25 +241,18 @@ fn split_key(text: &str) -> Option<(&str, u32, &str)> {
     Some((name, id, encoded))
 }
 
-/// The name, the id as it is written, and the public key of a vkey of signature type `kind`.
-pub(super) fn decode_vkey(text: &str, kind: u8) -> Result<(&str, u32, [u8; 32])> {
+/// The name, the id as it is written, the signature type and the public key of a vkey.
+pub(super) fn decode_vkey(text: &str) -> Result<(&str, u32, u8, Vec<u8>)> {
     let fail = |reason: &str| invalid("verifier key", reason);
     let (name, id, encoded) = split_key(text)
         .ok_or_else(|| fail("it is not of the form name+8 hex digits+base64, without line ends"))?;
     let bytes = STANDARD.decode(encoded).map_err(|_| fail("its last part is not base64"))?;
-    let public = match bytes.split_first() {
-        Some((found, public)) if *found == kind => public,
-        Some((found, _)) => return Err(invalid("verifier key", other_type(*found, kind))),
-        None => return Err(fail("it holds no key")),
-    };
-    let public = public.try_into().map_err(|_| fail("an Ed25519 key has 32 bytes"))?;
-    Ok((name, id, public))
+    let (kind, public) = bytes.split_first().ok_or_else(|| fail("it holds no key"))?;
+    Ok((name, id, *kind, public.to_vec()))
 }
 
-pub(super) fn encode_vkey(name: &str, id: u32, kind: u8, public: &[u8; 32]) -> String {
-    let mut bytes = [kind; 33];
-    bytes[1..].copy_from_slice(public);
-    format!("{name}+{id:08x}+{}", STANDARD.encode(bytes))
+pub(super) fn encode_vkey(name: &str, id: u32, kind: u8, public: &[u8]) -> String {
+    format!("{name}+{id:08x}+{}", STANDARD.encode([&[kind], public].concat()))
 }
 
 /// That the id that a key's text has is the one of its name and key.
@@ -264,7 +264,7 @@ pub(super) fn check_id(written: u32, id: u32) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn key_id(name: &str, kind: u8, public: &[u8; 32]) -> u32 {
+pub(super) fn key_id(name: &str, kind: u8, public: &[u8]) -> u32 {
     let mut hasher = Sha256::new();
     hasher.update(name);
     hasher.update([b'\n', kind]);
@@ -273,7 +273,8 @@ pub(super) fn key_id(name: &str, kind: u8, public: &[u8; 32]) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-fn other_type(found: u8, wanted: u8) -> String {
+/// What is wrong with a key of another signature type than those that are `wanted`.
+pub(super) fn other_type(found: u8, wanted: &[u8]) -> String {
     let name = |kind| match kind {
         0x01 => "Ed25519",
         0x02 => "ECDSA",
@@ -282,9 +283,10 @@ fn other_type(found: u8, wanted: u8) -> String {
         0x06 => "ML-DSA-44 cosignature",
         _ => "unknown",
     };
-    let (found_name, wanted_name) = (name(found), name(wanted));
+    let wanted: Vec<String> = wanted.iter().map(|kind| format!("0x{kind:02x} ({})", name(*kind))).collect();
     format!(
-        "signature type 0x{found:02x} ({found_name}) is not supported here; \
-         use a key of type 0x{wanted:02x} ({wanted_name})"
+        "signature type 0x{found:02x} ({}) is not supported here; use a key of type {}",
+        name(found),
+        wanted.join(" or ")
     )
 }

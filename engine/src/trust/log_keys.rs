@@ -2,8 +2,12 @@
 //!
 //! This is the rule alone, a fold over what the log's own records say of its keys. Whether somebody was entitled to
 //! write such a record is for the caller to check *before* it is folded in.
+//!
+//! Keys of Ed25519 have the say: each change takes the signature of one of them. One of ML-DSA-44 signs checkpoints beside
+//! them, and for the next of its kind. So what keys a log has comes to the same in a build that cannot check ML-DSA-44, and
+//! who knows such a key alone is led from one to the next without a word of Ed25519.
 
-use super::VerifierKey;
+use super::{Algorithm, VerifierKey};
 use crate::Seq;
 
 /// All keys that a log ever had, in the order in which it got them.
@@ -70,6 +74,13 @@ impl LogKeys {
         self.keys.iter().filter(move |key| key.is_in_force(size))
     }
 
+    /// Whether one of these is a key with the say that is in force at this size, and is not `key`.
+    pub fn have_say(&self, size: u64, signers: &[VerifierKey], key: Option<&VerifierKey>) -> bool {
+        self.in_force(size).map(|known| &known.key).any(|known| {
+            known.algorithm() == Algorithm::Ed25519 && Some(known) != key && signers.contains(known)
+        })
+    }
+
     /// What the log says of a key, whatever name it goes by.
     pub fn find(&self, key: &VerifierKey) -> Option<&LogKey> {
         self.keys.iter().find(|known| known.key.public_key() == key.public_key())
@@ -84,6 +95,10 @@ impl LogKeys {
         let Some(place) = place else { return Err(format!("{} is not in force", from.short())) };
         if self.find(to).is_some() {
             return Err(format!("{} was a key of this log before: a key never comes back", to.short()));
+        }
+        if from.algorithm() == Algorithm::MlDsa44 && to.algorithm() != Algorithm::MlDsa44 {
+            let (from, to) = (from.short(), to.short());
+            return Err(format!("{from} of ML-DSA-44 hands over to one of its kind, and not to {to}"));
         }
         if to.name() != from.name() {
             return Err(format!(

@@ -1,7 +1,7 @@
 //! Who said what: keys, signed notes, checkpoints, and the rule that keeps a signer from two histories.
 //!
 //! C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy and tlog-witness to the letter, with Ed25519
-//! alone (signature types 0x01 and, for witnesses, 0x04) and strict verification. Pure: this room reads no file, no
+//! (signature types 0x01 and, for witnesses, 0x04), strictly verified, and ML-DSA-44 (0x06). Pure: this room reads no file, no
 //! clock and no randomness; a seed or a key's text is handed in.
 
 mod approval;
@@ -11,6 +11,10 @@ mod cosignature;
 mod key;
 mod log_keys;
 mod memory;
+mod ml_dsa;
+#[cfg(test)]
+#[cfg(feature = "ml-dsa")]
+mod ml_dsa_tests;
 mod note;
 #[cfg(test)]
 mod peers;
@@ -21,6 +25,7 @@ mod policy_tests;
 mod proof;
 #[cfg(test)]
 mod proof_tests;
+mod signing;
 #[cfg(test)]
 mod tests;
 mod witness;
@@ -31,10 +36,11 @@ pub use approval::{approve, verify_approval};
 pub use audit::{AUDIT_SEGMENTS_MAX, AuditedSegment, IndexAudit};
 pub use checkpoint::Checkpoint;
 pub use cosignature::{CosignerKey, cosign};
-pub use key::{Signer, SigningKey, VerifierKey};
+pub use key::{Algorithm, VerifierKey};
 pub use log_keys::{LogKey, LogKeys, Revoked};
 pub use memory::SignerMemory;
 pub use note::{Note, NoteSignature};
 pub use policy::{Policy, PolicyWitness};
 pub use proof::{ExtensionProof, LogProof};
+pub use signing::{Signer, SigningKey};
 pub use witness::{Refusal, WitnessRule};

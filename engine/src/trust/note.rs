@@ -9,8 +9,9 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::cosignature::{cosign, unsupported};
 use super::key::check_name;
-use super::{Signer, VerifierKey};
+use super::{Algorithm, Signer, VerifierKey};
 use crate::{Error, Result, limits};
 
 /// What each signature line begins with: an em dash (U+2014) and a space.
@@ -47,7 +48,7 @@ impl NoteSignature {
         format!("{}+{:08x}", self.name, self.key_id)
     }
 
-    /// The signature itself, at least one byte; 64 for Ed25519.
+    /// What the key made, at least one byte: of Ed25519 the 64 of its signature, of cosignatures a time in front.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -67,10 +68,6 @@ impl NoteSignature {
         let lines = text.strip_suffix('\n').ok_or_else(|| invalid("it has no whole signature line"))?;
         check_count(lines.split('\n').count())?;
         lines.split('\n').map(decode_line).collect()
-    }
-
-    fn is_by(&self, key: &VerifierKey) -> bool {
-        self.key_id == key.key_id() && self.name == key.name()
     }
 }
 
@@ -97,13 +94,19 @@ impl Note {
     /// [`Error::OverLimit`] if the note would be longer than what is read. The note is unchanged then.
     pub fn add_signature(&mut self, signer: &dyn Signer) -> Result<()> {
         let key = signer.verifier();
-        let bytes = signer.sign(self.text.as_bytes())?;
-        if !key.verify(self.text.as_bytes(), &bytes) {
+        let line = match key.algorithm() {
+            Algorithm::Ed25519 => {
+                NoteSignature::new(key.name(), key.key_id(), signer.sign(self.text.as_bytes())?)
+            }
+            // The time 0: a log says that this tree is consistent with all that it signed, and not that it is its latest.
+            Algorithm::MlDsa44 => cosign(signer, &self.text, 0)?,
+        };
+        if !key.made(&self.text, &line) {
             return Err(Error::NotAuthenticated {
                 reason: format!("the signer of {} returned a signature that is not its own", key.name()),
             });
         }
-        self.put(NoteSignature::new(key.name(), key.key_id(), bytes.to_vec()))
+        self.put(line)
     }
 
     /// Adds a line whose signature was verified; it takes the place of an earlier one by the same key.
@@ -161,7 +164,8 @@ impl Note {
     }
 
     /// Which of `keys` signed this note, each once, in the order of the signature lines. Lines of other keys are
-    /// passed over, also where they share a name or an id with one of these.
+    /// passed over, also where they share a name or an id with one of these, and so are those that this build cannot check
+    /// ([`Algorithm::is_supported`]).
     ///
     /// # Errors
     /// [`Error::NotAuthenticated`] if none of `keys` signed, or if *any* line in the name of one of them does not
@@ -170,7 +174,7 @@ impl Note {
     pub fn verify<'k>(&self, keys: &'k [VerifierKey]) -> Result<Vec<&'k VerifierKey>> {
         let mut verified: Vec<&VerifierKey> = Vec::new();
         for signature in &self.signatures {
-            let mut candidates = keys.iter().filter(|key| signature.is_by(key));
+            let mut candidates = keys.iter().filter(|key| key.is_named_by(signature));
             let Some(key) = candidates.next() else { continue };
             if candidates.any(|other| other != key) {
                 return Err(Error::InvalidTrust {
@@ -182,9 +186,11 @@ impl Note {
                     ),
                 });
             }
-            let valid = <&[u8; 64]>::try_from(signature.bytes())
-                .is_ok_and(|bytes| key.verify(self.text.as_bytes(), bytes));
-            if !valid {
+            // As though the key were not known: to this build it is not.
+            if !key.algorithm().is_supported() {
+                continue;
+            }
+            if !key.made(&self.text, signature) {
                 return Err(Error::NotAuthenticated {
                     reason: format!("the signature of {} does not verify", key.short()),
                 });
@@ -196,13 +202,15 @@ impl Note {
         if verified.is_empty() {
             let wanted: Vec<_> = keys.iter().map(VerifierKey::short).collect();
             let found: Vec<_> = self.signatures.iter().map(NoteSignature::signer).collect();
-            return Err(Error::NotAuthenticated {
-                reason: format!(
-                    "the note bears no signature by [{}]; the lines that it has are in the name of [{}]",
-                    wanted.join(", "),
-                    found.join(", ")
-                ),
-            });
+            let mut reason = format!(
+                "the note bears no signature by [{}]; the lines that it has are in the name of [{}]",
+                wanted.join(", "),
+                found.join(", ")
+            );
+            if keys.iter().any(|key| !key.algorithm().is_supported()) {
+                reason = format!("{reason}; {}", unsupported());
+            }
+            return Err(Error::NotAuthenticated { reason });
         }
         Ok(verified)
     }

@@ -1,72 +1,122 @@
-//! Ed25519 keys as other programs write them: PEM around PKCS#8 and SubjectPublicKeyInfo, RFC 8410.
+//! Keys as other programs write them: PEM around PKCS#8 and SubjectPublicKeyInfo, RFC 8410 for Ed25519, RFC 9881 for
+//! ML-DSA-44, of which the private key is its seed.
 //!
-//! Of one key type and length both are a fixed prefix and 32 bytes, so there is no DER to parse: what OpenSSL writes is
-//! just this. Other forms of the same key (with attributes, with the public half, encrypted) are refused with the command
-//! that makes this one of them.
+//! Of one key type and length both are a fixed prefix and the key, so there is no DER to parse: what OpenSSL writes is
+//! just this. Other forms of the same key (with attributes, with the public half, expanded, encrypted) are refused with the
+//! command that makes this one of them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::{SigningKey, VerifierKey};
+use super::{Algorithm, SigningKey, VerifierKey};
 use crate::{Error, Result};
 
-/// `PrivateKeyInfo { version 0, id-Ed25519, OCTET STRING { OCTET STRING … } }`, up to the 32 bytes of the key.
-const PRIVATE: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-/// `SubjectPublicKeyInfo { id-Ed25519, BIT STRING … }`, up to the 32 bytes of the key.
-const PUBLIC: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+/// How the keys of an algorithm are wrapped: what stands before the seed, and before the public key.
+struct Wrapping {
+    algorithm: Algorithm,
+    /// `PrivateKeyInfo { version 0, the algorithm, OCTET STRING { … } }`, up to the 32 bytes of the seed.
+    private: &'static [u8],
+    /// `SubjectPublicKeyInfo { the algorithm, BIT STRING … }`, up to the key.
+    public: &'static [u8],
+}
+
+const WRAPPINGS: [Wrapping; 2] = [
+    Wrapping {
+        algorithm: Algorithm::Ed25519,
+        private: &[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20],
+        public: &[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0],
+    },
+    Wrapping {
+        algorithm: Algorithm::MlDsa44,
+        private: &[
+            0x30, 0x34, 2, 1, 0, 0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 0x11, 4, 0x22, 0x80,
+            0x20,
+        ],
+        public: &[
+            0x30, 0x82, 5, 0x32, 0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 0x11, 3, 0x82, 5, 0x21,
+            0,
+        ],
+    },
+];
+
+impl Wrapping {
+    fn of(algorithm: Algorithm) -> &'static Wrapping {
+        let [ed25519, ml_dsa_44] = &WRAPPINGS;
+        match algorithm {
+            Algorithm::Ed25519 => ed25519,
+            Algorithm::MlDsa44 => ml_dsa_44,
+        }
+    }
+}
 
 impl SigningKey {
     /// The key as a PKCS#8 `PRIVATE KEY` in PEM, to be kept secret. The name is not in it.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        let mut der = Zeroizing::new([0; 48]);
-        der[..16].copy_from_slice(&PRIVATE);
-        der[16..].copy_from_slice(self.seed());
-        wrap("PRIVATE KEY", &*der)
+        use super::Signer as _;
+        let prefix = Wrapping::of(self.verifier().algorithm()).private;
+        let mut der = Zeroizing::new(Vec::with_capacity(prefix.len() + self.seed().len()));
+        der.extend(prefix);
+        der.extend(self.seed());
+        wrap("PRIVATE KEY", &der)
     }
 
     /// Reads a PKCS#8 `PRIVATE KEY` in PEM, and names it.
     ///
     /// # Errors
-    /// [`Error::InvalidTrust`] for anything but an Ed25519 key in the form that OpenSSL writes, and for a name that can't
-    /// stand in a note. No message holds any part of the secret.
+    /// [`Error::InvalidTrust`] for anything but a key of Ed25519 in the form that OpenSSL writes, or of ML-DSA-44 as its
+    /// seed alone, and for a name that can't stand in a note. No message holds any part of the secret.
     pub fn from_pem(name: &str, pem: &str) -> Result<Self> {
         let der = unwrap("signing key", "PRIVATE KEY", pem)?;
-        let seed = der.strip_prefix(&PRIVATE).and_then(|seed| <[u8; 32]>::try_from(seed).ok());
-        let seed = seed.ok_or_else(|| {
+        let found = WRAPPINGS.iter().find_map(|wrapping| {
+            let seed = <&[u8; 32]>::try_from(der.strip_prefix(wrapping.private)?).ok()?;
+            Some((wrapping.algorithm, seed))
+        });
+        let (algorithm, seed) = found.ok_or_else(|| {
             invalid(
                 "signing key",
-                "it is no plain Ed25519 key; `openssl pkey -in KEY -out NEW` writes one as such, without a passphrase",
+                "it is no plain key of Ed25519 or ML-DSA-44; `openssl pkey -in KEY -out NEW` writes one as such, without a \
+                 passphrase, and with `-provparam ml-dsa.output_formats=seed-only` one of ML-DSA-44",
             )
         })?;
-        SigningKey::from_seed(name, seed)
+        SigningKey::of(algorithm, name, *seed)
     }
 }
 
 impl VerifierKey {
     /// The key as a `PUBLIC KEY` in PEM. The name is not in it.
     pub fn to_pem(&self) -> String {
-        let mut der = [0; 44];
-        der[..12].copy_from_slice(&PUBLIC);
-        der[12..].copy_from_slice(self.public_key());
-        wrap("PUBLIC KEY", &der).to_string()
+        let prefix = Wrapping::of(self.algorithm()).public;
+        wrap("PUBLIC KEY", &[prefix, self.public_key()].concat()).to_string()
     }
 
     /// Reads a `PUBLIC KEY` in PEM, and names it.
     ///
     /// # Errors
-    /// [`Error::InvalidTrust`] for anything but an Ed25519 key, for a weak one, and for a name that can't stand in a note.
+    /// [`Error::InvalidTrust`] for anything but a key of Ed25519 or ML-DSA-44, for a weak one, and for a name that can't
+    /// stand in a note.
     pub fn from_pem(name: &str, pem: &str) -> Result<Self> {
         let der = unwrap("verifier key", "PUBLIC KEY", pem)?;
-        let public = der.strip_prefix(&PUBLIC).and_then(|public| <[u8; 32]>::try_from(public).ok());
-        VerifierKey::new(name, public.ok_or_else(|| invalid("verifier key", "it is no Ed25519 key"))?)
+        let found = WRAPPINGS.iter().find_map(|wrapping| {
+            der.strip_prefix(wrapping.public).map(|public| (wrapping.algorithm, public))
+        });
+        let (algorithm, public) =
+            found.ok_or_else(|| invalid("verifier key", "it is no key of Ed25519 or ML-DSA-44"))?;
+        VerifierKey::of(name, algorithm, public)
     }
 }
 
-/// PEM, RFC 7468. All that is wrapped here fits one line of 64 letters.
+/// PEM, RFC 7468, in lines of 64 letters.
 fn wrap(label: &str, der: &[u8]) -> Zeroizing<String> {
     let encoded = Zeroizing::new(STANDARD.encode(der));
-    let lines = ["-----BEGIN ", label, "-----\n", &encoded, "\n-----END ", label, "-----\n"];
+    let mut lines = vec!["-----BEGIN ", label, "-----\n"];
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at(rest.len().min(64));
+        lines.extend([line, "\n"]);
+        rest = more;
+    }
+    lines.extend(["-----END ", label, "-----\n"]);
     // Room for all of it from the start: a string that grows leaves copies of itself behind.
     let mut pem = Zeroizing::new(String::with_capacity(lines.iter().map(|part| part.len()).sum()));
     lines.iter().for_each(|part| pem.push_str(part));
@@ -138,8 +188,10 @@ mod tests {
             let error = SigningKey::from_pem("acme.example/log", pem).unwrap_err().to_string();
             assert!(error.contains(says) && !error.contains(secret), "{error}");
         }
-        let weak =
-            VerifierKey::from_pem("acme.example/log", &wrap("PUBLIC KEY", &[&PUBLIC[..], &[0; 32]].concat()));
+        let weak = VerifierKey::from_pem(
+            "acme.example/log",
+            &wrap("PUBLIC KEY", &[WRAPPINGS[0].public, &[0; 32]].concat()),
+        );
         assert!(weak.is_err(), "a key of small order");
         assert!(SigningKey::from_pem("a name with spaces", RFC_PRIVATE).is_err());
     }

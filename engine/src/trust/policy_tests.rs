@@ -69,7 +69,7 @@ fn none_is_a_quorum_and_a_single_witness_is_one() {
 #[test]
 fn what_is_not_in_the_form_is_refused_with_its_line() {
     let (a, b) = (cosigner(1), cosigner(2));
-    let renamed = CosignerKey::of(&VerifierKey::new("other", *a.public_key()).unwrap());
+    let renamed = CosignerKey::of(&VerifierKey::new("other", a.public_key().try_into().unwrap()).unwrap());
     let log = key(ORIGIN, 99);
     let two = format!("witness a {a}\nwitness b {b}\n");
     let table = [

@@ -5,8 +5,7 @@ use super::report::Finding;
 use crate::format::admin::Admin;
 use crate::format::keys::{KeyRetirement, KeyRevocation, KeyRotation};
 use crate::format::retention::{Action, Approved, Matter, OperatorSet, Policy, PolicyRule};
-use crate::hash::Hash;
-use crate::trust::{LogKeys, Revoked, VerifierKey, verify_approval};
+use crate::trust::{Algorithm, LogKeys, Revoked, VerifierKey, verify_approval};
 use crate::{Seq, Timestamp};
 
 /// One of the store's own records that asks for authority, or gives it.
@@ -125,6 +124,7 @@ impl Authority {
         let is_fit = all.len() == set.keys.len()
             && set.threshold > 0
             && !all.iter().any(is_log_key)
+            && all.iter().all(|key| key.algorithm() == Algorithm::Ed25519)
             && !all.iter().enumerate().any(twice);
         if is_fit { Ok(()) } else { Err(("keys that operators can have, each once", "others".to_owned())) }
     }
@@ -141,7 +141,7 @@ impl Authority {
 
     /// Whether `required` of the operators are among those who signed, each counted once.
     fn enough(&self, signers: &[VerifierKey], required: usize) -> Result<(), Wrong> {
-        let mut agreed: Vec<&[u8; 32]> = Vec::new();
+        let mut agreed: Vec<&[u8]> = Vec::new();
         for key in signers {
             let is_operator = self.operators.iter().any(|known| known.public_key() == key.public_key());
             if is_operator && !agreed.contains(&key.public_key()) {
@@ -180,8 +180,9 @@ impl Authority {
         for approval in &approved.approvals {
             let key = approval.key.parse::<VerifierKey>().ok();
             let key = key.filter(|key| {
-                signature(&approval.signature)
-                    .is_some_and(|signature| verify_approval(key, &bytes, &signature))
+                let good = |signature: Vec<u8>| verify_approval(key, &bytes, &signature);
+                // What this build cannot check it says of the key, and nobody but Ed25519's keys has a say.
+                !key.algorithm().is_supported() || approval.signature().is_some_and(good)
             });
             let Some(key) = key else {
                 return Err(("a signature over the statement", format!("none by {}", approval.key)));
@@ -200,6 +201,11 @@ impl Authority {
         if let Some(silent) = [&from, &to].into_iter().find(|key| !signers.contains(key)) {
             return Err(("the signatures of both keys", format!("none by {}", silent.short())));
         }
+        let has_say =
+            from.algorithm() == Algorithm::Ed25519 || self.keys.have_say(record.seq, &signers, None);
+        if !has_say {
+            return Err(("the signature of a key that has the say", format!("none but by {}", from.short())));
+        }
         if self.operators.iter().any(|known| known.public_key() == to.public_key()) {
             return Err((CHANGE, format!("{}, which is an operator's", to.short())));
         }
@@ -209,7 +215,7 @@ impl Authority {
     fn retire(&mut self, approved: &Approved<KeyRetirement>, record: &Administered) -> Result<(), Wrong> {
         let signers = self.signers(approved, record)?;
         let key = log_key(&approved.matter.key)?;
-        if !self.other_signed(record.seq, &key, &signers) {
+        if !self.keys.have_say(record.seq, &signers, Some(&key)) {
             return Err(("the signature of another key in force", format!("none beside {}", key.short())));
         }
         self.keys.retire(record.seq, &key).map_err(no_change)
@@ -219,17 +225,12 @@ impl Authority {
         let signers = self.signers(approved, record)?;
         let KeyRevocation { key, reason, size } = &approved.matter;
         let key = log_key(key)?;
-        if !self.other_signed(record.seq, &key, &signers) {
+        if !self.keys.have_say(record.seq, &signers, Some(&key)) {
             self.enough(&signers, self.threshold.max(1))?;
         }
         let by = signers.iter().map(VerifierKey::short).collect();
         let revoked = Revoked { seq: record.seq, size: *size, reason: reason.clone(), by };
         self.keys.revoke(&key, revoked).map_err(no_change)
-    }
-
-    /// Whether a key of the log other than `key` that is in force signed.
-    fn other_signed(&self, seq: Seq, key: &VerifierKey, signers: &[VerifierKey]) -> bool {
-        self.keys.in_force(seq).any(|known| known.key != *key && signers.contains(&known.key))
     }
 }
 
@@ -259,14 +260,6 @@ fn action(admin: &Admin) -> Action {
 
 fn keys(set: &OperatorSet) -> Vec<VerifierKey> {
     set.keys.iter().filter_map(|key| key.parse().ok()).collect()
-}
-
-fn signature(text: &str) -> Option<[u8; 64]> {
-    let (first, second) = text.split_at_checked(64)?;
-    let mut bytes = [0; 64];
-    bytes[..32].copy_from_slice(&Hash::from_hex(first)?.0);
-    bytes[32..].copy_from_slice(&Hash::from_hex(second)?.0);
-    Some(bytes)
 }
 
 /// A locked rule that a policy drops or shortens.

@@ -8,7 +8,7 @@
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
 //! (`frames`), looks at each event and its labels (`events`, `labels`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
 //! `chain` joins the segments in order and compares seals; `authority` has who was entitled to what; `notes` has the
-//! checkpoints, `signatures` who signed them; `scope` says which segments are gone through, `round` what earlier runs did; `hints` what is compared and never trusted; `kept` stands in for
+//! checkpoints, `signatures` who signed them, `lines` whose lines were passed over; `scope` says which segments are gone through, `round` what earlier runs did; `hints` what is compared and never trusted; `kept` stands in for
 //! segments in archives; `artifacts` what events point to.
 
 mod artifacts;
@@ -23,6 +23,7 @@ mod frames;
 mod hints;
 mod kept;
 mod labels;
+mod lines;
 mod noted;
 mod notes;
 mod packed;
@@ -52,6 +53,7 @@ use std::sync::atomic::AtomicBool;
 
 use chain::{Chain, Grounds, Sealable};
 use directories::Directories;
+use lines::Lines;
 use notes::{Held, Kept};
 use packed::Source;
 use round::Remembered;
@@ -62,9 +64,10 @@ use watch::Watch;
 
 use crate::disk::{Disk, Retrieve};
 use crate::hash::{LogTree, TreeHash};
-use crate::trust::{Checkpoint, Note, VerifierKey};
+use crate::trust::{Checkpoint, CosignerKey, Note, VerifierKey};
 use crate::{Error, Result, SegmentId, Timestamp};
 
+pub use lines::UnknownSigner;
 pub use proof::{ProvenEntry, verify_proof};
 pub use report::{Covered, FINDINGS_MAX, Finding, FindingClass, Looked, Remark, Report, SegmentVerdict};
 pub use round::Round;
@@ -100,6 +103,8 @@ pub struct Options {
     pub anchored: Vec<Anchored>,
     /// The key that must have signed the checkpoints. Without one only integrity is checked.
     pub key: Option<VerifierKey>,
+    /// Witnesses that are known to whoever asks, and whose lines he looks at himself: they are not said to be unknown.
+    pub witnesses: Vec<CosignerKey>,
     /// The way to archives. Without one, segments that are there are not looked at, and said to be so.
     pub retrieve: Option<Arc<dyn Retrieve>>,
     /// Told now and then how far it is, from any thread.
@@ -283,12 +288,14 @@ fn join(
 /// Compares every checkpoint with the log. The greatest size of one that is kept outside the store and holds.
 fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Report) -> Option<u64> {
     let mut outside = None;
+    let mut lines = Lines::default();
     let signatures = Signatures::new(chain.keys(), options.key.as_ref(), kept);
     for kept in kept {
         let mut findings = report::Findings::default();
         if signatures.check(kept, &mut findings) {
             report.covered.signature_count += 1;
         }
+        lines.look(kept, &signatures, &options.witnesses, report);
         check_tree(chain, kept, options, report, &mut findings);
         if findings.count == 0 {
             let size = Some(kept.checkpoint.size);
@@ -301,6 +308,7 @@ fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Rep
         }
         findings.hand_over(report);
     }
+    lines.say(report);
     report.remarks.extend(signatures.way());
     if let Some(key) = &options.key
         && !kept.iter().any(|kept| kept.held == Held::InStore)

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde::{Serialize, Serializer};
 
+use super::lines::UnknownSigner;
 use super::round::Round;
 use super::scope::Reach;
 use crate::hash::Hash;
@@ -263,6 +264,8 @@ pub struct Covered {
     pub checkpoint_count: u64,
     /// Checkpoints whose signature verified under the key that was given.
     pub signature_count: u64,
+    /// Checkpoints that a key of ML-DSA-44 which was in force signed too.
+    pub ml_dsa_44_count: u64,
 }
 
 /// All that a verification found.
@@ -298,6 +301,8 @@ pub struct Report {
     pub remarks: Vec<Remark>,
     /// How much was looked at.
     pub covered: Covered,
+    /// Who else is said to have signed checkpoints: lines that were not checked. At most 100.
+    pub unknown_signers: Vec<UnknownSigner>,
     /// What this verification does not show, one sentence each.
     pub not_covered: Vec<String>,
     /// Of a round: what its next run is to be given.
@@ -323,6 +328,7 @@ impl Report {
             class: None,
             remarks,
             covered: Covered::default(),
+            unknown_signers: Vec::new(),
             not_covered: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::notes::{Held, Kept, LATEST};
 use super::report::{Finding, FindingClass, Findings, Remark};
-use crate::trust::{LogKey, LogKeys, Note, NoteSignature, VerifierKey};
+use crate::trust::{Algorithm, LogKey, LogKeys, Note, NoteSignature, VerifierKey};
 
 /// The keys that checkpoints are held against.
 pub(super) struct Signatures<'a> {
@@ -19,6 +19,17 @@ pub(super) struct Signatures<'a> {
     heirs: Vec<&'a LogKey>,
     /// The greatest of the store's checkpoints that the caller can believe, and by which key.
     greatest: Option<(u64, &'a VerifierKey)>,
+}
+
+/// What there is of a second signature, by ML-DSA-44.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Second {
+    /// It is there, and verifies.
+    Good,
+    /// It is not there.
+    Missing,
+    /// This build cannot check it.
+    NotChecked,
 }
 
 impl<'a> Signatures<'a> {
@@ -89,6 +100,26 @@ impl<'a> Signatures<'a> {
         false
     }
 
+    /// Whether a key of ML-DSA-44 that was in force signed a checkpoint too; nothing where none was.
+    pub(super) fn second(&self, kept: &Kept) -> Option<Second> {
+        let size = kept.checkpoint.size;
+        let is_second = |known: &&LogKey| known.key.algorithm() == Algorithm::MlDsa44;
+        let mut in_force = self.keys?.in_force(size).filter(is_second).peekable();
+        in_force.peek()?;
+        if !Algorithm::MlDsa44.is_supported() {
+            return Some(Second::NotChecked);
+        }
+        // A line that does not verify is a finding.
+        let is_signed = in_force.any(|known| kept.note.verify(std::slice::from_ref(&known.key)).is_ok());
+        Some(if is_signed { Second::Good } else { Second::Missing })
+    }
+
+    /// Whether a line is in the name of a key that checkpoints are held against.
+    pub(super) fn is_known(&self, line: &NoteSignature) -> bool {
+        let own = self.keys.map_or(&[][..], LogKeys::all).iter().map(|known| &known.key);
+        own.chain(self.asked).any(|key| (line.name(), line.key_id()) == (key.name(), key.key_id()))
+    }
+
     /// How the key that was asked for leads to the one that signed last, where that is another.
     pub(super) fn way(&self) -> Option<Remark> {
         let (asked, (size, signer)) = (self.asked?, self.greatest?);
@@ -114,7 +145,7 @@ impl<'a> Signatures<'a> {
         let mut signed = Vec::new();
         for key in own.chain(self.asked) {
             let mine = |line: &NoteSignature| (line.name(), line.key_id()) == (key.name(), key.key_id());
-            if note.signatures().iter().any(mine) {
+            if key.algorithm().is_supported() && note.signatures().iter().any(mine) {
                 note.verify(std::slice::from_ref(key)).map_err(|error| (key, error.to_string()))?;
                 signed.push(key);
             }
@@ -135,9 +166,11 @@ impl<'a> Signatures<'a> {
         if self.keys.is_none_or(|keys| keys.find(asked).is_none()) {
             return signed.contains(&asked).then_some(asked);
         }
-        let heirs = &self.heirs;
-        let mut rightful = self.rightful(size, signed);
-        rightful.rfind(|known| heirs.iter().any(|heir| heir.key == known.key)).map(|known| &known.key)
+        let is_heir = |known: &&LogKey| self.heirs.iter().any(|heir| heir.key == known.key);
+        let believed: Vec<&LogKey> = self.rightful(size, signed).filter(is_heir).collect();
+        // One of the asked key's own kind before others: what signs beside it is not what it handed over to.
+        let of_kind = believed.iter().rfind(|known| known.key.algorithm() == asked.algorithm());
+        of_kind.or(believed.last()).map(|known| &known.key)
     }
 
     /// That the key which was asked for handed over, and cannot be believed to have.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use indelible_engine::bundle::{Challenge, Checked};
-use indelible_engine::trust::{CosignerKey, ExtensionProof, Note, VerifierKey};
+use indelible_engine::trust::{CosignerKey, ExtensionProof, Note, NoteSignature, VerifierKey};
 use indelible_engine::{Error as StoreError, Timestamp};
 
 use super::Settled;
@@ -23,6 +23,8 @@ pub struct Given {
     pub extension: Option<ExtensionProof>,
     /// The seed that was named to whoever made the bundle, and how many records it must draw at least.
     pub challenge: Option<Challenge>,
+    /// More keys of the log, one of ML-DSA-44 for one: each must have signed the checkpoint too.
+    pub keys: Vec<VerifierKey>,
     /// Witnesses, by what they are called: their cosignatures are looked for.
     pub witnesses: Vec<(String, CosignerKey)>,
 }
@@ -33,7 +35,8 @@ impl Given {
     /// # Errors
     /// [`Incomplete`](StoreError::Incomplete) where the bundle lacks what it takes to hold it against this; else as
     /// [`Checked::continues`] and [`Checked::audited_by`], and
-    /// [`NotAuthenticated`](StoreError::NotAuthenticated) where a line in a witness's name is not his.
+    /// [`NotAuthenticated`](StoreError::NotAuthenticated) where another key did not sign, or a line in a witness's name is
+    /// not his.
     pub(super) fn judge(
         &self,
         settled: &Settled,
@@ -51,6 +54,25 @@ impl Given {
         verdict.auditors = auditors.into_iter().collect();
         if let Some(kept) = &self.kept {
             verdict.continues = Some(checked.continues(kept, key, self.extension.as_ref())?);
+        }
+        let note = checked.note();
+        for other in &self.keys {
+            note.verify(std::slice::from_ref(other))?;
+            verdict.also_signed_by.push(other.to_string());
+        }
+        let is_known = |line: &NoteSignature| {
+            let of = |key: &VerifierKey| (key.name(), key.key_id()) == (line.name(), line.key_id());
+            of(key)
+                || self.keys.iter().any(of)
+                || self.witnesses.iter().any(|(_, witness)| witness.is_of(line))
+        };
+        verdict.unknown_signers =
+            note.signatures().iter().filter(|line| !is_known(line)).map(NoteSignature::signer).collect();
+        if !verdict.unknown_signers.is_empty() {
+            let signers = verdict.unknown_signers.join(", ");
+            verdict.unchecked.push(format!(
+                "signature lines of keys that were not given: {signers}; name them with --key and --witness"
+            ));
         }
         for (by, witness) in &self.witnesses {
             if let Some(time_s) = witness.cosigned(checked.note())? {

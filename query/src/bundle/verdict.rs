@@ -33,6 +33,10 @@ pub struct Verdict {
     pub root: String,
     /// The verifier key of whose signature the checkpoint was found to be.
     pub key: String,
+    /// More verifier keys that were given, and signed it too.
+    pub also_signed_by: Vec<String>,
+    /// Names and ids of keys that were not given, in whose name the checkpoint has lines: these were not checked.
+    pub unknown_signers: Vec<String>,
     /// The query, as it was typed.
     pub query: String,
     /// The same, as it means the same at any time.
@@ -162,6 +166,8 @@ impl Verdict {
             tree_size: checkpoint.size,
             root: checkpoint.root.to_string(),
             key: key.to_string(),
+            also_signed_by: Vec::new(),
+            unknown_signers: Vec::new(),
             query: settled.question.text.clone(),
             means: settled.means.clone(),
             now: settled.question.now.to_string(),
@@ -288,6 +294,9 @@ impl fmt::Display for Verdict {
         line("log", format!("{origin}, {}", plural(*tree_size, "record", "records")))?;
         line("root", root.clone())?;
         line("signed by", key.clone())?;
+        for key in &self.also_signed_by {
+            line("and by", key.clone())?;
+        }
         for Witnessed { by, at } in &self.witnessed {
             line("witnessed", format!("by {by} at {at}"))?;
         }

@@ -12,6 +12,8 @@ from .verdict import Fault, damaged, need
 NOTE_LEN_MAX = 64 << 10
 SIGNATURES_MAX = 100
 NAME_LEN_MAX = 255
+# The signature type of a key, and how many bytes that and the key have.
+ED25519, ML_DSA_44 = (b"\x01", 33), (b"\x06", 1313)
 
 
 def base64_strict(text, what):
@@ -43,7 +45,7 @@ class Key:
 
     @staticmethod
     def parse(text):
-        """Reads `name+8 hex digits+base64(0x01 || 32 bytes)`; a ValueError says what is wrong with it."""
+        """Reads `name+8 hex digits+base64(type || public key)`; a ValueError says what is wrong with it."""
         try:
             name, key_id, encoded = text.split("+", 2)
             data = base64_strict(encoded, "the key")
@@ -51,14 +53,19 @@ class Key:
             raise ValueError(f"not a verifier key: {error}") from None
         if not is_name(name) or len(name.encode()) > NAME_LEN_MAX:
             raise ValueError("not a verifier key: its name cannot stand in a note")
-        if len(data) != 33 or data[0] != 1:
-            raise ValueError("not a verifier key: only Ed25519 is known")
+        if (data[:1], len(data)) not in (ED25519, ML_DSA_44):
+            raise ValueError("not a verifier key: only Ed25519 and ML-DSA-44 are known")
         expected = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
         if not re.fullmatch("[0-9a-f]{8}", key_id) or bytes.fromhex(key_id) != expected:
             raise ValueError("not a verifier key: its id is not that of its name and bytes")
-        if not ed25519.is_good_key(data[1:]):
+        if data[0] == 1 and not ed25519.is_good_key(data[1:]):
             raise ValueError("not a verifier key: the point is weak or not canonical")
         return Key(name, expected, data[1:])
+
+    @property
+    def has_say(self):
+        """Whether it is of Ed25519. Signatures by ML-DSA-44 are not checked here: it is not in the standard library."""
+        return len(self.public) == 32
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,7 @@ class Note:
 
     def verify(self, key):
         """Demands a signature of this key; one that is said to be the key's and is not refuses the note."""
+        need(key.has_say, "not authenticated", "signatures by ML-DSA-44 are not checked here: give the Ed25519 key")
         need(self.is_signed_by(key), "not authenticated", f"the checkpoint is not signed by {key.name}")
 
     def lines_of(self, key):

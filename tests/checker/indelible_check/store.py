@@ -10,7 +10,7 @@ from .filters import Subject, matches
 from .index import Index
 from .layout import CLOSE, SEGMENT_RECORDS_MAX
 from .log import Log
-from .log_keys import ACTIONS, LogKeys, check_signatures
+from .log_keys import ACTIONS, OPERATORS, LogKeys, check_signatures
 from .merkle import Frontier, leaf_hash, root_of
 from .note import Checkpoint, Key, Note
 from .pack import Pack
@@ -222,9 +222,7 @@ class StoreCheck:
                 raise forged(f"a profile that cannot be read: {error}") from None
         elif kind == "store.rules":
             chain.rules = (seq, value["rules"]) if value["rules"] else None
-        elif kind == "store.operators":
-            chain.keys.set_operators(value["matter"])
-        elif kind in ACTIONS:
+        elif kind in ACTIONS or kind == OPERATORS:
             chain.keys.change(value, seq, received_at)
         else:
             chain.deletions.fold(value, seq, received_at)
@@ -263,6 +261,12 @@ class StoreCheck:
 
     def check_notes(self, notes, is_whole):
         log_keys = self.chain.keys if is_whole else None
+        second = [known.key for known in log_keys.keys if not known.key.has_say] if log_keys else []
+        lines = sum(len(note.lines_of(key)) for _, note, _ in self.signed for key in second)
+        if lines or log_keys and log_keys.unchecked:
+            self.report.facts["not_checked"] = (
+                f"signatures by ML-DSA-44, which is not in Python's standard library: {lines} on checkpoints and "
+                f"{log_keys.unchecked} in records")
         for where, verdict, what in check_signatures(self.signed, self.key, log_keys):
             self.report.add(Fault(verdict, what), where)
         for where, checkpoint in notes:

@@ -28,7 +28,8 @@ const RELEASED: [(&str, &str); 3] = [
          findings[].file findings[].offset findings[].what findings[].expected findings[].found findings[].seqs \
          findings[].seqs.start findings[].seqs.end findings_left_out class remarks remarks[].file remarks[].text covered \
          covered.record_count covered.body_count covered.deleted_count covered.artifact_count covered.read_len covered.seal_count \
-         covered.index_count covered.checkpoint_count covered.signature_count not_covered noted witnessed witnessed[].by \
+         covered.index_count covered.checkpoint_count covered.signature_count covered.ml_dsa_44_count unknown_signers unknown_signers[].name unknown_signers[].key_id \
+         unknown_signers[].checkpoint_count unknown_signers[].last_size not_covered noted witnessed witnessed[].by \
          witnessed[].at witnessed[].tree_size anchors anchors[].anchor anchors[].place anchors[].checkpoints \
          anchors[].tree_size anchors[].unread",
     ),
@@ -72,6 +73,10 @@ fn printed() -> Vec<Value> {
     site.run(&["anchor", "add", "disk", "anchored"]).ends(0);
     site.run(&["checkpoint"]).ends(0);
     site.write("evidence/stray", "no part of a store");
+    // A line of somebody whom nobody here knows.
+    let checkpoint = site.path("evidence/checkpoint");
+    let note = std::fs::read_to_string(&checkpoint).unwrap();
+    std::fs::write(&checkpoint, note + "\u{2014} stranger.example AAAAAQA=\n").unwrap();
     let mut all = vec![site.run(&["verify", "--json"]).ends(0).json()];
     all.push(site.run(&["stats", "--json"]).ends(0).json());
     all.push(site.run(&["doctor", "--json"]).ends(0).json());

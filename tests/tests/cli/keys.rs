@@ -253,3 +253,80 @@ fn keys_of_one_log_are_held_to_one_history_whichever_of_them_signs() {
     site.feed(&["append", "--no-checkpoint"], events(9).as_bytes()).ends(0);
     assert!(site.run(&["checkpoint"]).ends(13).err.contains("not proven to continue"));
 }
+
+#[test]
+fn a_key_of_ml_dsa_44_signs_beside_the_first_and_is_told() {
+    let (site, key) = site();
+    site.run(&["checkpoint"]).ends(0);
+    let rotated = site.run(&["key", "rotate", "--ml-dsa", "--json"]).ends(0).json();
+    let second = rotated["verifier_key"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&rotated["algorithm"], &rotated["handed_over_by"]),
+        (&"ML-DSA-44".into(), &key.clone().into())
+    );
+    let file = rotated["signing_key_file"].as_str().unwrap().to_owned();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    site.write("second.vkey", &second);
+    grow_and_sign(&site);
+    for by in [key.as_str(), "second.vkey"] {
+        let told = site.run(&["verify", "--key", by, "--json", "--no-record"]).ends(0).json();
+        assert_eq!(told["covered"]["ml_dsa_44_count"], 3, "two checkpoints, the latest in two files");
+        assert_eq!(told["unknown_signers"], serde_json::json!([]));
+    }
+    assert_eq!(site.run(&["key", "show"]).ends(0).text().trim(), key, "the one that a bundle names");
+    let shown = site.run(&["key", "show", "--signing-key", &file, "--json"]).ends(0).json();
+    assert_eq!((&shown["verifier_key"], &shown["signed_size"]), (&second.clone().into(), &10.into()));
+    // Both are asked for, and a bundle says whose line it did not check.
+    site.run(&["export", "kind = x", "-o", "b.zip"]).ends(0);
+    let alone = site.run(&["verify-bundle", "b.zip", "--key", &key, "--json"]).ends(0).json();
+    assert_eq!(alone["unknown_signers"], serde_json::json!([short(&second)]));
+    let both =
+        site.run(&["verify-bundle", "b.zip", "--key", "second.vkey", "--key", &key, "--json"]).ends(0).json();
+    assert_eq!(
+        (&both["also_signed_by"][0], &both["unknown_signers"]),
+        (&second.clone().into(), &serde_json::json!([]))
+    );
+    assert!(site.run(&["verify-bundle", "b.zip", "--key", "second.vkey"]).ends(2).err.contains("Ed25519"));
+    // It goes to another machine as any key does.
+    site.run(&["key", "export", "--signing-key", &file, "-o", "second.pem"]).ends(0);
+    let import = ["key", "import", "second.pem", "--name", "acme.example/test", "--signing-key", "again.key"];
+    assert_eq!(site.run(&import).ends(0).text().trim(), second);
+    // Without it checkpoints are signed on, and both the signer and the verifier say what is missing.
+    std::fs::remove_file(&file).unwrap();
+    site.feed(&["append", "--no-checkpoint"], events(1).as_bytes()).ends(0);
+    assert!(site.run(&["checkpoint"]).ends(0).err.contains("is without its signature"));
+    let told = site.run(&["verify", "--key", &key, "--no-record"]).ends(0).text();
+    assert!(
+        told.contains("not covered: a second signature, by ML-DSA-44: 2 of the checkpoints have none"),
+        "{told}"
+    );
+    site.run(&["verify", "--key", "second.vkey", "--no-record"]).ends(12);
+    // Another takes its place, and the older one goes.
+    let first = site.path("config/keys/acme.example_test.key").display().to_string();
+    let next = ["key", "rotate", "--ml-dsa", "--signing-key", "again.key", "--signing-key", &first];
+    let next = site.run(&next).ends(0).text().trim().to_owned();
+    site.run(&["key", "rotate", "--finish"]).ends(0);
+    let told = site.run(&["verify", "--key", "second.vkey", "--no-record"]).ends(0).text();
+    assert!(told.contains(&format!("is signed by {next}")), "{told}");
+    let listed = site.run(&["key", "list"]).ends(0).text();
+    assert_eq!(listed.matches("ML-DSA-44").count(), 2, "{listed}");
+}
+
+#[test]
+fn lines_of_unknown_keys_are_named() {
+    let (site, key) = site();
+    site.run(&["checkpoint"]).ends(0);
+    let path = site.path("evidence/checkpoint");
+    let note = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, note + "\u{2014} stranger.example AAAAAQA=\n").unwrap();
+    let told = site.run(&["verify", "--key", &key, "--no-record"]).ends(0).text();
+    assert!(
+        told.contains("signature lines of keys that are not known here: stranger.example+00000001;"),
+        "{told}"
+    );
+    let told = site.run(&["verify", "--json", "--no-record"]).ends(0).json();
+    let signer = &told["unknown_signers"][0];
+    assert_eq!((&signer["name"], &signer["key_id"]), (&"stranger.example".into(), &"00000001".into()));
+    assert_eq!((&signer["checkpoint_count"], &signer["last_size"]), (&1.into(), &7.into()));
+}

@@ -6,17 +6,18 @@ use super::{FindingClass, Options, Report, assert_clean};
 use crate::format::admin::Admin;
 use crate::format::keys::{KeyRetirement, KeyRevocation, KeyRotation};
 use crate::format::retention::{Approved, Matter};
-use crate::trust::{Signer, SigningKey};
+use crate::trust::{Algorithm, Signer, SigningKey};
 
-/// The log's key of this number; 0 is the one that its first record names.
-fn log_key(number: u8) -> SigningKey {
+/// The log's key of this number; 0 is the one that its first record names, those from 200 on are of ML-DSA-44.
+pub(super) fn log_key(number: u8) -> SigningKey {
     match number {
         0 => key(),
+        200.. => SigningKey::of(Algorithm::MlDsa44, super::maker::ORIGIN, [number; 32]).unwrap(),
         number => SigningKey::from_seed(super::maker::ORIGIN, [100 + number; 32]).unwrap(),
     }
 }
 
-fn vkey(number: u8) -> String {
+pub(super) fn vkey(number: u8) -> String {
     log_key(number).verifier().to_string()
 }
 
@@ -27,31 +28,31 @@ fn signed<M: Matter>(matter: M, by: &[u8]) -> Approved<M> {
     approved
 }
 
-fn rotation(from: u8, to: u8, by: &[u8]) -> Admin {
+pub(super) fn rotation(from: u8, to: u8, by: &[u8]) -> Admin {
     Admin::Key(signed(KeyRotation { from: vkey(from), to: vkey(to) }, by))
 }
 
-fn retirement(number: u8, by: &[u8]) -> Admin {
+pub(super) fn retirement(number: u8, by: &[u8]) -> Admin {
     Admin::KeyRetired(signed(KeyRetirement { key: vkey(number) }, by))
 }
 
-fn revocation(number: u8, size: u64, by: &[u8]) -> Admin {
+pub(super) fn revocation(number: u8, size: u64, by: &[u8]) -> Admin {
     let reason = "stolen".to_owned();
     Admin::KeyRevoked(signed(KeyRevocation { key: vkey(number), reason, size }, by))
 }
 
 /// A log whose keys change: what is done to it, in order.
-enum Step {
+pub(super) enum Step {
     Write(Box<Admin>),
     Sign(&'static [u8]),
 }
 use Step::Sign;
 
-fn write(admin: Admin) -> Step {
+pub(super) fn write(admin: Admin) -> Step {
     Step::Write(Box::new(admin))
 }
 
-fn log(steps: impl IntoIterator<Item = Step>, asked: Option<u8>) -> Report {
+pub(super) fn log(steps: impl IntoIterator<Item = Step>, asked: Option<u8>) -> Report {
     let mut maker = Maker::new();
     for step in steps {
         maker.events(1);
@@ -71,7 +72,7 @@ fn log(steps: impl IntoIterator<Item = Step>, asked: Option<u8>) -> Report {
 }
 
 #[track_caller]
-fn assert_found(report: &Report, class: FindingClass, word: &str) {
+pub(super) fn assert_found(report: &Report, class: FindingClass, word: &str) {
     let found: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     assert_eq!(report.verdict(), Some(class), "{word}: {found:#?}");
     assert!(found.iter().any(|finding| finding.contains(word)), "{word}: {found:#?}");

@@ -5,6 +5,8 @@ mod keys;
 mod labels;
 mod maker;
 mod scopes;
+#[cfg(feature = "ml-dsa")]
+mod second;
 mod store;
 mod tamper;
 
