@@ -8,9 +8,11 @@ use std::fmt;
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, Seek, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use indelible_engine::{Error, Result, Timestamp};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
@@ -129,16 +131,24 @@ impl Bucket {
         })
     }
 
+    pub(crate) fn read(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        let (place, key, len) = (self.place_of(name), self.key(name), range.end.saturating_sub(range.start));
+        let bytes = self.wait("fetch", place.clone(), async {
+            self.client(len, HeaderMap::new())?.get_range(&key, range).await
+        })?;
+        if bytes.len() as u64 == len {
+            return Ok(bytes);
+        }
+        Err(Error::io("fetch", place)(io::ErrorKind::UnexpectedEof.into()))
+    }
+
     pub(crate) fn fetch(&self, object: &Object) -> Result<File> {
         let place = self.place_of(&object.name);
         let mut file = tempfile::tempfile().map_err(Error::io("make a file for", &place))?;
-        let client = self.client(PIECE_LEN, HeaderMap::new());
-        let client = client.map_err(|error| failed("fetch", place.clone(), error))?;
-        let key = self.key(&object.name);
         let mut at = 0;
         while at < object.len {
             let end = object.len.min(at + PIECE_LEN);
-            let piece = self.wait("fetch", place.clone(), client.get_range(&key, at..end))?;
+            let piece = self.read(&object.name, at..end)?;
             file.write_all(&piece).map_err(Error::io("keep what was fetched of", &place))?;
             at = end;
         }

@@ -7,7 +7,8 @@ use std::path::Path;
 use indelible_engine::format::admin::Admin;
 use indelible_engine::{Error, Fault, Result, SegmentInfo, Snapshot, Store};
 
-use crate::read::{check, rebuild};
+use crate::cache::Key;
+use crate::read::rebuild;
 use crate::schema::{About, ArchivedSource, VERSION};
 use crate::shape::{Compare, Shape};
 use crate::target::{Object, Target};
@@ -45,10 +46,29 @@ pub fn archive_segment(
     }
     let about = about(store, snapshot, segment)?;
     let day = snapshot.record(first)?.received_at.to_string();
-    let name = format!("day={}/{first:020}-{end:020}.parquet", day.get(..10).unwrap_or_default());
+    let (log, log_name) = (snapshot.segment_log(segment.id)?, segment.id.file_name("log"));
+    let shape = Shape::of(io::BufReader::new(log)).map_err(Error::io("read", &log_name))?;
+    let (_, header) = shape.header().map_err(|fault| fault.in_file(Path::new(&log_name)))?;
+    let name = object_name(day.get(..10).unwrap_or_default(), (first, end, header.rewritten_by));
     let (object, was_there) =
-        target.put(&name, &mut |path| make(snapshot, segment, &about, path, progress))?;
+        target.put(&name, &mut |path| make(snapshot, segment, (&about, &shape), path, progress))?;
     Ok(Archived { object, was_there })
+}
+
+/// The name of a segment's file: below the day on which its first record was received. A segment of which records were deleted
+/// is another file.
+fn object_name(day: &str, (first, end, rewritten_by): Key) -> String {
+    match rewritten_by {
+        0 => format!("day={day}/{first:020}-{end:020}.parquet"),
+        _ => format!("day={day}/{first:020}-{end:020}-{rewritten_by:020}.parquet"),
+    }
+}
+
+/// Which records a file has, by its name.
+pub(crate) fn object_key(name: &str) -> Option<Key> {
+    let mut numbers = name.rsplit_once('/')?.1.strip_suffix(".parquet")?.splitn(3, '-').map(str::parse);
+    let (first, end) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some((first, end, numbers.next().unwrap_or(Ok(0)).ok()?))
 }
 
 fn about(store: &Store, snapshot: &Snapshot, segment: &SegmentInfo) -> Result<About> {
@@ -82,28 +102,20 @@ fn about(store: &Store, snapshot: &Snapshot, segment: &SegmentInfo) -> Result<Ab
 fn make(
     snapshot: &Snapshot,
     segment: &SegmentInfo,
-    about: &About,
+    (about, shape): (&About, &Shape),
     path: &Path,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<()> {
     let seqs = segment.id.0..segment.end_seq;
     let (first, count) = (seqs.start, seqs.end - seqs.start);
-    if !snapshot.deleted(seqs.clone())?.is_empty() {
-        let reason = format!(
-            "events were deleted from segment {first}, and this release archives whole segments alone"
-        );
-        return Err(Error::Refused { what: "archiving", reason });
-    }
-    let log = || snapshot.segment_log(segment.id);
-    let shape = Shape::of(io::BufReader::new(log()?)).map_err(Error::io("read the log for", path))?;
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
     let file = file.map_err(Error::io("make", path))?;
-    write(snapshot, seqs, (about, &shape), file, path, &mut |seq| progress(seq - first, count))?;
-    let open = || File::open(path).map_err(Error::io("read back", path));
-    if check(open()?, path)?.about != *about {
+    write(snapshot, seqs, (about, shape), file, path, &mut |seq| progress(seq - first, count))?;
+    let file = File::open(path).map_err(Error::io("read back", path))?;
+    let log = snapshot.segment_log(segment.id)?;
+    let mut compare = Compare::with(io::BufReader::with_capacity(1 << 20, log));
+    if rebuild(file, path, &mut compare)?.about != *about {
         return Err(Fault::damaged(0, "archive metadata", "what was written", "another").in_file(path));
     }
-    let compare = Compare::with(io::BufReader::with_capacity(1 << 20, log()?));
-    let (_, compared) = rebuild(open()?, path, compare)?;
-    compared.finish().map_err(Error::io("compare", path))
+    compare.finish().map_err(Error::io("compare", path))
 }

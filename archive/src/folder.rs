@@ -4,8 +4,11 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use indelible_engine::{Error, Result};
 
 use crate::target::{Object, same, taken};
@@ -28,6 +31,13 @@ impl Folder {
     pub(crate) fn open(&self, name: &str) -> Result<File> {
         let path = self.path(name);
         File::open(&path).map_err(Error::io("open", path))
+    }
+
+    pub(crate) fn read(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        let mut bytes = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0)];
+        let read = self.open(name)?.read_exact_at(&mut bytes, range.start);
+        read.map_err(Error::io("read", self.path(name)))?;
+        Ok(bytes.into())
     }
 
     pub(crate) fn list(&self) -> Result<Vec<Object>> {

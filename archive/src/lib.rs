@@ -2,9 +2,9 @@
 //! read without Indelible, and which can be verified without the store.
 //!
 //! One segment is one file, one row a record: `schema` says which columns there are, `shape` how its log was cut into frames,
-//! `write` fills them, `read` hashes all of a file again. A `Target` is where the files are, in a `folder` or a `bucket`;
+//! `write` fills them, `read` and `rows` hash all of a file again, or a group of rows. A `Target` is where the files are, in a `folder` or a `bucket`;
 //! `copy` puts segments there, `verify` looks at all and `cache`
-//! brings them back. It stands beside the engine and not in it: a program that embeds
+//! brings pieces of them back, of files of which it asks `ranges` alone. It stands beside the engine and not in it: a program that embeds
 //! the store needs no Parquet.
 #![forbid(unsafe_code)]
 
@@ -13,7 +13,9 @@ mod bucket;
 mod cache;
 mod copy;
 mod folder;
+mod ranges;
 mod read;
+mod rows;
 mod schema;
 mod shape;
 mod target;
@@ -22,17 +24,31 @@ mod tests;
 mod verify;
 mod write;
 
-pub use cache::{Cache, Told};
+pub use cache::{Cache, Fetch, Told};
 pub use copy::{Archived, archive_segment};
 pub use read::{Checked, check, rebuild};
 pub use schema::{About, ArchivedSource};
 pub use target::{Object, Target};
 pub use verify::{ArchiveReport, verify_archive};
 
-use indelible_engine::{Error, Fault};
+use std::fmt::Display;
 use std::path::Path;
 
-/// What the Parquet library says of a file, as damage: a file that it cannot read is not what was written.
-pub(crate) fn damaged(path: &Path) -> impl Fn(parquet::errors::ParquetError) -> Error {
-    move |error| Fault::damaged(0, "archive file", "Parquet as it was written", error).in_file(path)
+use indelible_engine::{Error, Fault};
+use parquet::errors::ParquetError;
+
+/// What the Parquet library says of a file, as damage: a file that it cannot read is not what was written. What it passes on
+/// of those who fetch is what they said.
+pub(crate) fn damaged(path: &Path) -> impl Fn(ParquetError) -> Error {
+    move |error| {
+        let damage = |error: &dyn Display| {
+            Fault::damaged(0, "archive file", "Parquet as it was written", error).in_file(path)
+        };
+        match error {
+            ParquetError::External(source) => {
+                source.downcast::<Error>().map_or_else(|source| damage(&source), |error| *error)
+            }
+            error => damage(&error),
+        }
+    }
 }

@@ -23,22 +23,28 @@ pub(crate) const VERSION: u32 = 0;
 /// Longest metadata that is read, in bytes: a few profiles.
 pub(crate) const METADATA_LEN_MAX: usize = 16 << 20;
 
-/// The fixed columns, in order.
+/// How many of the fixed columns are hashed: they come first, so that one request fetches them.
+pub(crate) const HASHED: usize = 10;
+/// The fixed columns, in order. Of a deleted record there is no body, and the store has no salt any more; what its stub says
+/// stands under `deleted_...`.
 const FIXED: &str = "
     REQUIRED INT64 seq (INTEGER(64,false));
     REQUIRED INT64 received_at (TIMESTAMP(NANOS,true));
-    OPTIONAL INT64 event_time (TIMESTAMP(NANOS,true));
-    OPTIONAL BYTE_ARRAY event_day (STRING);
     REQUIRED INT64 source (INTEGER(64,false));
     REQUIRED INT32 encoding (INTEGER(8,false));
     REQUIRED GROUP labels (LIST) { REPEATED GROUP list { REQUIRED BYTE_ARRAY element (STRING); } }
+    OPTIONAL BYTE_ARRAY body;
+    OPTIONAL FIXED_LEN_BYTE_ARRAY (32) salt;
+    OPTIONAL INT32 deleted_len (INTEGER(32,false));
+    OPTIONAL FIXED_LEN_BYTE_ARRAY (32) deleted_hash;
+    OPTIONAL INT64 deleted_by (INTEGER(64,false));
+    OPTIONAL INT64 event_time (TIMESTAMP(NANOS,true));
+    OPTIONAL BYTE_ARRAY event_day (STRING);
     REQUIRED GROUP control (LIST) { REPEATED GROUP list { REQUIRED BYTE_ARRAY element (STRING); } }
     OPTIONAL BYTE_ARRAY event_id (STRING);
-    REQUIRED BYTE_ARRAY body;
-    REQUIRED FIXED_LEN_BYTE_ARRAY (32) salt;
 ";
 /// Names that no field's column may have.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 15] = [
     "seq",
     "received_at",
     "event_time",
@@ -52,6 +58,9 @@ const TAKEN: [&str; 12] = [
     "event_id",
     "body",
     "salt",
+    "deleted_len",
+    "deleted_hash",
+    "deleted_by",
 ];
 
 /// What an archive file says of itself.

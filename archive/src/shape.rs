@@ -1,4 +1,5 @@
 //! How a segment's log was cut into frames: with the rows of a file, all that it takes to write the log again, byte for byte.
+//! A group of rows has whole frames, and stands for a piece of the log that can be written by itself.
 
 use std::io::{self, Read, Write};
 
@@ -8,13 +9,39 @@ use indelible_engine::hash::Hash;
 use indelible_engine::{Fault, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// The log's header, and its frames in order.
+/// How long the piece of a log gets that a group of rows stands for, in bytes: whoever wants one record fetches its group.
+pub(crate) const PIECE_LEN: u64 = 8 << 20;
+
+/// The log's header, and its pieces in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Shape {
     /// The log's first bytes, in hex.
     header: String,
+    /// One for each group of rows.
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// A run of frames.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Piece {
+    /// Where in the log it begins.
+    pub(crate) at: u64,
+    /// The seq of its first record.
+    pub(crate) first_seq: Seq,
+    /// The leaf of the record before, 64 hex digits.
+    pub(crate) predecessor: String,
     frames: Vec<Frames>,
+}
+
+impl Piece {
+    /// The leaf of the record before.
+    pub(crate) fn predecessor(&self) -> Result<Hash, Fault> {
+        let found = &self.predecessor;
+        Hash::from_hex(found)
+            .ok_or_else(|| Fault::damaged(0, "predecessor of a piece", "64 hex digits", found))
+    }
 }
 
 /// Frames that follow one another and are alike. Written as an array, for there may be many.
@@ -48,7 +75,7 @@ impl Shape {
         let mut header = [0; LOG_HEADER_LEN];
         log.read_exact(&mut header)?;
         let header = header.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut shape = Shape { header, frames: Vec::new() };
+        let mut shape = Shape { header, pieces: Vec::new() };
         let (mut at, mut bytes) = (LOG_HEADER_LEN as u64, Vec::new());
         loop {
             bytes.clear();
@@ -71,9 +98,19 @@ impl Shape {
             unsynced_len: at.saturating_sub(frame.synced_len),
             closed_at_ns: if frame.kind == FrameKind::Close { frame.received_at.0 } else { 0 },
         };
-        match self.frames.last_mut() {
+        let goes_on = |piece: &&mut Piece| frame.count == 0 || at - piece.at < PIECE_LEN;
+        let Some(piece) = self.pieces.last_mut().filter(goes_on) else {
+            self.pieces.push(Piece {
+                at,
+                first_seq: frame.first_seq,
+                predecessor: frame.predecessor.to_string(),
+                frames: vec![frames],
+            });
+            return;
+        };
+        match piece.frames.last_mut() {
             Some(last) if (Frames { times: 1, ..*last }) == frames => last.times += 1,
-            _ => self.frames.push(frames),
+            _ => piece.frames.push(frames),
         }
     }
 
@@ -94,7 +131,7 @@ fn invalid(fault: Fault) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, fault)
 }
 
-/// Writes a log from its shape and its records.
+/// Writes a piece of a log from its shape and its records.
 pub(crate) struct Rebuild<'s, W> {
     out: W,
     frames: std::slice::Iter<'s, Frames>,
@@ -109,21 +146,18 @@ pub(crate) struct Rebuild<'s, W> {
 }
 
 impl<'s, W: Write> Rebuild<'s, W> {
-    pub(crate) fn new(shape: &'s Shape, mut out: W) -> io::Result<Self> {
-        let (bytes, header) = shape.header().map_err(invalid)?;
-        out.write_all(&bytes)?;
-        let (frames, alike) = (shape.frames.iter(), (Frames::from((0, 0, 0, 0)), 0));
+    pub(crate) fn new(piece: &'s Piece, out: W) -> Self {
         let header = FrameHeader {
             kind: FrameKind::Records,
             payload_len: 0,
             count: 0,
-            first_seq: header.first_seq,
-            received_at: header.created_at,
+            first_seq: piece.first_seq,
+            received_at: Timestamp(0),
             synced_len: 0,
-            predecessor: header.predecessor,
+            predecessor: Hash::ZERO,
         };
-        let at = LOG_HEADER_LEN as u64;
-        Ok(Rebuild { out, frames, alike, frame: Vec::new(), header, left: 0, at })
+        let (frames, alike) = (piece.frames.iter(), (Frames::from((0, 0, 0, 0)), 0));
+        Rebuild { out, frames, alike, frame: Vec::new(), header, left: 0, at: piece.at }
     }
 
     /// Adds the next record, of which `predecessor` is the leaf before.

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use indelible_engine::{Error, Result, Timestamp};
 
 #[cfg(feature = "s3")]
@@ -91,6 +93,18 @@ impl Target {
             Kind::Folder(folder) => folder.open(&object.name),
             #[cfg(feature = "s3")]
             Kind::Bucket(bucket) => bucket.fetch(object),
+        }
+    }
+
+    /// A range of an object's bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also where the object is shorter.
+    pub(crate) fn read(&self, object: &Object, range: Range<u64>) -> Result<Bytes> {
+        match &self.kind {
+            Kind::Folder(folder) => folder.read(&object.name, range),
+            #[cfg(feature = "s3")]
+            Kind::Bucket(bucket) => bucket.read(&object.name, range),
         }
     }
 

@@ -3,15 +3,20 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use indelible_engine::filter::{Field, Filter, Test, Value};
 use indelible_engine::{Class, Error, Options, SegmentInfo, Store};
 
 use super::*;
 
+fn options() -> Options {
+    Options::new("test.example/archive").allocate_len(8 << 10).seal_in_background(false)
+}
+
 /// A store of three sealed segments and an active one.
 fn store(dir: &Path) -> Store {
-    let options = Options::new("test.example/archive").allocate_len(8 << 10).seal_in_background(false);
-    let store = Store::create(dir, options).unwrap();
+    let store = Store::create(dir, options()).unwrap();
     for segment in 0..4 {
         let event = |n: usize| {
             format!(
@@ -126,7 +131,10 @@ fn the_log_comes_back_byte_for_byte_and_of_what_was_altered_nothing_else_does() 
     assert_eq!(log, fs::read(dir.path().join(format!("log/{:020}.log", segment.id.0))).unwrap());
     let object = &archive_all(&store, &target(folder.path()))[0].object;
     let path = folder.path().join(&object.name);
-    let rebuilt = || rebuild(File::open(&path).unwrap(), &path, Vec::new()).map(|(_, log)| log);
+    let rebuilt = || {
+        let mut log = Vec::new();
+        rebuild(File::open(&path).unwrap(), &path, &mut log).map(|_| log)
+    };
     assert_eq!(rebuilt().unwrap(), log);
     let bytes = fs::read(&path).unwrap();
     for at in (4..bytes.len()).step_by(bytes.len() / 100) {
@@ -149,4 +157,106 @@ fn what_is_no_archive_is_refused() {
     let mut folder = Target::open("file:///archive", []).unwrap();
     assert_eq!(folder.to_string(), "/archive");
     assert!(matches!(folder.lock_until(indelible_engine::Timestamp(0)), Err(Error::Refused { .. })));
+}
+
+/// What was fetched.
+type Fetched = Arc<Mutex<Vec<(usize, u64, bool)>>>;
+
+/// A way back from the archive that a segment says it went to, and what it fetches.
+fn cache(dir: &Path, len_max: u64) -> (Arc<Cache>, Fetched) {
+    let fetched = Fetched::default();
+    let noted = Arc::clone(&fetched);
+    let told = move |fetch: &Fetch<'_>| {
+        noted.lock().unwrap().push((fetch.row_group, fetch.len, fetch.done));
+    };
+    (Arc::new(Cache::new(dir.to_owned(), len_max, Vec::new(), Box::new(told))), fetched)
+}
+
+/// A store with one sealed segment of three row groups, which went to the archive in `folder`.
+fn archived(dir: &Path, folder: &Path) {
+    let noise = |n: u64| {
+        let mut state = n + 1;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("{:016x}", state)
+        };
+        (0..4096).map(|_| next()).collect::<String>()
+    };
+    let event = |n: u64| {
+        format!(r#"{{"event_id":"e{n}","run_id":"run_{}","noise":"{}"}}"#, n / 100, noise(n)).into_bytes()
+    };
+    let (cache_dir, options) = (tempfile::tempdir().unwrap(), options());
+    let (cache, _) = cache(cache_dir.path(), 0);
+    let store = Store::create(dir, options.retrieve(cache)).unwrap();
+    (0..300).for_each(|n| drop(store.append(&event(n)).unwrap()));
+    store.seal().unwrap().unwrap();
+    let target = target(folder);
+    archive_all(&store, &target);
+    store.move_to_archive(sealed(&store)[0].id, &target.to_string(), &mut |_, _| true).unwrap().unwrap();
+    store.close().unwrap();
+}
+
+#[test]
+fn no_more_is_fetched_than_the_row_groups_that_hold_what_is_asked() {
+    let [dir, folder, kept] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    archived(dir.path(), folder.path());
+    let (cache, fetched) = cache(kept.path(), 1 << 30);
+    let store = Store::open(dir.path(), options().read_only(true).retrieve(cache)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let of_run = |run: &str| {
+        let word = vec![Value::Word(run.to_owned())];
+        Filter::Field(Field::Name("run".to_owned()), Test::Equals(word))
+    };
+    let needed = snapshot.search(&of_run("run_0")).unwrap().to_fetch(true).unwrap();
+    assert_eq!((needed.files(), needed.row_groups(), needed.here()), (1, 1, 0));
+    let counted = snapshot.search(&of_run("run_0")).unwrap().to_fetch(false).unwrap();
+    assert!(counted.is_empty() && fetched.lock().unwrap().is_empty(), "the index says how many");
+    let found = snapshot.search(&of_run("run_0")).unwrap().map(|hit| hit.unwrap().seq).count();
+    assert_eq!(found, 100);
+    assert_eq!(*fetched.lock().unwrap(), [(0, needed.len(), false), (0, needed.len(), true)]);
+    let len = fs::metadata(folder.path().join(&target(folder.path()).list().unwrap()[0].name)).unwrap().len();
+    assert!(needed.len() < len / 2, "{} of {len}", needed.len());
+    let again = snapshot.search(&of_run("run_0")).unwrap().to_fetch(true).unwrap();
+    assert_eq!((again.row_groups(), again.here()), (0, 1));
+    assert_eq!(snapshot.records(..).map(Result::unwrap).count() as u64, snapshot.tree_size());
+    assert_eq!(fetched.lock().unwrap().len(), 6, "the two others, once");
+}
+
+#[test]
+fn what_is_kept_of_an_archive_is_bounded_and_asked_for_again() {
+    let [dir, folder, kept] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    archived(dir.path(), folder.path());
+    let (cache, fetched) = cache(kept.path(), 1);
+    for times in 1..=2 {
+        let store = Store::open(dir.path(), options().read_only(true).retrieve(cache.clone())).unwrap();
+        let records = store.snapshot().unwrap();
+        assert!(records.records(..).all(|record| record.is_ok()));
+        assert_eq!(fetched.lock().unwrap().len(), times * 6);
+    }
+    let of_store = fs::read_dir(kept.path()).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::read_dir(of_store).unwrap().count(), 1, "the last one alone");
+}
+
+#[test]
+fn a_row_group_that_lies_is_no_answer() {
+    let [dir, folder, kept] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    archived(dir.path(), folder.path());
+    let path = folder.path().join(&target(folder.path()).list().unwrap()[0].name);
+    let bytes = fs::read(&path).unwrap();
+    let (cache, _) = cache(kept.path(), 0);
+    let store = Store::open(dir.path(), options().read_only(true).retrieve(cache)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let whole = snapshot.record(5).unwrap();
+    for at in (4..bytes.len() / 3).step_by(bytes.len() / 40) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1;
+        fs::write(&path, &altered).unwrap();
+        // Another store, which has nothing in memory.
+        let (cache, _) = self::cache(&kept.path().join(at.to_string()), 0);
+        let store = Store::open(dir.path(), options().read_only(true).retrieve(cache)).unwrap();
+        match store.snapshot().unwrap().record(5) {
+            Ok(record) => assert_eq!(record, whole, "byte {at}"),
+            Err(error) => assert!(matches!(error.class(), Some(Class::Damaged | Class::Forged)), "{error}"),
+        }
+    }
 }

@@ -1,15 +1,18 @@
 //! The way to archives, as the environment says it.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use indelible::Retrieve;
-use indelible_archive::{Cache, Target};
+use indelible::{Retrieve, SegmentId};
+use indelible_archive::{Cache, Fetch, Target};
 
 use crate::exit::Outcome;
 use crate::output;
+use crate::progress::Progress;
 
 /// How much of what was brought back from archives is kept, in bytes.
 const CACHE_LEN_MAX: u64 = 1 << 30;
@@ -26,18 +29,39 @@ pub(crate) fn target(place: &str) -> Outcome<Target> {
     Ok(Target::open(place, variables())?)
 }
 
-/// Brings back what commands read of archives, or of the one at `place` where one is named, and says so on stderr.
+/// Brings back what commands read of archives, or of the one at `place` where one is named. A person sees how far it is;
+/// elsewhere it is said of each segment on stderr, once.
 pub(crate) fn retrieve(place: Option<String>) -> Arc<dyn Retrieve> {
-    let told = |segment: &indelible::ArchivedSegment, object: &indelible_archive::Object| {
-        output::say(format_args!(
-            "fetching segment {} from the archive: {} ({})",
-            segment.id.0,
-            object.name,
-            output::length(object.len),
-        ));
-    };
+    let seen = Mutex::new(Seen::default());
+    let told = move |fetch: &Fetch<'_>| seen.lock().unwrap_or_else(PoisonError::into_inner).told(fetch);
     let place = place.or_else(|| env::var("INDELIBLE_ARCHIVE").ok().filter(|place| !place.is_empty()));
     Arc::new(Cache::new(cache_dir(), CACHE_LEN_MAX, variables(), Box::new(told)).from(place))
+}
+
+/// What was told of fetching.
+#[derive(Default)]
+struct Seen {
+    bar: Option<Progress>,
+    len: u64,
+    segments: BTreeSet<SegmentId>,
+}
+
+impl Seen {
+    fn told(&mut self, fetch: &Fetch<'_>) {
+        let (segment, file) = (fetch.segment.id, &fetch.object.name);
+        if fetch.done {
+            self.len += fetch.len;
+            if let Some(bar) = self.bar.take() {
+                bar.finish();
+            }
+        } else if io::stderr().is_terminal() {
+            let bar = self.bar.insert(Progress::bytes(None));
+            let (len, group) = (output::length(fetch.len), fetch.row_group);
+            bar.at(self.len, format!("fetched; row group {group} of segment {}, {len}, comes", segment.0));
+        } else if self.segments.insert(segment) {
+            output::say(format_args!("fetching segment {} from the archive: of {file}", segment.0));
+        }
+    }
 }
 
 /// Where it is kept; below the directory for temporary files where the user has no folder.

@@ -38,7 +38,7 @@ pub mod verify;
 
 mod store;
 
-pub use disk::{ArchivedSegment, Retrieve};
+pub use disk::{ArchivedSegment, Retrieve, Retrieved};
 pub use error::{Class, Error, Fault, Result};
 pub use format::admin::Document;
 pub use id::{Origin, SegmentId, Seq, StoreId, Timestamp};

@@ -18,6 +18,8 @@ pub struct Explanation {
     pub matches: u64,
     /// How many records had to be read to know.
     pub records_read: u64,
+    /// How many records would have to be read to know, and are in an archive.
+    pub left_open: u64,
     /// How many bytes of postings were used, and of records read.
     pub bytes_read: u64,
 }

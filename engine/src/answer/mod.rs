@@ -13,6 +13,7 @@
 mod bounds;
 mod explain;
 mod fences;
+mod fetch;
 mod grep;
 mod group;
 mod hit;
@@ -42,6 +43,7 @@ use crate::log::{Catalog, Log, lock};
 use crate::{Error, Fault, Result, Seq};
 
 pub use explain::{Explanation, PostingExplanation, SegmentExplanation};
+pub use fetch::ToFetch;
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
 use memo::Memo;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::explain::{self, Explanation, SegmentExplanation, Trace};
+use super::fetch::ToFetch;
 use super::plan::Planner;
 use super::set::{Offsets, Set};
 use super::stretch::{Place, Stretch};
@@ -172,7 +173,8 @@ impl Search {
         Ok(total)
     }
 
-    /// How the filter is answered. This answers it.
+    /// How the filter is answered. This answers it, but for segments of which something would have to be fetched from an
+    /// archive: what these hold is left open.
     ///
     /// # Errors
     /// As [`Search::total`].
@@ -194,14 +196,18 @@ impl Search {
                 planner.trace = Some(&trace);
                 let bounds = planner.plan(stretch.among(&seqs))?;
                 let (sure, open) = (bounds.sure.len(), bounds.open.len());
-                let mut matches = sure;
-                for offset in bounds.open.offsets(false) {
-                    let hit = stretch.hit(offset)?;
-                    explanation.bytes_read += hit.body().len() as u64;
-                    matches += u64::from(search.matcher.matches(&hit.subject()?, &mut search.scratch)?);
+                explanation.matches += sure;
+                if ToFetch::of(stretch, bounds.open.clone())?.is_empty() {
+                    for offset in bounds.open.offsets(false) {
+                        let hit = stretch.hit(offset)?;
+                        explanation.bytes_read += hit.body().len() as u64;
+                        let matches = search.matcher.matches(&hit.subject()?, &mut search.scratch)?;
+                        explanation.matches += u64::from(matches);
+                    }
+                    explanation.records_read += open;
+                } else {
+                    explanation.left_open += open;
                 }
-                explanation.matches += matches;
-                explanation.records_read += open;
                 let rebuilt = stretch.rebuilt.clone();
                 Ok(SegmentExplanation { id: stretch.id, records: explain::asked(&seqs), sure, open, rebuilt })
             })?;
@@ -284,7 +290,7 @@ impl Search {
     }
 
     /// The pieces that may hold matches, as far as the directories say.
-    fn kept_pieces(&self) -> Result<Vec<usize>> {
+    pub(super) fn kept_pieces(&self) -> Result<Vec<usize>> {
         let all = self.as_of.pieces(&self.seqs);
         Ok(self.as_of.runs()?.pieces(&self.as_of, all, &self.matcher))
     }

@@ -63,6 +63,11 @@ impl LogText {
         !matches!(self, LogText::Read { sealed: false, .. })
     }
 
+    /// Whether it must be brought back from an archive.
+    pub(super) fn is_archived(&self) -> bool {
+        matches!(self, LogText::Read { log, .. } if log.archived.is_some())
+    }
+
     /// Whether the whole log lies in memory, to be searched as it lies.
     pub(super) fn is_mapped(&self) -> bool {
         matches!(self, LogText::Sealed { .. })

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use map::Mapped;
 pub use real::RealDisk;
-pub use retrieve::{ArchivedSegment, Retrieve};
+pub use retrieve::{ArchivedSegment, Retrieve, Retrieved};
 pub use world::{Clock, Entropy, SystemClock, SystemEntropy, World};
 
 /// How a file is opened.
@@ -66,29 +66,52 @@ pub trait Disk: Send + Sync + Debug {
 }
 
 /// An open file. Reads and writes may be short, and may fail with `Interrupted`: see the helpers below.
+///
+/// What is read and never written to, as a log that is unpacked, has reads and a length alone, and refuses the rest.
 pub trait File: Send + Sync + Debug {
     /// Reads at `offset`; 0 at or past the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-    /// Writes at `offset`, making the file longer where needed.
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// The file's length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Whether the file has no bytes.
     fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|len| len == 0)
     }
+    /// Writes at `offset`, making the file longer where needed.
+    fn write_at(&self, _bytes: &[u8], _offset: u64) -> io::Result<usize> {
+        Err(read_only())
+    }
     /// Cuts or lengthens the file; what is added reads as zeros.
-    fn set_len(&self, len: u64) -> io::Result<()>;
+    fn set_len(&self, _len: u64) -> io::Result<()> {
+        Err(read_only())
+    }
     /// Reserves space so that the file is at least `len` bytes long; what is added reads as zeros.
-    fn allocate(&self, len: u64) -> io::Result<()>;
+    fn allocate(&self, _len: u64) -> io::Result<()> {
+        Err(read_only())
+    }
     /// Makes all that was written, and the length, durable.
-    fn sync(&self) -> io::Result<()>;
+    fn sync(&self) -> io::Result<()> {
+        Err(read_only())
+    }
     /// Takes the file's advisory lock for this handle, waiting for it.
-    fn lock(&self, how: Lock) -> io::Result<()>;
+    fn lock(&self, _how: Lock) -> io::Result<()> {
+        Err(read_only())
+    }
     /// Takes the lock if it is free; whether it did.
-    fn try_lock(&self, how: Lock) -> io::Result<bool>;
+    fn try_lock(&self, _how: Lock) -> io::Result<bool> {
+        Err(read_only())
+    }
     /// Gives the lock back. Closing the handle does the same.
-    fn unlock(&self) -> io::Result<()>;
+    fn unlock(&self) -> io::Result<()> {
+        Err(read_only())
+    }
+}
+
+fn read_only() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "what is unpacked or brought back is read and never written to",
+    )
 }
 
 /// How an advisory lock is held.

@@ -1,5 +1,5 @@
 //! What a store keeps of a segment that is in the archive: where it went, its log's header, the frames that hold the
-//! store's own records, and its part of the log's tree.
+//! store's own records, its part of the log's tree, and the hashes of the pieces in which its log is brought back.
 
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -7,6 +7,7 @@ use super::codec;
 use super::frame;
 use super::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::error::Fault;
+use crate::hash::Hash;
 use crate::{SegmentId, Seq, limits};
 
 /// Longest such file in bytes.
@@ -33,6 +34,42 @@ pub struct Kept {
     pub frames: Vec<(u64, Vec<u8>)>,
     /// The perfect subtrees of the log's tree that its leaves fall into, from left to right: level and root.
     pub nodes: Vec<(u8, [u8; 32])>,
+    /// What is brought back at a time: the log behind its header, piece by piece.
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece of an archived log: it begins where the one before ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SchemaRead, SchemaWrite)]
+pub struct Piece {
+    /// The offset in the log behind its last byte.
+    pub end_at: u64,
+    /// How many bytes of the archive's file had to be fetched for it.
+    pub fetched_len: u64,
+    /// The BLAKE3 hash of its bytes of the log.
+    pub hash: [u8; 32],
+}
+
+impl Piece {
+    /// The piece of these bytes, which begin at an offset of the log.
+    pub fn of(at: u64, bytes: &[u8], fetched_len: u64) -> Piece {
+        Piece { end_at: at + bytes.len() as u64, fetched_len, hash: blake3::hash(bytes).into() }
+    }
+
+    /// Whether these bytes are the piece, which begins at an offset of the log.
+    ///
+    /// # Errors
+    /// Damaged where they are more or fewer, forged where they are others.
+    pub fn check(&self, at: u64, bytes: &[u8]) -> Result<(), Fault> {
+        let found = Piece::of(at, bytes, self.fetched_len);
+        if found.end_at != self.end_at {
+            return Err(Fault::damaged(at, "end of a piece from the archive", self.end_at, found.end_at));
+        }
+        if found.hash != self.hash {
+            let (expected, found) = (Hash(self.hash), Hash(found.hash));
+            return Err(Fault::forged(at, "hash of a piece from the archive", expected, found));
+        }
+        Ok(())
+    }
 }
 
 impl Kept {
@@ -77,7 +114,20 @@ impl Kept {
         if kept.frames.is_empty() || kept.nodes_end(id.0) != Some(kept.end_seq) {
             return Err(bad("kept tree", "the nodes over the segment's records"));
         }
+        let mut at = LOG_HEADER_LEN as u64;
+        let ascend = kept.pieces.iter().all(|piece| std::mem::replace(&mut at, piece.end_at) < piece.end_at);
+        if !ascend || at != kept.log_len {
+            return Err(bad("kept pieces", "those that the log consists of"));
+        }
         Ok((kept, header))
+    }
+
+    /// The piece that holds this offset of the log, and where it begins; nothing in the header, and behind the log.
+    pub fn piece_at(&self, offset: u64) -> Option<(u64, &Piece)> {
+        let index = self.pieces.partition_point(|piece| piece.end_at <= offset);
+        let before = index.checked_sub(1).and_then(|before| self.pieces.get(before));
+        let start = before.map_or(LOG_HEADER_LEN as u64, |before| before.end_at);
+        self.pieces.get(index).filter(|_| offset >= start).map(|piece| (start, piece))
     }
 
     /// The size of the tree behind the nodes, where each stands as its level demands.

@@ -1,32 +1,31 @@
 //! A segment in the archive: what is kept of it here, and the rest brought back when somebody reads it.
 //!
-//! Whoever walks frames reads the log as though it were there. What was brought back is believed only once all of it was
-//! hashed again and found to be what the seal states; so a cache that someone altered costs another fetch.
+//! Whoever walks frames reads the log as though it were there. It comes in pieces, and no byte of a piece is used before it
+//! was hashed and found to be what was kept of it; so a cache that someone altered costs another fetch.
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::layout::Layout;
 use super::lock;
-use super::scan;
-use crate::disk::{ArchivedSegment, File, Lock, Mapped, Retrieve, World};
-use crate::format::frame;
-use crate::format::kept::{KEPT_LEN_MAX, Kept};
-use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
-use crate::hash::LogTree;
-use crate::merkle::Frontier;
-use crate::{Error, Fault, Result, SegmentId};
+use crate::disk::{ArchivedSegment, File, Mapped, Retrieve, Retrieved, World};
+use crate::format::kept::{KEPT_LEN_MAX, Kept, Piece};
+use crate::format::log_header::LogHeader;
+use crate::{Error, Result, SegmentId, Seq};
 
-/// How many logs that were brought back are kept mapped at a time.
+/// How many pieces that were brought back are kept in memory: a few times 8 MiB.
 const FETCHED_MAX: usize = 4;
 
-/// Logs that were brought back last.
+/// The pieces that were brought back last, of all archived logs of a store together.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
-    logs: Mutex<VecDeque<(SegmentId, Mapped)>>,
+    pieces: Mutex<VecDeque<(Key, Mapped)>>,
 }
+
+/// A segment, the record by which it was rewritten last, and where in its log the piece begins.
+type Key = (SegmentId, Seq, u64);
 
 /// A segment of which only some is here.
 #[derive(Debug)]
@@ -37,7 +36,6 @@ pub(crate) struct Archived {
     pub(crate) path: PathBuf,
     /// Length of the file with what is kept, in bytes.
     pub(crate) file_len: u64,
-    world: World,
     retrieve: Option<Arc<dyn Retrieve>>,
     fetched: Arc<Fetched>,
 }
@@ -53,28 +51,36 @@ impl Archived {
     ) -> Result<Option<Archived>> {
         let path = layout.kept(id);
         let bytes = world.disk.read(&path, KEPT_LEN_MAX).map_err(Error::io("read", &path))?;
-        bytes.map(|bytes| Archived::decode(world, path, &bytes, id, retrieve, fetched)).transpose()
+        let Some(bytes) = bytes else { return Ok(None) };
+        let kept = Kept::decode(&bytes, id).map_err(|fault| fault.in_file(&path))?;
+        Ok(Some(Archived::new(path, kept, bytes.len() as u64, retrieve, fetched)))
     }
 
-    /// The same, of the bytes that are or will be in the file at `path`.
-    pub(crate) fn decode(
-        world: &World,
+    /// A segment of which this is or will be kept in the file at `path`.
+    pub(crate) fn new(
         path: PathBuf,
-        bytes: &[u8],
-        id: SegmentId,
+        (kept, header): (Kept, LogHeader),
+        file_len: u64,
         retrieve: &Option<Arc<dyn Retrieve>>,
         fetched: &Arc<Fetched>,
-    ) -> Result<Archived> {
-        let (kept, header) = Kept::decode(bytes, id).map_err(|fault| fault.in_file(&path))?;
+    ) -> Archived {
         let segment = ArchivedSegment {
             store_id: header.store_id,
-            id,
+            id: SegmentId(header.first_seq),
             end_seq: kept.end_seq,
             log_len: kept.log_len,
+            rewritten_by: header.rewritten_by,
             archive: kept.archive.clone(),
         };
-        let (world, retrieve, fetched) = (world.clone(), retrieve.clone(), Arc::clone(fetched));
-        Ok(Archived { segment, kept, header, path, file_len: bytes.len() as u64, world, retrieve, fetched })
+        Archived {
+            segment,
+            kept,
+            header,
+            path,
+            file_len,
+            retrieve: retrieve.clone(),
+            fetched: Arc::clone(fetched),
+        }
     }
 
     /// The frame at an offset of the log, where it is kept: those with the store's own records are.
@@ -83,63 +89,52 @@ impl Archived {
         self.kept.frames.get(index).map(|(_, bytes)| &**bytes)
     }
 
-    /// The whole log, brought back if it must be.
-    pub(crate) fn whole(&self) -> Result<Mapped> {
-        let mut logs = lock(&self.fetched.logs);
-        if let Some((_, log)) = logs.iter().find(|(id, _)| *id == self.segment.id) {
-            return Ok(log.clone());
+    /// The piece of the log that holds an offset, brought back if it must be, and where it begins.
+    fn piece(&self, offset: u64) -> Result<(u64, Mapped)> {
+        let beyond = || Error::NotFound { what: "piece of an archived log", name: offset.to_string() };
+        let (at, piece) = self.kept.piece_at(offset).ok_or_else(beyond)?;
+        let key = (self.segment.id, self.segment.rewritten_by, at);
+        let mut pieces = lock(&self.fetched.pieces);
+        if let Some((_, bytes)) = pieces.iter().find(|(known, _)| *known == key) {
+            return Ok((at, bytes.clone()));
         }
-        let log = self.fetch(false).or_else(|error| match error {
+        let bytes = self.fetch(at, piece, false).or_else(|error| match error {
             // Another copy may be whole.
-            Error::Fault { .. } => self.fetch(true),
+            Error::Fault { .. } => self.fetch(at, piece, true),
             other => Err(other),
         })?;
-        logs.truncate(FETCHED_MAX - 1);
-        logs.push_front((self.segment.id, log.clone()));
-        Ok(log)
+        let bytes = Mapped::heap(bytes);
+        pieces.truncate(FETCHED_MAX - 1);
+        pieces.push_front((key, bytes.clone()));
+        Ok((at, bytes))
     }
 
-    /// Brings the log back and hashes it again.
-    pub(crate) fn fetch(&self, anew: bool) -> Result<Mapped> {
+    /// Brings a piece back and hashes it.
+    fn fetch(&self, at: u64, piece: &Piece, anew: bool) -> Result<Vec<u8>> {
+        let bytes = self.retrieve(at, anew)?.bytes;
+        piece.check(at, &bytes).map_err(|fault| fault.in_file(&self.path))?;
+        Ok(bytes)
+    }
+
+    /// Brings back the piece that begins at an offset, whatever it may be.
+    pub(super) fn retrieve(&self, at: u64, anew: bool) -> Result<Retrieved> {
         let retrieve = self.retrieve.as_ref().ok_or_else(|| Error::Archived {
             segment: self.segment.id,
             archive: self.segment.archive.clone(),
             reason: "this program was given no way to archives".to_owned(),
         })?;
-        let path = retrieve.retrieve(&self.segment, anew)?;
-        let log = self.world.disk.map(&path).map_err(Error::io("map", &path))?;
-        self.check(&log, &path)?;
-        Ok(log)
+        retrieve.retrieve(&self.segment, at, anew)
     }
 
-    /// Whether these bytes are the log: every frame, record and leaf by the hashes that were taken when it was sealed.
-    fn check(&self, log: &[u8], path: &Path) -> Result<()> {
-        if log.len() as u64 != self.kept.log_len || log.get(..LOG_HEADER_LEN) != Some(&self.kept.header) {
-            return Err(
-                Fault::damaged(0, "log from the archive", "that of the segment", "another").in_file(path)
-            );
+    /// The piece that holds an offset of the log, unless the frame there is kept: where it begins, how much must be
+    /// fetched for it, and whether it is here since it was fetched before.
+    pub(crate) fn to_fetch(&self, offset: u64) -> Option<(u64, u64, bool)> {
+        if !self.kept_at(offset).is_empty() {
+            return None;
         }
-        let (mut own, mut leaves) = (Frontier::<LogTree>::new(), Vec::new());
-        let (mut at, mut next, mut last_leaf) =
-            (LOG_HEADER_LEN, self.header.first_seq, self.header.predecessor);
-        while at < log.len() {
-            let in_file = |fault: Fault| fault.shifted(at as u64).in_file(path);
-            let (header, payload) = frame::decode(log.get(at..).unwrap_or_default()).map_err(in_file)?;
-            if header.first_seq != next || header.predecessor != last_leaf {
-                return Err(in_file(Fault::forged(16, "frame first seq", next, header.first_seq)));
-            }
-            let records = frame::records(payload, header.count).map_err(in_file)?;
-            scan::leaves(&header, &records, &self.header.salt, &mut leaves);
-            last_leaf = leaves.last().copied().unwrap_or(last_leaf);
-            leaves.drain(..).for_each(|leaf| own.push(leaf));
-            next += u64::from(header.count);
-            at += usize::try_from(header.frame_len()).unwrap_or(usize::MAX);
-        }
-        if next != self.kept.end_seq || own.root().0 != self.kept.root {
-            let fault = Fault::forged(0, "segment root", crate::hash::Hash(self.kept.root), own.root());
-            return Err(fault.in_file(path));
-        }
-        Ok(())
+        let (at, piece) = self.kept.piece_at(offset)?;
+        let is_here = self.retrieve.as_ref().is_some_and(|retrieve| retrieve.is_here(&self.segment, at));
+        Some((at, piece.fetched_len, is_here))
     }
 
     /// What is kept that begins at or holds this offset.
@@ -168,9 +163,9 @@ impl File for Archived {
         }
         match self.kept_at(offset) {
             [] => {
-                let log = self.whole().map_err(io::Error::other)?;
-                let at = usize::try_from(offset).unwrap_or(usize::MAX);
-                Ok(copy(log.get(at..).unwrap_or_default(), buffer))
+                let (at, piece) = self.piece(offset).map_err(io::Error::other)?;
+                let within = usize::try_from(offset - at).unwrap_or(usize::MAX);
+                Ok(copy(piece.get(within..).unwrap_or_default(), buffer))
             }
             kept => Ok(copy(kept, buffer)),
         }
@@ -179,36 +174,4 @@ impl File for Archived {
     fn len(&self) -> io::Result<u64> {
         Ok(self.kept.log_len)
     }
-
-    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
-        Err(archived())
-    }
-
-    fn set_len(&self, _: u64) -> io::Result<()> {
-        Err(archived())
-    }
-
-    fn allocate(&self, _: u64) -> io::Result<()> {
-        Err(archived())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Err(archived())
-    }
-
-    fn lock(&self, _: Lock) -> io::Result<()> {
-        Err(archived())
-    }
-
-    fn try_lock(&self, _: Lock) -> io::Result<bool> {
-        Err(archived())
-    }
-
-    fn unlock(&self) -> io::Result<()> {
-        Err(archived())
-    }
-}
-
-fn archived() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "a segment in the archive is read and never written to")
 }

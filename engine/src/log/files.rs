@@ -15,6 +15,7 @@ use super::lock;
 use super::pack::{Pack, PackCache};
 use crate::disk::{File, Mapped, Open, Retrieve, World};
 use crate::format::Writable;
+use crate::format::kept::Kept;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::segment::Sidecar;
 use crate::{Class, Error, Fault, Result, SegmentId, Seq};
@@ -189,9 +190,10 @@ impl LogFiles {
         }
     }
 
-    /// A segment of which these bytes are kept and the rest is in the archive.
-    pub(crate) fn archived_of(&self, id: SegmentId, kept: &[u8]) -> Result<Archived> {
-        Archived::decode(&self.world, self.layout.kept(id), kept, id, &self.retrieve, &self.fetched)
+    /// A segment of which this is to be kept when the rest is in the archive.
+    pub(crate) fn archived_of(&self, kept: Kept, header: LogHeader) -> Archived {
+        let path = self.layout.kept(SegmentId(header.first_seq));
+        Archived::new(path, (kept, header), 0, &self.retrieve, &self.fetched)
     }
 
     /// Closes what is open of a segment: its files are others now.

@@ -1,26 +1,29 @@
 //! From here to the archive and back: a sealed segment's log gives way to what is kept of it, and takes its place again.
 //!
 //! What the archive has is brought back first, the way that a reader would, and compared with the log byte for byte; the root
-//! of all leaves on the way must be the one that the seal states. Then what is kept is put in place, durable, a record says
+//! of all leaves must be the one that the seal states. Then what is kept is put in place, durable, a record says
 //! so, and only then the log goes. A crash leaves the log, or the log and what is kept, or what is kept: a log that is
 //! there is read in any case, and who hands the segment over again finishes what was begun.
 
+use std::path::Path;
+
+use super::archived::Archived;
 use super::compact::{Watch, go_on, stated_root};
 use super::derived::Durable;
 use super::files::LogFile;
 use super::scan::{self, FrameScan};
 use super::{Catalog, Log, NewRecord, SealedPlace};
-use crate::disk::{ArchivedSegment, Mapped};
+use crate::disk::{ArchivedSegment, File};
 use crate::error::Fault;
 use crate::format::admin::{Admin, Tiered};
 use crate::format::frame;
-use crate::format::kept::Kept;
+use crate::format::kept::{Kept, Piece};
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::hash::{Hash, LogTree, TreeHash};
 use crate::merkle::Frontier;
 use crate::{Error, Result, SegmentId, Seq};
 
-/// How much of a log is compared at once, in bytes.
+/// How much of a log is copied at once, in bytes.
 const CHUNK_LEN: usize = 1 << 20;
 
 /// Drops a sealed segment's log, or pack, of which `archive` has a file; nothing where that was done.
@@ -39,14 +42,14 @@ pub(crate) fn hand_over(
     if file.archived.is_some() {
         return Ok(None);
     }
-    let kept = keep(&file, place, archive, watch)?;
+    let mut kept = keep(&file, place, archive, watch)?;
     let (root, stated) = (Hash(kept.root).to_string(), stated_root(log, catalog, place)?);
     if root != stated {
         return Err(Fault::forged(0, "segment root", stated, root).in_file(&file.path));
     }
+    let archived = log.files.archived_of(kept.clone(), file.header.clone());
+    kept.pieces = bring_back(&file, &archived, watch)?;
     let bytes = kept.encode().map_err(|fault| fault.in_file(&file.path))?;
-    let archived = log.files.archived_of(id, &bytes)?;
-    compare(&file, &archived.fetch(true)?, watch)?;
     let dir = log.layout.archived_dir();
     log.world.disk.create_dir(&dir).map_err(Error::io("make directory", &dir))?;
     let root = log.layout.root();
@@ -107,6 +110,7 @@ fn keep(file: &LogFile, place: &SealedPlace, archive: &str, watch: Watch<'_>) ->
         header: file.header.encode().to_vec(),
         frames,
         nodes: nodes.nodes.into_iter().map(|(level, root)| (level, root.0)).collect(),
+        pieces: Vec::new(),
     })
 }
 
@@ -132,19 +136,23 @@ impl Nodes {
     }
 }
 
-/// Compares a log with what came back of it.
-fn compare(file: &LogFile, back: &Mapped, watch: Watch<'_>) -> Result<()> {
-    let mut chunk = vec![0; CHUNK_LEN];
-    for (index, part) in back.chunks(CHUNK_LEN).enumerate() {
-        let (at, chunk) = ((index * CHUNK_LEN) as u64, &mut chunk[..part.len()]);
-        file.file.read_exact_at(chunk, at).map_err(Error::io("read", &file.path))?;
-        if chunk != part {
+/// Brings all of a log back, piece by piece, and compares it with the log.
+fn bring_back(file: &LogFile, archived: &Archived, watch: Watch<'_>) -> Result<Vec<Piece>> {
+    let (mut at, mut pieces, mut log) = (LOG_HEADER_LEN as u64, Vec::new(), Vec::new());
+    let total = archived.segment.log_len;
+    while at < total {
+        let back = archived.retrieve(at, true)?;
+        log.resize(back.bytes.len(), 0);
+        let read = file.file.read_up_to(&mut log, at).map_err(Error::io("read", &file.path))?;
+        if read == 0 || log.get(..read) != Some(&back.bytes) {
             return Err(Fault::damaged(at, "log", "what came back from the archive", "other bytes")
                 .in_file(&file.path));
         }
-        go_on(watch, (back.len() as u64 + at) / 2, back.len() as u64)?;
+        pieces.push(Piece::of(at, &back.bytes, back.fetched_len));
+        at += read as u64;
+        go_on(watch, (total + at) / 2, total)?;
     }
-    Ok(())
+    Ok(pieces)
 }
 
 /// Puts an archived segment's log in its place again; nothing where it is there.
@@ -154,10 +162,7 @@ pub(crate) fn take_back(log: &Log, place: &SealedPlace) -> Result<Option<Archive
     log.files.forget(id);
     let file = log.files.log(id)?;
     let Some(archived) = &file.archived else { return Ok(None) };
-    let back = archived.whole()?;
-    log.put_in_place(&log.layout.log(id), Durable::Yes, |file, path| {
-        file.write_all_at(&back, 0).map_err(Error::io("write", path))
-    })?;
+    log.put_in_place(&log.layout.log(id), Durable::Yes, |out, path| copy(&file, archived, place, out, path))?;
     let body = Admin::Tier(Tiered {
         archive: archived.segment.archive.clone(),
         end_seq: place.end_seq,
@@ -173,4 +178,24 @@ pub(crate) fn take_back(log: &Log, place: &SealedPlace) -> Result<Option<Archive
     log.remove_for_good(&log.layout.kept(id))?;
     log.files.forget(id);
     Ok(Some(archived.segment.clone()))
+}
+
+/// Writes an archived log's bytes as they come back, and sees that they are what was kept of them.
+fn copy(from: &LogFile, archived: &Archived, place: &SealedPlace, out: &dyn File, path: &Path) -> Result<()> {
+    let (mut chunk, mut at) = (vec![0; CHUNK_LEN], 0);
+    loop {
+        let read = from.file.read_up_to(&mut chunk, at).map_err(Error::io("read", &from.path))?;
+        if read == 0 {
+            break;
+        }
+        out.write_all_at(chunk.get(..read).unwrap_or_default(), at).map_err(Error::io("write", path))?;
+        at += read as u64;
+    }
+    let found = keep(from, place, &archived.segment.archive, &mut |_, _| true)?;
+    let expected = Kept { pieces: Vec::new(), ..archived.kept.clone() };
+    if found == expected {
+        return Ok(());
+    }
+    let (expected, found) = (Hash(expected.root), Hash(found.root));
+    Err(Fault::forged(0, "segment root", expected, found).in_file(path))
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use super::layout::Layout;
 use super::lock;
-use crate::disk::{File, Lock, Mapped, World};
+use crate::disk::{File, Mapped, World};
 use crate::error::Fault;
 use crate::format::bytes::u16_at;
 use crate::format::log_header::LOG_HEADER_LEN;
@@ -165,38 +165,6 @@ impl File for Pack {
     fn len(&self) -> io::Result<u64> {
         Ok(self.directory.log_len)
     }
-
-    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
-        Err(sealed())
-    }
-
-    fn set_len(&self, _: u64) -> io::Result<()> {
-        Err(sealed())
-    }
-
-    fn allocate(&self, _: u64) -> io::Result<()> {
-        Err(sealed())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Err(sealed())
-    }
-
-    fn lock(&self, _: Lock) -> io::Result<()> {
-        Err(sealed())
-    }
-
-    fn try_lock(&self, _: Lock) -> io::Result<bool> {
-        Err(sealed())
-    }
-
-    fn unlock(&self) -> io::Result<()> {
-        Err(sealed())
-    }
-}
-
-fn sealed() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "a pack is read and never written to")
 }
 
 /// Which pack, by its segment and the record by which that was rewritten last, and what of it.

@@ -18,6 +18,7 @@ mod chain;
 mod deletions;
 mod directories;
 mod events;
+mod fetching;
 mod finished;
 mod frames;
 mod hints;

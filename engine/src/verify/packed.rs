@@ -6,12 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::fetching::Fetching;
 use super::hints::Files;
-use crate::disk::{ArchivedSegment, Disk, File, Lock, Open, Retrieve};
+use crate::SegmentId;
+use crate::disk::{Disk, File, Open, Retrieve};
 use crate::format::kept::{KEPT_LEN_MAX, Kept};
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::format::pack::{Directory, PACK_HEADER_LEN, PACK_TAIL_LEN, Tail};
-use crate::{Error, SegmentId};
 
 /// Where a segment's records stand.
 #[derive(Debug, Clone)]
@@ -92,20 +93,7 @@ impl Source {
                 let retrieve = retrieve.as_ref().ok_or(io::ErrorKind::NotFound)?;
                 let bytes = disk.read(&self.path, KEPT_LEN_MAX)?.ok_or(io::ErrorKind::NotFound)?;
                 let (kept, header) = Kept::decode(&bytes, self.id).map_err(io::Error::other)?;
-                let segment = ArchivedSegment {
-                    store_id: header.store_id,
-                    id: self.id,
-                    end_seq: kept.end_seq,
-                    log_len: kept.log_len,
-                    archive: kept.archive,
-                };
-                // What was fetched before says nothing of what the archive has now.
-                let path = retrieve.retrieve(&segment, true).map_err(|error| match error {
-                    // What is wrong with the archive's file is wrong with the segment.
-                    Error::Fault { fault, .. } => io::Error::other(fault),
-                    other => io::Error::other(other),
-                })?;
-                disk.open(&path, Open::Read)
+                Ok(Arc::new(Fetching::new(kept, &header, Arc::clone(retrieve))))
             }
         }
     }
@@ -162,33 +150,5 @@ impl File for Unpacking {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.directory.log_len)
-    }
-
-    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn set_len(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn allocate(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn lock(&self, _: Lock) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn try_lock(&self, _: Lock) -> io::Result<bool> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn unlock(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 }

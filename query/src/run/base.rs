@@ -57,6 +57,15 @@ pub(super) fn search(plan: &Plan, context: &Context) -> Result<Option<Search>> {
     context.ground.search(filter, seqs.clone(), &context.watch)
 }
 
+/// Whether the first rows are counts, for which no record is read that matches by the index alone.
+pub(super) fn is_counted(plan: &Plan, context: &Context) -> bool {
+    matches!(plan.base, Base::Coverage(_))
+        || plan.steps.first().is_some_and(|step| match &step.kind {
+            StepKind::Group { keys, aggregates } => by_index(keys, aggregates, context).is_some(),
+            _ => false,
+        })
+}
+
 /// The names to count by, where nothing but counts is asked for and the index has a term for each value.
 fn by_index(
     keys: &[Expr],

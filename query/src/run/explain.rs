@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::base::search;
+use indelible_engine::Seq;
+use indelible_engine::answer::ToFetch;
+
+use super::base::{is_counted, search};
 use super::row::Row;
 use super::{Context, Rows};
 use crate::error::Result;
@@ -43,11 +46,29 @@ pub(crate) fn explain(plan: &Plan, context: &Arc<Context>) -> Result<Vec<Row>> {
         }
         let how = if found.is_exact() { "the index alone says which match" } else { "records read to know" };
         say("read", how.to_owned(), Some(found.records_read), Some(found.bytes_read), None);
-        say("match", "records that match".to_owned(), Some(found.matches), None, None);
+        let known = match found.left_open {
+            0 => "records that match".to_owned(),
+            open => format!("records that match, and of {open} in archives it must be read"),
+        };
+        say("match", known, Some(found.matches), None, None);
     }
     if let Base::Coverage(coverage) = &plan.base {
         let detail = format!("{} conditions of the mapping, each asked once", coverage.mapped.len());
         say("controls", detail, Some(coverage.controls.len() as u64), None, None);
+    }
+    let fetch = to_fetch(plan, context)?;
+    if fetch.here() > 0 {
+        let detail = "row groups of archives that were fetched before and are here".to_owned();
+        say("archive", detail, Some(fetch.here()), None, None);
+    }
+    if !fetch.is_empty() {
+        let files = match fetch.files() {
+            1 => "1 file".to_owned(),
+            count => format!("{count} files"),
+        };
+        let detail = format!("row groups of {files} that the answer may have to fetch; so it was not made");
+        say("archive", detail, Some(fetch.row_groups()), Some(fetch.len()), None);
+        return Ok(rows);
     }
     drain(super::rows(plan, context, true)?)?;
     let mut before = 0;
@@ -65,6 +86,18 @@ pub(crate) fn explain(plan: &Plan, context: &Arc<Context>) -> Result<Vec<Row>> {
         before = nanos;
     }
     Ok(rows)
+}
+
+/// What the answer needs of archives: what of other searches than the first is counted whole, though a search beside may
+/// turn out to be narrower.
+fn to_fetch(plan: &Plan, context: &Arc<Context>) -> Result<ToFetch> {
+    let (mut fetch, counted) = (ToFetch::default(), is_counted(plan, context));
+    for (index, filter) in plan.filters().iter().enumerate() {
+        if let Some(mut search) = context.ground.search(filter, 0..Seq::MAX, &context.watch)? {
+            fetch.add(search.to_fetch(index > 0 || !counted)?);
+        }
+    }
+    Ok(fetch)
 }
 
 /// How many postings are told of, the longest first.

@@ -130,6 +130,34 @@ fn an_archive_that_is_gone_is_named_and_no_smaller_answer_is_given() {
 }
 
 #[test]
+fn explain_says_what_would_be_fetched_and_fetches_nothing() {
+    let site = site();
+    archive(&site);
+    std::fs::remove_dir_all(site.path(".cache")).unwrap();
+    let explained = |query: &str| {
+        let run = site.run(&["explain", query, "--format", "jsonl"]).ends(0);
+        assert_eq!(run.err, "", "nothing is fetched");
+        let rows =
+            run.text().lines().map(|row| serde_json::from_str::<Value>(row).unwrap()).collect::<Vec<_>>();
+        let told = |row: &Value| (row["detail"].as_str().unwrap().to_owned(), row["rows"].as_u64().unwrap());
+        rows.iter().filter(|row| row["step"] == "archive").map(told).collect::<Vec<_>>()
+    };
+    let fetched = "row groups of 3 files that the answer may have to fetch; so it was not made";
+    assert_eq!(explained("run = run_3"), [(fetched.to_owned(), 3)]);
+    assert_eq!(explained("run = run_3 | count"), []);
+    // Of a field that is not indexed each record must be read to know.
+    assert_eq!(explained("n > 100 | count"), [(fetched.to_owned(), 3)]);
+    site.run(&["show", "17"]).ends(0);
+    let one_less = [
+        ("row groups of archives that were fetched before and are here".to_owned(), 1),
+        (fetched.replace('3', "2"), 2),
+    ];
+    assert_eq!(explained("timeline run run_3"), one_less);
+    site.run(&["query", "run = run_3"]).ends(0);
+    assert_eq!(explained("run = run_3"), [(one_less[0].0.clone(), 3)]);
+}
+
+#[test]
 fn what_a_policy_wants_here_is_copied_and_stays() {
     let site = site();
     let policy = "default = \"1y\"\n[[rule]]\nname = \"r\"\nmatch = \"n > 1\"\nkeep = \"1y\"\nhot = \"1d\"\nwarm = \"30d\"\n";
