@@ -94,6 +94,10 @@ pub const HOLD_WORD_LEN_MAX: usize = 4 << 10;
 pub const OPERATORS_MAX: usize = 100;
 /// Most ranges of records that one plan deletes.
 pub const PLAN_RANGES_MAX: usize = 1 << 17;
+/// Artifacts that one plan may name.
+pub const PLAN_ARTIFACTS_MAX: usize = 1 << 16;
+/// Moves that one plan may name.
+pub const PLAN_MOVES_MAX: usize = 1 << 14;
 /// Most consistency proof lines of a request to a witness, by C2SP tlog-witness.
 pub const WITNESS_HASHES_MAX: usize = 63;
 /// Longest body of a request to a witness in bytes: its proof's lines and a checkpoint.

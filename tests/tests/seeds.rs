@@ -16,6 +16,7 @@ use indelible_engine::format::frame::{
 };
 use indelible_engine::format::head::Head;
 use indelible_engine::format::log_header::{LOG_HEADER_LEN, LogHeader};
+use indelible_engine::format::retention::{ArtifactPut, Collecting};
 use indelible_engine::hash::{Hash, SegmentSalt};
 use indelible_engine::index::{IndexBuilder, IndexedRecord};
 use indelible_engine::segment::{Locator, PackWriter, SegmentFacts, encode_sidecar};
@@ -208,6 +209,12 @@ fn admins() -> Vec<Admin> {
             version: "1".to_owned(),
         },
         Admin::Mapping(document()),
+        Admin::Artifact(ArtifactPut { artifact: format!("blake3:{}", "0e".repeat(32)), len: 7 }),
+        Admin::Collecting(Collecting {
+            artifacts: vec![format!("blake3:{}", "0e".repeat(32))],
+            bytes: 71,
+            plan: 6,
+        }),
         Admin::Pack(document()),
         Admin::Verified(Verified {
             checkpoint_size: None,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indelible::format::retention::{Approved, Plan};
-use indelible::{Applied, Seq, Snapshot, Store, Timestamp};
+use indelible::{Applied, Collected, Seq, Snapshot, Store, Timestamp};
 use serde_json::json;
 
 use super::query::present;
@@ -19,7 +19,8 @@ use crate::{keys, open};
 /// Delete what a plan names, once operators have approved it
 ///
 /// Of each event that goes there is left what its entry in the log says, so that all proofs of the others hold, and a
-/// record of what went, by which plan. A hold or a longer policy that came since the plan was made keeps what it applies
+/// record of what went, by which plan. An artifact goes that no event names any more; one that is named, or was put again,
+/// since the plan was made stays. A hold or a longer policy that came since the plan was made keeps what it applies
 /// to. Stopped with Ctrl-C or after --max-duration, it ends behind the segment that it is at; the same command goes on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -110,11 +111,15 @@ fn carry_out(store: Store, plan: &Approved<Plan>, max_duration: Option<i64>, as_
 }
 
 fn tell(out: &mut Out, applied: &Applied, snapshot: &Snapshot, as_json: bool) -> Outcome<()> {
-    let Applied { plan, deleted, segments, spared, left, .. } = applied;
+    let Applied { plan, deleted, segments, spared, left, artifacts: of_artifacts, .. } = applied;
+    let Collected { artifacts, bytes, spared: artifacts_spared, left: artifacts_left, .. } = of_artifacts;
     let beyond = beyond_reach(snapshot)?;
     if as_json {
         return out.json(&json!({
             "plan": plan, "deleted": deleted, "segments": segments, "spared": spared, "left": left,
+            "artifacts": {
+                "collected": artifacts, "bytes": bytes, "spared": artifacts_spared, "left": artifacts_left,
+            },
             "not_reached": beyond,
         }));
     }
@@ -129,10 +134,21 @@ fn tell(out: &mut Out, applied: &Applied, snapshot: &Snapshot, as_json: bool) ->
             shown::amount(*spared)
         ))?;
     }
-    if *left > 0 {
+    let of_artifacts = |count: &u64| output::counted(*count, "artifact", "artifacts");
+    if *artifacts > 0 {
+        out.line(format_args!("collected  {}, {}", of_artifacts(artifacts), output::length(*bytes)))?;
+    }
+    if *artifacts_spared > 0 {
+        let spared = of_artifacts(artifacts_spared);
         out.line(format_args!(
-            "left       {}; the same command goes on",
-            output::counted(*left, "event", "events")
+            "spared     {spared}: named by an event, or put again, since the plan was made"
+        ))?;
+    }
+    if *left > 0 || *artifacts_left > 0 {
+        let events = output::counted(*left, "event", "events");
+        out.line(format_args!(
+            "left       {events}, {}; the same command goes on",
+            of_artifacts(artifacts_left)
         ))?;
     }
     for place in beyond {
@@ -146,7 +162,7 @@ fn beyond_reach(snapshot: &Snapshot) -> Outcome<Vec<String>> {
     let mut places = vec![
         "backups, archives and evidence bundles that were made before".to_owned(),
         "entry tiles that were published: they have sources, times, lengths and labels".to_owned(),
-        "artifacts that the events named: this release removes none".to_owned(),
+        "artifacts that other events name too".to_owned(),
         "what the file system and the drive keep of blocks that are free now, and its snapshots".to_owned(),
     ];
     let lost_len = snapshot.lost_len()?;

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use indelible::artifact::{ArtifactId, ArtifactInfo};
 use indelible::filter::Glob;
-use indelible::{Snapshot, Store};
+use indelible::retention::Use;
+use indelible::{Snapshot, Store, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
+use super::query::present;
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
 use crate::open;
@@ -21,7 +23,8 @@ use crate::signal::Stop;
 /// Keep prompts, diffs, scan output and logs that events point to
 ///
 /// An artifact is named by the BLAKE3 of its content, `blake3:` and 64 hex digits: what `b3sum FILE` prints. It is kept
-/// once, compressed. Events name it in their field `artifact`; put it first, so that no event ever points to nothing.
+/// once, compressed. Events name it in their field `artifact`; put it first, so that no event ever points to nothing, and
+/// append the event within a day: what nothing names by then, a retention plan may let go.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible artifact put prompt.txt plan.diff
@@ -56,7 +59,8 @@ pub(crate) enum What {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// List the artifacts, with how many events name each
+    /// List the artifacts: how many events name each, the first of them, and what a retention plan may collect; this reads
+    /// all events
     #[command(after_help = "Example:\n  indelible artifact list --json")]
     List {
         /// Print one JSON object an artifact
@@ -192,7 +196,7 @@ impl Write for Sent<'_> {
     }
 }
 
-/// How many events name each artifact.
+/// How many events name each artifact in their field for it.
 fn named(snapshot: &Snapshot) -> Outcome<BTreeMap<ArtifactId, u64>> {
     let terms = snapshot.terms("artifact", Some(&Glob::new("blake3:*")))?;
     let named = terms.into_iter().filter_map(|(term, count)| {
@@ -203,20 +207,27 @@ fn named(snapshot: &Snapshot) -> Outcome<BTreeMap<ArtifactId, u64>> {
 }
 
 fn list(store: &Store, json: bool, out: &mut Out) -> Outcome {
-    let named = named(&store.snapshot()?)?;
-    let mut table = Table::new(&["artifact", "length", "stored", "events"]);
+    let (ids, now) = (store.artifacts()?, present());
+    let snapshot = store.snapshot()?;
+    let mut table = Table::new(&["artifact", "length", "stored", "put", "events", "first", "collectable"]);
     let mut count = 0;
-    for id in store.artifacts()? {
+    for (id, used) in snapshot.artifact_uses(&ids)? {
         let ArtifactInfo { len, stored_len, .. } = store.artifact(id)?.info();
-        let events = named.get(&id).copied().unwrap_or_default();
+        let Use { events, first, put, .. } = used;
+        let put = put.map(|(_, at)| at);
+        let is_collectable = used.is_collectable(snapshot.tree_size(), now);
         count += 1;
         if json {
             out.json(&json!({
-                "artifact": id.to_string(), "len": len, "stored_len": stored_len, "events": events,
+                "artifact": id.to_string(), "len": len, "stored_len": stored_len, "events": events, "first": first,
+                "put_at": put.map(|at| at.to_string()), "collectable": is_collectable,
             }))?;
         } else {
             let (len, stored_len) = (output::length(len), output::length(stored_len));
-            table.row([id.to_string(), len, stored_len, output::count(events)]);
+            let put = put.map_or_else(|| "-".to_owned(), Timestamp::day_text);
+            let first = first.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
+            let is_collectable = if is_collectable { "yes" } else { "no" }.to_owned();
+            table.row([id.to_string(), len, stored_len, put, output::count(events), first, is_collectable]);
         }
     }
     if count == 0 && !json {

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use indelible::Snapshot;
+use indelible::filter::{Field, Filter, Test, Value};
+use indelible::{Error, Snapshot};
 
 use crate::exit::{Code, Outcome};
 use crate::open;
@@ -48,7 +49,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let shower = Shower::new(&store, args.integrity)?;
     let mut snapshot = store.snapshot()?;
     let mut out = Out::stdout();
-    let mut seqs = last(&snapshot, args)..snapshot.tree_size();
+    let mut seqs = last(&snapshot, args)?..snapshot.tree_size();
     let asked = seqs.clone();
     if args.reverse {
         while !seqs.is_empty() {
@@ -95,22 +96,37 @@ fn forward(shower: &Shower, snapshot: &Snapshot, seqs: Range<u64>, all: bool, ou
 }
 
 /// The seq from which on there are as many records to show as were asked for.
-fn last(snapshot: &Snapshot, args: &Args) -> u64 {
+fn last(snapshot: &Snapshot, args: &Args) -> Outcome<u64> {
     let size = snapshot.tree_size();
-    let Some(count) = args.count else { return 0 };
+    let Some(count) = args.count else { return Ok(0) };
     if args.all {
-        return size.saturating_sub(count);
+        return Ok(size.saturating_sub(count));
     }
+    let is_own = Test::Equals(vec![Value::Word("0".to_owned())]);
+    let is_own = Filter::Field(Field::Name("source".to_owned()), is_own);
+    let mut width = count.saturating_mul(2).max(1_024);
+    loop {
+        let from = size.saturating_sub(width);
+        let own = snapshot.search(&is_own)?.within(from..size).map(|hit| Ok(hit?.seq));
+        let own: Result<Vec<u64>, Error> = own.collect();
+        match behind(&own?, from..size, count) {
+            None if from > 0 => width = width.saturating_mul(2),
+            found => return Ok(found.unwrap_or(0)),
+        }
+    }
+}
+
+/// The seq from which on `count` records of a range are not among `own`.
+fn behind(own: &[u64], seqs: Range<u64>, count: u64) -> Option<u64> {
     // Back from the end, over the gaps between the store's own records.
-    let own: Vec<u64> = snapshot.store_records().collect();
-    let (mut end, mut missing) = (size, count);
+    let (mut end, mut missing) = (seqs.end, count);
     for &seq in own.iter().rev() {
         let between = end - (seq + 1);
         if between >= missing {
-            return end - missing;
+            return Some(end - missing);
         }
         missing -= between;
         end = seq;
     }
-    end.saturating_sub(missing)
+    end.checked_sub(missing).filter(|start| *start >= seqs.start)
 }

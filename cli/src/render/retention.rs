@@ -53,6 +53,15 @@ pub(crate) fn plan(out: &mut Out, plan: &Approved<Plan>) -> Outcome<()> {
     let segments = output::counted(matter.segments.len() as u64, "segment", "segments");
     out.line(format_args!("deletes    {} in {segments}", amount(matter.delete)))?;
     reasons(out, "rule", &matter.rules)?;
+    let bytes = matter.artifacts.iter().map(|planned| planned.bytes).sum();
+    if !matter.artifacts.is_empty() {
+        let artifacts = output::counted(matter.artifacts.len() as u64, "artifact", "artifacts");
+        out.line(format_args!(
+            "collects   {artifacts} that no other event names, {}",
+            output::length(bytes)
+        ))?;
+    }
+    out.line(format_args!("frees      {} at most", output::length(matter.delete.bytes + bytes)))?;
     if !matter.held.is_empty() {
         out.line("keeps, although it is due")?;
         reasons(out, "hold", &matter.held)?;

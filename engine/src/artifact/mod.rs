@@ -1,9 +1,12 @@
 //! Artifacts: what events point to and do not hold themselves, prompts, diffs, scan output, logs. Each is a file that is
 //! named by the BLAKE3 of its content; one content is kept once.
 //!
-//! A file appears under its name whole, durable and checked, or not at all. Nothing here knows which events name an
-//! artifact, and nothing is ever removed here.
+//! A file appears under its name whole, durable and checked, or not at all. Nothing here decides whether one may go:
+//! `retention` does, by what the log says, and [`names`] says which an event names.
 
+mod names;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,16 +15,18 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, File, FileReader, Open};
 use crate::error::Fault;
-use crate::format::artifact::{ARTIFACT_HEAD_LEN, ArtifactHead, ArtifactReader, Packing, fault_of};
+use crate::format::artifact::{
+    ARTIFACT_HEAD_LEN, ArtifactHead, ArtifactReader, NAME_PREFIX, Packing, fault_of,
+};
 use crate::hash::Hash;
 use crate::{Class, Error, Result, limits};
+
+pub(crate) use names::names_in;
 
 /// How much is read and written at once, in bytes.
 const CHUNK_LEN: usize = 256 << 10;
 /// Higher levels cost much and gain little on text.
 const ZSTD_LEVEL: i32 = 3;
-/// What the names of artifacts begin with, in events and in commands.
-const PREFIX: &str = "blake3:";
 
 /// The name of an artifact: the BLAKE3 of its content, written `blake3:` and 64 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +34,7 @@ pub struct ArtifactId(pub Hash);
 
 impl fmt::Display for ArtifactId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.0)
+        write!(f, "{NAME_PREFIX}{}", self.0)
     }
 }
 
@@ -38,7 +43,7 @@ impl FromStr for ArtifactId {
 
     /// Reads a name; the hex digits alone, as `b3sum` prints them, are one too.
     fn from_str(text: &str) -> Result<Self> {
-        let hex = text.strip_prefix(PREFIX).unwrap_or(text);
+        let hex = text.strip_prefix(NAME_PREFIX).unwrap_or(text);
         Hash::from_hex(hex).map(ArtifactId).ok_or_else(|| Error::NotFound {
             what: "artifact of the name (it is `blake3:` and 64 lower-case hex digits)",
             name: text.to_owned(),
@@ -122,19 +127,42 @@ impl<'a> Artifacts<'a> {
         self.dir_of(id).join(id.0.to_string())
     }
 
-    /// Keeps `content`, durable when this returns; whether it was not there before. It is written to `beside` first,
-    /// which nobody else uses.
-    pub(crate) fn put(&self, content: &mut dyn Read, beside: &Path) -> Result<(ArtifactInfo, bool)> {
+    /// Writes `content` as an artifact's file, and syncs it: to `beside`, which nobody else uses. It is to be
+    /// [placed](Artifacts::place) or [dropped](Artifacts::drop_beside).
+    pub(crate) fn write_beside(&self, content: &mut dyn Read, beside: &Path) -> Result<ArtifactInfo> {
         let file = self.disk.open(beside, Open::CreateNew).map_err(Error::io("make", beside))?;
-        let put = self.write(content, &file, beside).and_then(|info| self.place(info, beside));
-        if !matches!(put, Ok((_, true))) {
-            // Nobody knows it by this name; a recovering open removes what stays.
-            let _ = self.disk.remove(beside);
-        }
-        put
+        self.write(content, &file, beside).inspect_err(|_| self.drop_beside(beside))
     }
 
-    /// Writes the file of an artifact and syncs it.
+    /// Removes a file that was written beside and is not needed.
+    pub(crate) fn drop_beside(&self, beside: &Path) {
+        // Nobody knows it by this name; a recovering open removes what stays.
+        let _ = self.disk.remove(beside);
+    }
+
+    /// Whether an artifact is there, and is what its name says: all of it is read.
+    pub(crate) fn is_whole(&self, id: ArtifactId) -> bool {
+        self.open(id).is_ok_and(|mut known| known.copy_to(&mut io::sink()).is_ok())
+    }
+
+    /// Whether an artifact's file is there, whatever is in it.
+    pub(crate) fn is_there(&self, id: ArtifactId) -> Result<bool> {
+        let path = self.path(id);
+        self.disk.exists(&path).map_err(Error::io("look for", path))
+    }
+
+    /// Length of an artifact's file in bytes; nothing where it is not there.
+    pub(crate) fn stored_len(&self, id: ArtifactId) -> Result<Option<u64>> {
+        let path = self.path(id);
+        match self.disk.open(&path, Open::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => {
+                let len = file.map_err(Error::io("open", &path))?.len();
+                len.map(Some).map_err(Error::io("measure", path))
+            }
+        }
+    }
+
     fn write(&self, content: &mut dyn Read, file: &Arc<dyn File>, path: &Path) -> Result<ArtifactInfo> {
         let summed =
             SummedFile { file: &**file, at: ARTIFACT_HEAD_LEN as u64, crc: crc32fast::Hasher::new() };
@@ -168,21 +196,33 @@ impl<'a> Artifacts<'a> {
         Ok(ArtifactInfo { id: ArtifactId(hash), len, stored_len })
     }
 
-    /// Gives a written file its name, unless that is taken by a file that is whole.
-    fn place(&self, info: ArtifactInfo, beside: &Path) -> Result<(ArtifactInfo, bool)> {
-        let (dir, path) = (self.dir_of(info.id), self.path(info.id));
-        if let Ok(mut known) = self.open(info.id)
-            && known.copy_to(&mut io::sink()).is_ok()
-        {
-            return Ok((known.info, false));
-        }
+    /// Gives a written file its name, durable when this returns.
+    pub(crate) fn place(&self, id: ArtifactId, beside: &Path) -> Result<()> {
+        let (dir, path) = (self.dir_of(id), self.path(id));
         self.disk.create_dir(&dir).map_err(Error::io("make directory", &dir))?;
         self.disk.rename(beside, &path).map_err(Error::io("rename", beside))?;
         let above = self.dir.parent().unwrap_or(&self.dir);
         for dir in [&dir, &self.dir, above] {
             self.disk.sync_dir(dir).map_err(Error::io("sync directory", dir))?;
         }
-        Ok((info, true))
+        Ok(())
+    }
+
+    /// Removes artifacts for good; those that are not there are fine.
+    pub(crate) fn remove(&self, ids: &[ArtifactId]) -> Result<()> {
+        let mut dirs = BTreeSet::new();
+        for id in ids {
+            let path = self.path(*id);
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(Error::io("remove", path))?,
+            }
+            dirs.insert(self.dir_of(*id));
+        }
+        // Another process may have removed one, and not have come to this.
+        dirs.iter()
+            .filter(|dir| self.disk.exists(dir).unwrap_or(true))
+            .try_for_each(|dir| self.disk.sync_dir(dir).map_err(Error::io("sync directory", dir)))
     }
 
     /// Opens an artifact.

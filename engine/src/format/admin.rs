@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{KeyRetirement, KeyRevocation, KeyRotation};
-use super::retention::{Approved, Deleted, Deleting, Hold, HoldRelease, OperatorSet, Plan, Policy};
+use super::retention::{
+    Approved, ArtifactPut, Collecting, Deleted, Deleting, Hold, HoldRelease, OperatorSet, Plan, Policy,
+};
 use crate::Seq;
 use crate::error::Fault;
 
@@ -99,6 +101,12 @@ pub enum Admin {
     /// It is gone.
     #[serde(rename = "store.deleted")]
     Deleted(Deleted),
+    /// An artifact was put, or put again.
+    #[serde(rename = "store.artifact")]
+    Artifact(ArtifactPut),
+    /// Artifacts that a plan names, and nothing else does, are about to go.
+    #[serde(rename = "store.collecting")]
+    Collecting(Collecting),
     /// The wall clock went back, or ahead of the monotonic clock.
     #[serde(rename = "store.clock")]
     Clock {
@@ -217,6 +225,13 @@ impl Admin {
     /// The record's body.
     pub fn encode(&self) -> Vec<u8> {
         canonical(self)
+    }
+
+    /// Whether the log's state depends on such a record. What artifacts were put says nothing of it, and there may be as
+    /// many of them as events: catalogs do not list them.
+    pub fn is_state(body: &[u8]) -> bool {
+        // No other record's first key is this one.
+        !body.starts_with(br#"{"artifact":"#)
     }
 
     /// Reads a body.

@@ -14,6 +14,14 @@ use crate::{Class, limits};
 /// Length of the head in bytes.
 pub const ARTIFACT_HEAD_LEN: usize = 64;
 
+/// What the name of an artifact begins with, in events, records and commands.
+pub(crate) const NAME_PREFIX: &str = "blake3:";
+
+/// The hash that a name says; nothing where it is none: `blake3:` and 64 lower-case hex digits.
+pub(crate) fn hash_of(name: &str) -> Option<Hash> {
+    Hash::from_hex(name.strip_prefix(NAME_PREFIX)?)
+}
+
 const MAGIC: [u8; 8] = *b"INDARTF\n";
 const CRC_AT: usize = 60;
 

@@ -207,18 +207,88 @@ impl Matter for Plan {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
+    /// The artifacts that no event names but those that are to be deleted, ascending by name.
+    pub artifacts: Vec<PlannedArtifact>,
     /// How many records are to be deleted, and how many bytes their events have.
     pub delete: Tally,
     /// What would be due, and is held: by hold.
     pub held: Vec<Reasoned>,
+    /// What would be due, and is in an archive that is locked against everybody: by segment.
+    pub locked: Vec<Locked>,
     /// There is more to delete than one plan may name; make another when this one is applied.
     pub more: bool,
+    /// What moves to another tier: by segment, ascending.
+    pub moves: Vec<PlannedMove>,
     /// Why: empty for a plan that the policy gives, a reason for events that were chosen one by one.
     pub reason: String,
     /// What is to be deleted, by the rule that kept it longest.
     pub rules: Vec<Reasoned>,
     /// What is to be deleted, by segment, ascending.
     pub segments: Vec<PlannedSegment>,
+}
+
+/// An artifact that may go by a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedArtifact {
+    /// Its name: `blake3:` and 64 hex digits.
+    pub artifact: String,
+    /// Length of its file in bytes: what is freed.
+    pub bytes: u64,
+}
+
+/// A segment of which something would be due, were its archive's file not locked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Locked {
+    /// The archive's place.
+    pub archive: String,
+    /// The seq of the segment's first record.
+    pub first_seq: Seq,
+    /// How much of it would be due.
+    pub tally: Tally,
+    /// When the lock ends, in nanoseconds.
+    pub until: Timestamp,
+}
+
+/// A segment that has been in its tier for as long as any rule asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedMove {
+    /// Length of its file here in bytes.
+    pub bytes: u64,
+    /// The seq after the segment's last record.
+    pub end_seq: Seq,
+    /// The seq of the segment's first record.
+    pub first_seq: Seq,
+    /// The rule that asked for it longest.
+    pub rule: String,
+    /// The seq of the policy that has the rule.
+    pub seq: Seq,
+    /// Where it moves: `warm` or `archive`.
+    pub tier: String,
+}
+
+/// An artifact was put, or put again: a `store.artifact` record. From here on it is there, until a plan lets it go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactPut {
+    /// Its name: `blake3:` and 64 hex digits.
+    pub artifact: String,
+    /// Length of its content in bytes.
+    pub len: u64,
+}
+
+/// Artifacts of a plan that nothing names are about to go: a `store.collecting` record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collecting {
+    /// Their names, ascending.
+    pub artifacts: Vec<String>,
+    /// Length of their files in bytes, all together.
+    pub bytes: u64,
+    /// The seq of the `store.plan` record.
+    pub plan: Seq,
 }
 
 /// What is deleted of one segment by a plan, said before any of it goes: a `store.deleting` record.

@@ -89,7 +89,8 @@ fn own_records(file: &LogFile, end: u64, mut see: impl FnMut(Seq, &[u8])) -> Res
         let records = frame::records(payload, header.count)
             .map_err(|fault| fault.shifted(frame_at).in_file(&file.path))?;
         for (seq, record) in (header.first_seq..).zip(&records) {
-            if let Some(body) = record.body.bytes().filter(|_| record.source == 0) {
+            if let Some(body) = record.body.bytes().filter(|body| record.source == 0 && Admin::is_state(body))
+            {
                 see(seq, body);
                 own.push(AdminPlace { seq, segment: file.id.0, frame_at });
             }

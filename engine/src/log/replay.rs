@@ -8,6 +8,7 @@ use super::catalog::AdminPlace;
 use super::scan::{self, FrameScan};
 use crate::disk::File;
 use crate::error::Fault;
+use crate::format::admin::Admin;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind};
 use crate::hash::{Hash, SegmentSalt};
 use crate::merkle::Frontier;
@@ -133,7 +134,7 @@ fn apply(
     let mut leaves = Vec::with_capacity(records.len());
     scan::leaves(header, &records, salt, &mut leaves);
     for (seq, record) in (header.first_seq..).zip(&records) {
-        if record.source == 0 {
+        if record.source == 0 && record.body.bytes().is_some_and(Admin::is_state) {
             replay.admin.push(AdminPlace { seq, segment: segment.0, frame_at: at });
         }
     }

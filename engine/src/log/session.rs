@@ -563,7 +563,7 @@ fn clock_step(head: &Head, now: Timestamp, since_boot_ns: u64) -> Option<i64> {
 fn admin_places(records: &[NewRecord<'_>], committed: &Committed) -> Vec<AdminPlace> {
     (committed.first_seq..)
         .zip(records)
-        .filter(|(_, record)| record.source == 0)
+        .filter(|(_, record)| record.source == 0 && Admin::is_state(record.body))
         .map(|(seq, _)| {
             let index = committed.frames.partition_point(|frame| frame.first_seq <= seq).saturating_sub(1);
             let frame_at = committed.frames.get(index).map_or(0, |frame| frame.at);

@@ -16,13 +16,16 @@ mod state;
 pub(crate) mod survey;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod walk;
 
 pub use hold::PlacedHold;
 pub use state::{Deletion, OperatorsInForce, State};
 pub use survey::{HoldReach, RuleStatus, Status};
+pub use uses::Use;
 
 pub(crate) use approval::{LogIdentity, check, check_log, enough, signers, statement};
+pub(crate) use uses::Uses;
 
 use crate::Error;
 

@@ -7,9 +7,12 @@ use super::age::Ages;
 use super::judge::Judge;
 use super::refused;
 use super::state::State;
+use super::uses::Uses;
 use super::walk::{Visited, walk};
+use crate::artifact::{ArtifactId, Artifacts};
+use crate::format::artifact::hash_of;
 use crate::format::head::Head;
-use crate::format::retention::{Plan, PlannedSegment, Reasoned, Tally};
+use crate::format::retention::{Plan, PlannedArtifact, PlannedSegment, Reasoned, Tally};
 use crate::log::{Catalog, Log};
 use crate::{Error, Result, SegmentId, Seq, Timestamp, limits};
 
@@ -90,7 +93,8 @@ pub(crate) fn by_policy(
     }
     let mut judge = Judge::new(log, catalog, state)?;
     let mut draft = Draft::default();
-    let Some(shortest_s) = judge.policies.shortest_s() else { return Ok(draft.finish()) };
+    // Where all is kept for ever, nothing is old enough.
+    let shortest_s = judge.policies.shortest_s().unwrap_or(u64::MAX);
     let youngest =
         as_of.0.saturating_sub(i64::try_from(shortest_s).unwrap_or(i64::MAX).saturating_mul(1_000_000_000));
     walk(log, head, catalog, Ages::new(state.vouched()), |visited| {
@@ -113,7 +117,54 @@ pub(crate) fn by_policy(
         }
         Ok(draft.delete(*segment, subject.seq, subject.body.len(), (kept.policy, kept.rule)))
     })?;
-    Ok(draft.finish())
+    let mut plan = draft.finish();
+    add_artifacts(log, head, catalog, state, &mut plan, as_of)?;
+    Ok(plan)
+}
+
+/// Adds the artifacts that no event names but those that the plan deletes. Where these were chosen one by one, only the
+/// artifacts that they name.
+fn add_artifacts(
+    log: &Log,
+    head: &Head,
+    catalog: &Catalog,
+    state: &State,
+    plan: &mut Plan,
+    as_of: Timestamp,
+) -> Result<()> {
+    let room = Artifacts::new(&*log.world.disk, log.layout.artifacts_dir());
+    let mut uses = Uses::new(room.list()?, state);
+    uses.read(log, head, catalog, &planned(plan))?;
+    for (id, used) in uses.into_inner() {
+        let is_asked_for = plan.reason.is_empty() || used.leaving > 0;
+        if !is_asked_for || !used.is_collectable(head.next_seq, as_of) {
+            continue;
+        }
+        if plan.artifacts.len() == limits::PLAN_ARTIFACTS_MAX {
+            plan.more = true;
+            break;
+        }
+        if let Some(bytes) = room.stored_len(id)? {
+            plan.artifacts.push(PlannedArtifact { artifact: id.to_string(), bytes });
+        }
+    }
+    Ok(())
+}
+
+/// The records that a plan deletes: ranges of seqs, ascending.
+fn planned(plan: &Plan) -> Vec<(Seq, Seq)> {
+    plan.segments.iter().flat_map(|segment| segment.seqs.iter().copied()).collect()
+}
+
+/// The artifacts that a plan names.
+pub(crate) fn artifacts(plan: &Plan) -> Result<Vec<ArtifactId>> {
+    let id = |planned: &PlannedArtifact| {
+        let name = &planned.artifact;
+        hash_of(name)
+            .map(ArtifactId)
+            .ok_or_else(|| refused("plan", format!("{name:?} is no artifact's name")))
+    };
+    plan.artifacts.iter().map(id).collect()
 }
 
 /// What is deleted of one segment now.
@@ -138,8 +189,7 @@ pub(crate) fn still_due(
 ) -> Result<BTreeMap<SegmentId, Due>> {
     let mut judge = Judge::new(log, catalog, state)?;
     let mut due: BTreeMap<SegmentId, Due> = BTreeMap::new();
-    let planned: Vec<(Seq, Seq)> =
-        plan.segments.iter().flat_map(|segment| segment.seqs.iter().copied()).collect();
+    let planned = planned(plan);
     let mut rest = planned.as_slice();
     walk(log, head, catalog, Ages::new(state.vouched()), |visited| {
         let Visited { subject, stored_at, segment, sealed, .. } = visited;
@@ -225,6 +275,10 @@ pub(crate) fn chosen(
     })?;
     match rest.first() {
         Some(seq) => Err(refused("redaction", format!("record {seq} is no event of this log"))),
-        None => Ok(draft.finish()),
+        None => {
+            let mut plan = draft.finish();
+            add_artifacts(log, head, catalog, state, &mut plan, as_of)?;
+            Ok(plan)
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! What the store's own records come to: the policies, the operators, the holds, the plans. A fold over the records in
 //! the order of the log.
 
+use std::collections::BTreeSet;
+
 use super::hold::PlacedHold;
 use crate::format::admin::Admin;
 use crate::format::keys::{KeyRevocation, KeyRotation};
-use crate::format::retention::{Approved, Deleting, Plan, Policy, Terms};
+use crate::format::retention::{Approved, Collecting, Deleting, Plan, Policy, Terms};
 use crate::log::{Catalog, Log};
 use crate::trust::{LogKeys, Revoked, VerifierKey};
 use crate::{Error, Result, Seq, Timestamp};
@@ -27,6 +29,8 @@ pub struct State {
     pub plans: Vec<(Seq, Approved<Plan>)>,
     /// All deletions that were begun, ascending, by the seqs of their records.
     pub deletions: Vec<Deletion>,
+    /// What artifacts were collected, ascending, by the seqs of the records that say so before they go.
+    pub collections: Vec<(Seq, Collecting)>,
 }
 
 /// What was deleted of one segment, or is about to be.
@@ -90,8 +94,15 @@ impl State {
     /// The state as of `catalog`.
     pub(crate) fn read(log: &Log, catalog: &Catalog) -> Result<State> {
         let operators = OperatorsInForce { seq: 0, keys: Vec::new(), threshold: THRESHOLD_DEFAULT };
-        let (policies, holds, plans, deletions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut state = State { policies, operators, holds, keys: LogKeys::default(), plans, deletions };
+        let mut state = State {
+            policies: Vec::new(),
+            operators,
+            holds: Vec::new(),
+            keys: LogKeys::default(),
+            plans: Vec::new(),
+            deletions: Vec::new(),
+            collections: Vec::new(),
+        };
         for place in &catalog.admin {
             state.fold(place.seq, log.admin(place)?)?;
         }
@@ -120,6 +131,7 @@ impl State {
                 let of = |deletion: &&mut Deletion| deletion.seq == deleted.deleting;
                 self.deletions.iter_mut().filter(of).for_each(|deletion| deletion.done = true);
             }
+            Admin::Collecting(collecting) => self.collections.push((seq, collecting)),
             _ => {}
         }
         Ok(())
@@ -157,10 +169,15 @@ impl State {
         found.map(|(seq, known)| (*seq, known))
     }
 
-    /// How many of a plan's records no deletion names yet.
+    /// How many of a plan's records no deletion names yet, and how many of its artifacts nothing says are collected.
     pub(crate) fn left_of(&self, seq: Seq, plan: &Plan) -> u64 {
-        let of_plan = self.deletions.iter().filter(|deletion| deletion.deleting.plan == seq);
-        plan.delete.events.saturating_sub(of_plan.map(|deletion| deletion.deleting.delete.events).sum())
+        let deleted = self.deletions.iter().filter(|deletion| deletion.deleting.plan == seq);
+        let deleted: u64 = deleted.map(|deletion| deletion.deleting.delete.events).sum();
+        let collected = self.collections.iter().filter(|(_, collecting)| collecting.plan == seq);
+        let collected: BTreeSet<&String> =
+            collected.flat_map(|(_, collecting)| &collecting.artifacts).collect();
+        let left = plan.artifacts.iter().filter(|planned| !collected.contains(&planned.artifact)).count();
+        plan.delete.events.saturating_sub(deleted) + left as u64
     }
 
     /// The policy in force.

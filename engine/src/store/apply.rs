@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::collect::Collected;
 use super::retention::{Decided, carried_out};
 use super::{Snapshot, Store};
 use crate::format::admin::Admin;
@@ -28,6 +29,8 @@ pub struct Applied {
     pub spared: Tally,
     /// How many of its records are still there, of those that are not spared: it was told to stop.
     pub left: u64,
+    /// What became of its artifacts.
+    pub artifacts: Collected,
 }
 
 /// How far the carrying out of a plan is: events deleted, of how many. Where it says false, it stops behind the segment
@@ -52,13 +55,17 @@ impl Store {
         // What a process that was killed left behind the head is taken over: it may say what goes.
         self.inner.log.transact(|_| Ok(()))?;
         let finished = self.finish_deletions(&guard)?;
+        let finished_artifacts = self.finish_collections()?;
         let state = self.snapshot()?.retention()?;
         let mut applied = Applied::default();
         if let Some((seq, begun)) = state.begun(plan) {
             let own = || finished.iter().filter(|deleting| deleting.plan == seq);
             applied.deleted = sum(own().map(|deleting| deleting.delete));
             applied.segments = own().count() as u64;
-            if applied.segments > 0 && state.left_of(seq, &begun.matter) == 0 {
+            (applied.artifacts.artifacts, applied.artifacts.bytes) =
+                finished_artifacts.get(&seq).copied().unwrap_or_default();
+            let is_finished = applied.segments > 0 || applied.artifacts.artifacts > 0;
+            if is_finished && state.left_of(seq, &begun.matter) == 0 {
                 return Ok(Applied { plan: seq, ..applied });
             }
         }
@@ -78,7 +85,7 @@ impl Store {
             let mut outdated = false;
             while let Some((id, due)) = due.next().filter(|_| is_wanted && !outdated) {
                 let delete = due.delete;
-                outdated = !self.delete(&snapshot, id, seq, due, &guard)?;
+                outdated = !self.delete(&snapshot, id, (seq, plan), due, &guard)?;
                 if !outdated {
                     applied.deleted = sum([applied.deleted, delete].into_iter());
                     applied.left -= delete.events;
@@ -90,6 +97,11 @@ impl Store {
                 break;
             }
         }
+        let (before, total) = (applied.artifacts, applied.deleted.events + applied.left);
+        let mut go_on = || is_wanted && progress(applied.deleted.events, total);
+        let collected = self.collect(plan, seq, &mut go_on)?;
+        let (artifacts, bytes) = (collected.artifacts + before.artifacts, collected.bytes + before.bytes);
+        applied.artifacts = Collected { artifacts, bytes, ..collected };
         drop(guard);
         // Caches: what cannot be made now is made by whoever misses it.
         let _ = self.inner.log.head().and_then(|head| self.inner.log.write_directories(&head));
@@ -136,7 +148,7 @@ impl Store {
         &self,
         snapshot: &Snapshot,
         id: SegmentId,
-        plan: Seq,
+        (plan, approved): (Seq, &Approved<Plan>),
         due: Due,
         guard: &TiersGuard,
     ) -> Result<bool> {
@@ -153,6 +165,7 @@ impl Store {
             spared: due.spared,
         };
         let begun = log.transact(|session: &mut Session<'_>| {
+            self.check_time(&approved.statement)?;
             let now = log.catalog(session.head())?;
             for place in now.admin.iter().filter(|place| place.seq >= catalog.admin_end) {
                 if matches!(log.admin(place)?, Admin::Hold(_) | Admin::Policy(_)) {

@@ -1,19 +1,28 @@
 //! The facade's words for artifacts.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::Store;
+use super::{Snapshot, Store};
 use crate::artifact::{Artifact, ArtifactId, ArtifactInfo, Artifacts};
+use crate::format::admin::Admin;
+use crate::format::retention::ArtifactPut;
+use crate::log::{Log, NewRecord};
+use crate::retention::{Use, Uses};
 use crate::{Error, Result};
 
 impl Store {
-    /// Keeps an artifact: what an event points to, by the BLAKE3 of its content. It is durable when this returns. Whether
-    /// it is new is said beside it; content that is there already is kept once.
+    /// Keeps an artifact: what an event points to, by the BLAKE3 of its content. It is durable when this returns, and a
+    /// record of the log says that it is there. Whether it is new is said beside it; content that is there already is
+    /// kept once.
+    ///
+    /// For a day from then on, nothing collects it. So whoever points to an artifact puts it first, also where it was put
+    /// before, and then appends the event within the day.
     ///
     /// # Errors
     /// [`Error::ReadOnly`] for a store that was opened to be read; [`Error::OverLimit`] beyond
-    /// [`ARTIFACT_LEN_MAX`](crate::limits::ARTIFACT_LEN_MAX) bytes; [`Error::Io`], also of reading `content`. Nothing is
-    /// kept then.
+    /// [`ARTIFACT_LEN_MAX`](crate::limits::ARTIFACT_LEN_MAX) bytes; [`Error::Io`], also of reading `content`; as
+    /// [`Store::append`]. Nothing is kept then.
     pub fn put_artifact(&self, content: &mut dyn Read) -> Result<(ArtifactInfo, bool)> {
         if !self.is_writable() {
             return Err(Error::ReadOnly { reason: "an artifact cannot be kept in it".to_owned() });
@@ -21,7 +30,24 @@ impl Store {
         let log = &self.inner.log;
         let unique = u64::from_le_bytes(log.world.random()?);
         let beside = log.layout.root().join(format!("artifact-{unique:016x}.new"));
-        self.artifacts_room().put(content, &beside)
+        let room = self.artifacts_room();
+        let info = room.write_beside(content, &beside)?;
+        let put = ArtifactPut { artifact: info.id.to_string(), len: info.len };
+        // It takes long to read it, and whoever collects artifacts holds the lock.
+        let was_whole = room.is_whole(info.id);
+        let placed = log.transact(|session| {
+            let is_new = !was_whole || !room.is_there(info.id)?;
+            if is_new {
+                room.place(info.id, &beside)?;
+            }
+            session.write(&[NewRecord::admin(&Admin::Artifact(put).encode())])?;
+            session.sync()?;
+            Ok(is_new)
+        });
+        if !matches!(placed, Ok(true)) {
+            room.drop_beside(&beside);
+        }
+        placed.map(|is_new| (info, is_new))
     }
 
     /// An artifact's content, to be read.
@@ -41,7 +67,22 @@ impl Store {
     }
 
     pub(super) fn artifacts_room(&self) -> Artifacts<'_> {
-        let log = &self.inner.log;
-        Artifacts::new(&*log.world.disk, log.layout.artifacts_dir())
+        room(&self.inner.log)
     }
+}
+
+impl Snapshot {
+    /// What the log says of each of these artifacts: when it was put, and which events name it. Reads all events.
+    ///
+    /// # Errors
+    /// Whatever reading the log says.
+    pub fn artifact_uses(&self, ids: &[ArtifactId]) -> Result<BTreeMap<ArtifactId, Use>> {
+        let mut uses = Uses::new(ids.iter().copied(), &self.retention()?);
+        uses.read(&self.inner.log, &self.head, &self.catalog, &[])?;
+        Ok(uses.into_inner())
+    }
+}
+
+pub(super) fn room(log: &Log) -> Artifacts<'_> {
+    Artifacts::new(&*log.world.disk, log.layout.artifacts_dir())
 }

@@ -1,6 +1,7 @@
 //! A consistent copy of a live store: the log up to a snapshot, with all that belongs to it.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Store, Tier};
@@ -79,6 +80,11 @@ impl Store {
         }
         // After the snapshot: what its events point to is there by now.
         self.copy_artifacts(&target)?;
+        if self.snapshot()?.retention()?.collections.len() != snapshot.retention()?.collections.len() {
+            let reason =
+                "artifacts were collected meanwhile, and the copy may miss some; make another".to_owned();
+            return Err(Error::Refused { what: "backup", reason });
+        }
         let sync_dirs = || {
             // That the copy is there at all is written in its parent.
             let parent = directory_of(to);
@@ -104,7 +110,11 @@ impl Store {
         for id in from.list()? {
             let dir = to.dir_of(id);
             disk.create_dir(&dir).map_err(Error::io("make directory", &dir))?;
-            copy(&**disk, &from.path(id), &to.path(id), None, &mut |_| ())?;
+            match copy(&**disk, &from.path(id), &to.path(id), None, &mut |_| ()) {
+                // It was collected since it was listed.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                copied => drop(copied?),
+            }
             dirs.insert(dir);
         }
         if !dirs.is_empty() {

@@ -14,6 +14,9 @@ mod backup;
 #[cfg(test)]
 mod cache_tests;
 mod checkpoint;
+mod collect;
+#[cfg(test)]
+mod collect_tests;
 mod commit;
 #[cfg(test)]
 mod directory_tests;
@@ -48,6 +51,7 @@ use std::sync::{Arc, Mutex};
 
 pub use apply::{Applied, ApplyProgress};
 pub use checkpoint::CheckpointSigner;
+pub use collect::Collected;
 pub use options::Options;
 pub use prepare::{Masking, Prepared, Source};
 pub use prove::ProvenRecord;

@@ -158,6 +158,16 @@ impl Store {
         check(approved, &self.inner.identity(), &state.operators, required, now)
     }
 
+    /// Whether approvals are good still: what is carried out goes on for long.
+    pub(super) fn check_time(&self, statement: &Statement) -> Result<()> {
+        let now = self.inner.log.world.clock.now();
+        if statement.expires <= now {
+            let reason = format!("it was good until {}, and it is {now}; make another", statement.expires);
+            return Err(refused("approval", reason));
+        }
+        Ok(())
+    }
+
     /// Whether what was approved is of this log's history; that never changes, and takes no lock to tell.
     pub(super) fn check_root<M: Matter>(&self, approved: &Approved<M>) -> Result<()> {
         check_log(&approved.statement, &self.inner.identity())?;

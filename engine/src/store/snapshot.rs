@@ -94,7 +94,8 @@ impl Snapshot {
         }))
     }
 
-    /// The seqs of the store's own records, in order.
+    /// The seqs of the store's own records, in order. Those that say that an artifact was put are left out: there may be as
+    /// many of them as events.
     pub fn store_records(&self) -> impl Iterator<Item = Seq> + '_ {
         self.catalog.admin.iter().map(|place| place.seq).filter(|seq| *seq < self.head.next_seq)
     }

@@ -7,8 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 use super::Snapshot;
 use crate::error::Fault;
 use crate::segment::Sidecar;
-use crate::source::{EventTime, TermKind};
-use crate::{Result, Seq, Timestamp};
+use crate::source::{EventTime, Term, TermKind};
+use crate::{Result, Timestamp};
 
 /// How much a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,17 +50,15 @@ impl Snapshot {
         };
         let values = fields.map(|_| HashSet::new());
         let mut sum = Sum { fields, hasher: RandomState::new(), values, totals };
-        let mut admin = self.store_records().peekable();
         for view in &*self.views()? {
-            let own: Vec<Seq> = std::iter::from_fn(|| admin.next_if(|seq| *seq < view.end_seq)).collect();
             let sidecar = self.inner.log.open_view(view, &self.catalog)?;
             let before = sum.totals.clone();
-            if sum.add(&sidecar, &own).is_err() {
+            if sum.add(&sidecar).is_err() {
                 // A damaged sidecar is made anew; the values that it gave before the damage it gives again.
                 sum.totals = before;
                 let sidecar = self.inner.log.remake_view(view, &self.catalog)?;
                 let file = self.inner.log.layout.log(view.segment);
-                sum.add(&sidecar, &own).map_err(|fault| fault.in_file(&file))?;
+                sum.add(&sidecar).map_err(|fault| fault.in_file(&file))?;
             }
         }
         sum.totals.value_counts = sum.values.map(|values| values.len() as u64);
@@ -69,8 +67,8 @@ impl Snapshot {
 }
 
 impl<const N: usize> Sum<'_, N> {
-    /// Adds the records of a sidecar, of which `own` are the store's.
-    fn add(&mut self, sidecar: &Sidecar, own: &[Seq]) -> Result<(), Fault> {
+    /// Adds the records of a sidecar.
+    fn add(&mut self, sidecar: &Sidecar) -> Result<(), Fault> {
         for frame in sidecar.frames()? {
             widen(&mut self.totals.received, frame.received_at);
         }
@@ -82,7 +80,11 @@ impl<const N: usize> Sum<'_, N> {
             }
         }
         // The store's own records have no time of their own.
-        let event_count = u64::from(sidecar.meta().record_count).saturating_sub(own.len() as u64);
+        let own = Term { kind: TermKind::Number, bytes: b"0" };
+        let source = sidecar.field("source")?;
+        let own = source.map(|source| source.posting_of_term(own)).transpose()?.flatten();
+        let own_count = own.map_or(0, |posting| posting.count());
+        let event_count = u64::from(sidecar.meta().record_count.saturating_sub(own_count));
         self.totals.event_count += event_count;
         self.totals.without_time_count += event_count.saturating_sub(known_count);
         for (name, values) in self.fields.iter().zip(&mut self.values) {

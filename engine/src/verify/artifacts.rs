@@ -1,19 +1,71 @@
-//! Artifacts: whether each is what its name says.
+//! Artifacts: whether each is what its name says, and each that the log says was put is there, or went by an approved plan.
 
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::report::{Finding, FindingClass, Remark, Report};
 use super::{Depth, Options, Watch};
-use crate::Class;
 use crate::disk::{Disk, FileReader, Open};
 use crate::error::Fault;
 use crate::format::artifact::{ArtifactReader, fault_of};
 use crate::hash::Hash;
+use crate::{Class, Seq};
 
 /// How much is read at once, in bytes.
 const CHUNK_LEN: usize = 256 << 10;
+
+/// What the log says of an artifact.
+pub(super) struct Stated {
+    /// The record that says last that it was put.
+    pub(super) put: Seq,
+    /// The record behind that one by which it went, where a plan allowed it.
+    pub(super) collected: Option<Seq>,
+}
+
+/// The artifacts that are there, before the log is read: what the log says of one that goes meanwhile may be unread.
+pub(super) fn listed(disk: &Arc<dyn Disk>, root: &Path) -> HashSet<Hash> {
+    let names = |dir: &str| disk.list(&root.join(dir)).unwrap_or_default();
+    let dirs = names("artifacts").into_iter();
+    let files = dirs.flat_map(|dir| names(&format!("artifacts/{dir}")));
+    files.filter_map(|name| Hash::from_hex(&name)).collect()
+}
+
+/// Holds what the log says of artifacts against those that are there, `before` and now; `whole` where no record of the
+/// log is missing.
+pub(super) fn settle(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    before: &HashSet<Hash>,
+    (stated, whole): (impl Iterator<Item = (Hash, Stated)>, bool),
+    report: &mut Report,
+) {
+    for (hash, Stated { put, collected }) in stated {
+        let name = hash.to_string();
+        let file = format!("artifacts/{}/{name}", name.get(..2).unwrap_or_default());
+        let is_there = || disk.exists(&root.join(&file)).unwrap_or(true);
+        match collected {
+            None if !before.contains(&hash) && !is_there() => {
+                let expected = format!("what record {put} says was put, or an approved plan that names it");
+                let class = if whole { FindingClass::Forged } else { FindingClass::Incomplete };
+                let found = if whole {
+                    "removed without authority"
+                } else {
+                    "none, and a log of which records are missing that may say why"
+                };
+                report.push(Finding::new(class, file, "artifact", expected, found).seqs(put..put + 1));
+            }
+            Some(seq) if before.contains(&hash) && is_there() => {
+                let text = format!(
+                    "went by record {seq}, and is there: `indelible retention apply` goes on with it"
+                );
+                report.remarks.push(Remark::new(file, text));
+            }
+            _ => {}
+        }
+    }
+}
 
 /// Checks every artifact: its head, and where all is to be looked at, its content.
 pub(super) fn check(
@@ -37,6 +89,8 @@ pub(super) fn check(
             let depth = options.scope.artifact_depth(options.depth, &hash);
             match read(disk, &root.join(&file), hash, depth, watch) {
                 Ok(()) => report.covered.artifact_count += 1,
+                // It went since the names were read: whether it may, the log says.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => report.push(match fault_of(error) {
                     Ok(fault) => Finding::fault(file, 0, fault),
                     Err(error) => Finding::unreadable(file, &error),

@@ -1,7 +1,9 @@
 //! How the segments hang together: one store, ranges that tile the log, seals that state what they seal, one tree.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::artifacts::Stated;
 use super::authority::Authority;
 use super::deletions::Deletions;
 use super::labels::in_words;
@@ -33,6 +35,8 @@ pub(super) struct Chain {
     authority: Option<Authority>,
     /// What was deleted, and what the log says of that.
     deletions: Deletions,
+    /// The artifacts that were put, by the records that say so last.
+    puts: BTreeMap<Hash, Seq>,
     /// What the segment before states of itself, until its seal is met.
     before: Option<Sealable>,
     /// Roots at the sizes that were asked for.
@@ -82,6 +86,7 @@ impl Chain {
             authority: None,
             rules: Some(None),
             deletions: Deletions::default(),
+            puts: BTreeMap::new(),
             before: None,
             roots: Vec::new(),
             cut_short: false,
@@ -143,6 +148,7 @@ impl Chain {
             self.created(&created, &this.file, report);
         }
         self.authorise(outcome, &this, report);
+        self.puts.append(&mut outcome.puts.drain(..).collect());
         if let Some(tree) = &self.tree {
             for mark in &outcome.marks {
                 let mut at_mark = tree.clone();
@@ -176,6 +182,15 @@ impl Chain {
     /// Holds what was deleted against what the log says of it, once all segments were joined.
     pub(super) fn settle_deletions(&self, report: &mut Report) {
         self.deletions.settle(self.authority.is_some(), report);
+    }
+
+    /// The artifacts that were put, each with what the log says of it, and whether no record of the log is missing.
+    pub(super) fn artifacts(&self) -> (impl Iterator<Item = (Hash, Stated)>, bool) {
+        let stated = self.puts.iter().map(|(hash, put)| {
+            let collected = self.deletions.collected(hash).filter(|collected| collected > put);
+            (*hash, Stated { put: *put, collected })
+        });
+        (stated, self.authority.is_some())
     }
 
     /// Compares the label rules that a segment's first records name with those that were in force.

@@ -1,6 +1,6 @@
 //! What was deleted, and by whose leave: every stub must be named by a `store.deleting` record of an approved plan, and
 //! what such a record names must be gone once another says so. What stayed is held against the index root that was
-//! stated for it before anything went.
+//! stated for it before anything went. Artifacts go by the same leave.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -12,8 +12,13 @@ use super::chain::Sealable;
 use super::report::{Finding, FindingClass, Remark, Report};
 use super::segment::Outcome;
 use crate::format::admin::Admin;
+use crate::format::artifact::hash_of;
 use crate::format::retention::{Deleting, PlannedSegment};
+use crate::hash::Hash;
 use crate::{Seq, Timestamp};
+
+/// What a record that deletes something must be of.
+const PLANNED: &str = "what an approved plan names, in its time";
 
 /// The records of a segment that were deleted, by the plans that their stubs name.
 #[derive(Debug, Default)]
@@ -33,6 +38,7 @@ impl Stubs {
 struct Begun {
     expires: Timestamp,
     segments: Vec<PlannedSegment>,
+    artifacts: HashSet<String>,
 }
 
 /// A segment from which records were deleted.
@@ -52,6 +58,8 @@ pub(super) struct Deletions {
     deletings: BTreeMap<Seq, Deleting>,
     /// The deletions that are said to be done.
     done: HashSet<Seq>,
+    /// The artifacts that went by a plan, with the records that say so last.
+    collected: HashMap<Hash, Seq>,
     rewritten: BTreeMap<Seq, Rewritten>,
     /// The first seqs of all segments that were looked at.
     seen: HashSet<Seq>,
@@ -63,7 +71,10 @@ impl Deletions {
         match &record.admin {
             Admin::Plan(plan) => {
                 let segments = plan.matter.segments.clone();
-                self.plans.insert(record.seq, Begun { expires: plan.statement.expires, segments });
+                let artifacts =
+                    plan.matter.artifacts.iter().map(|planned| planned.artifact.clone()).collect();
+                let expires = plan.statement.expires;
+                self.plans.insert(record.seq, Begun { expires, segments, artifacts });
                 None
             }
             Admin::Deleting(deleting) => {
@@ -79,25 +90,47 @@ impl Deletions {
                     ("a deletion that was begun", found)
                 })
             }
+            Admin::Collecting(collecting) => {
+                let wrong = self.begun(collecting.plan, record).and_then(|plan| {
+                    let stray = collecting.artifacts.iter().find(|name| !plan.artifacts.contains(*name));
+                    stray.map_or(Ok(()), |name| Err((PLANNED, format!("{name}, which it does not name"))))
+                });
+                if wrong.is_ok() {
+                    let hashes = collecting.artifacts.iter().filter_map(|name| hash_of(name));
+                    self.collected.extend(hashes.map(|hash| (hash, record.seq)));
+                }
+                wrong.err()
+            }
             _ => None,
         }
     }
 
+    /// The record by which an artifact went last, where a plan allowed it.
+    pub(super) fn collected(&self, hash: &Hash) -> Option<Seq> {
+        self.collected.get(hash).copied()
+    }
+
+    /// The plan that a record carries out, in its time.
+    fn begun(&self, plan: Seq, record: &Administered) -> Result<&Begun, Wrong> {
+        let begun = self.plans.get(&plan).ok_or_else(|| (PLANNED, format!("no plan at record {plan}")))?;
+        if record.received_at.0.saturating_sub(begun.expires.0) >= LEEWAY_NS {
+            return Err((PLANNED, format!("a plan that expired at {}", begun.expires)));
+        }
+        Ok(begun)
+    }
+
     /// Why a deletion is none that its plan allows.
     fn unplanned(&self, deleting: &Deleting, record: &Administered) -> Option<Wrong> {
-        let expected = "what an approved plan names, in its time";
-        let Some(plan) = self.plans.get(&deleting.plan) else {
-            return Some((expected, format!("no plan at record {}", deleting.plan)));
+        let plan = match self.begun(deleting.plan, record) {
+            Ok(plan) => plan,
+            Err(wrong) => return Some(wrong),
         };
-        if record.received_at.0.saturating_sub(plan.expires.0) >= LEEWAY_NS {
-            return Some((expected, format!("a plan that expired at {}", plan.expires)));
-        }
         let planned = plan.segments.iter().find(|segment| segment.first_seq == deleting.first_seq);
         let planned = planned.map(|segment| segment.seqs.as_slice()).unwrap_or_default();
         let stray = deleting.seqs.iter().find(|(start, end)| {
             start >= end || !planned.iter().any(|(from, to)| from <= start && end <= to)
         });
-        stray.map(|(start, end)| (expected, format!("records {start} to {end}, which it does not name")))
+        stray.map(|(start, end)| (PLANNED, format!("records {start} to {end}, which it does not name")))
     }
 
     /// Takes a segment into account; what its seal says of its index no longer holds where records were deleted.

@@ -15,6 +15,7 @@ use super::sources::{KnownSource, Lookup};
 use crate::Seq;
 use crate::error::Fault;
 use crate::format::admin::Admin;
+use crate::format::artifact::hash_of;
 use crate::format::frame::{Body, FrameRecord};
 
 /// Most blocks of one segment that are out at a time: they bound what is held in memory.
@@ -225,6 +226,10 @@ impl Check<'_> {
                 self.out.lost.extend(lost.map(|lost| (lost, cut_len, seq)));
             }
             Admin::Rules { rules, .. } => self.put_in_force(at, seq, &rules),
+            Admin::Artifact(put) => match hash_of(&put.artifact) {
+                Some(hash) => self.out.puts.push((hash, seq)),
+                None => self.forged(at, seq, "artifact", "blake3: and 64 hex digits", put.artifact),
+            },
             Admin::Clock { .. }
             | Admin::Tier(_)
             | Admin::Mapping(_)
@@ -239,7 +244,8 @@ impl Check<'_> {
             | Admin::KeyRetired(_)
             | Admin::KeyRevoked(_)
             | Admin::Deleting(_)
-            | Admin::Deleted(_)) => {
+            | Admin::Deleted(_)
+            | Admin::Collecting(_)) => {
                 let received_at = self.received_at;
                 self.out.administered.push(Administered { seq, at, received_at, admin });
             }

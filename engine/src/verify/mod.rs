@@ -153,6 +153,7 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     for Anchored { file, note } in &options.anchored {
         kept.push(Kept::new(file.clone(), note.clone(), Held::Anchored)?);
     }
+    let artifacts = artifacts::listed(disk, path);
     let files = hints::list(disk, path)?;
     let mut report = Report::new(files.remarks.clone());
     early.hand_over(&mut report);
@@ -208,6 +209,7 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     report.store_id = chain.store_id;
     if report.is_complete {
         artifacts::check(disk, path, options, &watch, &mut report);
+        artifacts::settle(disk, path, &artifacts, chain.artifacts(), &mut report);
     }
     if watch.cancelled() {
         return Err(Error::Cancelled);

@@ -99,6 +99,8 @@ pub(super) struct Outcome {
     pub(super) lost: Vec<(String, u64, Seq)>,
     /// The records that were deleted.
     pub(super) stubs: Stubs,
+    /// The artifacts that were put, by the records that say so.
+    pub(super) puts: Vec<(Hash, Seq)>,
     /// Records that ask for authority, or give it.
     pub(super) administered: Vec<Administered>,
     /// No record is missing, and none could not be read.

@@ -28,6 +28,8 @@ KEYS = {
     "store.plan": ("approvals", "matter", "statement"),
     "store.deleting": ("delete", "first_seq", "index_root", "plan", "rules", "seqs", "spared"),
     "store.deleted": ("deleting", "first_seq"),
+    "store.artifact": ("artifact", "len"),
+    "store.collecting": ("artifacts", "bytes", "plan"),
 }
 
 

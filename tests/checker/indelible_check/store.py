@@ -86,7 +86,7 @@ class StoreCheck:
         if is_whole:
             self.report.facts["tree_size"] = self.chain.next_seq
             self.report.facts["root"] = self.chain.frontier.root().hex()
-            self.chain.deletions.settle(self.report)
+            self.chain.deletions.settle(self.root, self.report)
         self.check_notes(notes, is_whole)
         return self.report
 

@@ -21,6 +21,7 @@ fn what_is_put_is_named_by_events_and_comes_back() {
     site.feed(&["record"], event.as_bytes()).ends(0);
     let listed = site.run(&["artifact", "list", "--json"]).ends(0).json();
     assert_eq!((&listed["artifact"], &listed["events"]), (&name.as_str().into(), &1.into()));
+    assert!(listed["first"].is_u64() && listed["collectable"] == false, "{listed}");
     assert!(site.run(&["artifact", "get", &name]).ends(0).text() == diff);
     site.run(&["artifact", "get", name.strip_prefix("blake3:").unwrap(), "-o", "back"]).ends(0);
     assert!(std::fs::read_to_string(site.path("back")).unwrap() == diff);
@@ -58,7 +59,8 @@ fn what_is_changed_or_missing_is_told_and_never_given_out() {
     assert_eq!(refused.text(), "", "nothing that is wrong goes out");
     site.run(&["artifact", "get", &one, "-o", "wrong"]).ends(10);
     assert!(!site.path("wrong").exists());
-    site.run(&["verify"]).ends(10);
+    let verdict = site.run(&["verify"]).ends(11);
+    assert!(verdict.text().contains("removed without authority"), "{}", verdict.text());
     assert!(site.run(&["artifact", "get", "plan.diff"]).ends(2).err.contains("64 lower-case hex digits"));
     let none = site.run(&["artifact", "put", "no-such-file"]).ends(3);
     assert!(none.err.contains("no-such-file"), "{}", none.err);
