@@ -32,10 +32,15 @@ pub(crate) fn target(place: &str) -> Outcome<Target> {
 /// Brings back what commands read of archives, or of the one at `place` where one is named. A person sees how far it is;
 /// elsewhere it is said of each segment on stderr, once.
 pub(crate) fn retrieve(place: Option<String>) -> Arc<dyn Retrieve> {
+    retrieve_into(cache_dir(), place)
+}
+
+/// The same, with what is fetched kept in another folder than the user's.
+pub(crate) fn retrieve_into(dir: PathBuf, place: Option<String>) -> Arc<dyn Retrieve> {
     let seen = Mutex::new(Seen::default());
     let told = move |fetch: &Fetch<'_>| seen.lock().unwrap_or_else(PoisonError::into_inner).told(fetch);
     let place = place.or_else(|| env::var("INDELIBLE_ARCHIVE").ok().filter(|place| !place.is_empty()));
-    Arc::new(Cache::new(cache_dir(), CACHE_LEN_MAX, variables(), Box::new(told)).from(place))
+    Arc::new(Cache::new(dir, CACHE_LEN_MAX, variables(), Box::new(told)).from(place))
 }
 
 /// What was told of fetching.

@@ -9,7 +9,9 @@ use std::path::Path;
 
 use indelible_engine::bundle::{Candidates, Challenge, EVIDENCE_MEMBERS, Scope, pack};
 use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
-use indelible_engine::format::admin::{Admin, Document, Operators, Seal, StoredRule, Verified};
+use indelible_engine::format::admin::{
+    Admin, Document, Drilled, DrilledTier, Operators, Seal, StoredRule, Verified,
+};
 use indelible_engine::format::entry::Entry;
 use indelible_engine::format::frame::{
     Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
@@ -225,6 +227,20 @@ fn admins() -> Vec<Admin> {
             root: Some("0d".repeat(32)),
             scope: "subset 3/7".to_owned(),
             verdict: "damaged".to_owned(),
+            version: "x 1".to_owned(),
+        }),
+        Admin::Drilled(Drilled {
+            checkpoint_size: 10,
+            seed: "x".to_owned(),
+            tiers: vec![DrilledTier {
+                drawn_count: 3,
+                failed_count: 1,
+                longest_us: 70,
+                record_count: 9,
+                tier: "warm".to_owned(),
+                took_us: 90,
+            }],
+            verdict: "incomplete".to_owned(),
             version: "x 1".to_owned(),
         }),
     ]

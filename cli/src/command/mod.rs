@@ -14,6 +14,7 @@ pub(crate) mod control;
 pub(crate) mod controls;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod drill;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod hold;

@@ -7,7 +7,7 @@ use indelible::query::{POLICY_TEMPLATES, Vocabulary, policy};
 use serde_json::json;
 
 use super::query::{moment, present};
-use super::{apply, compact};
+use super::{apply, compact, drill};
 use crate::approvals::{self, AnyApproved, duration};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
@@ -27,6 +27,7 @@ use crate::{input, keys, open};
   indelible retention plan -o plan.json
   indelible retention approve plan.json --key alice.key
   indelible retention apply plan.json
+  indelible retention drill
   indelible retention history")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -100,6 +101,7 @@ pub(crate) enum What {
         key: PathBuf,
     },
     Apply(apply::Args),
+    Drill(drill::Args),
     /// Show what was deleted: by which plan, why, and who approved it
     #[command(after_help = "Examples:\n  indelible retention history\n  indelible retention history --json")]
     History {
@@ -121,6 +123,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     match &args.what {
         What::Compact(args) => return compact::run(store, args),
         What::Apply(args) => return apply::run(store, args),
+        What::Drill(args) => return drill::run(store, args),
         What::History { json } => {
             let state = open::to_read(store)?.snapshot()?.retention()?;
             if *json { shown::history_json(&mut out, &state)? } else { shown::history(&mut out, &state)? }

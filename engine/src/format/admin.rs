@@ -128,6 +128,9 @@ pub enum Admin {
     /// The store was verified. It vouches for nothing by itself: it says who looked last, at what, and what was found.
     #[serde(rename = "store.verified")]
     Verified(Verified),
+    /// Retrieval was drilled: records of each tier were read and proved. It vouches for nothing, as the one before.
+    #[serde(rename = "store.drilled")]
+    Drilled(Drilled),
 }
 
 /// A label rule as it is stored.
@@ -193,6 +196,40 @@ pub struct Verified {
     pub verdict: String,
     /// The program that verified, and its version.
     pub version: String,
+}
+
+/// What a drill of retrieval came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drilled {
+    /// Size of the checkpoint under which each record was proved.
+    pub checkpoint_size: u64,
+    /// What the records were drawn by.
+    pub seed: String,
+    /// What it came to in each tier of which there are records.
+    pub tiers: Vec<DrilledTier>,
+    /// `clean`, or the weightiest class of what failed; `incomplete` where something could not be had.
+    pub verdict: String,
+    /// The program, and its version.
+    pub version: String,
+}
+
+/// What a drill came to in one tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrilledTier {
+    /// How many records were drawn.
+    pub drawn_count: u64,
+    /// How many of them could not be had, or are not the log's.
+    pub failed_count: u64,
+    /// How long the slowest took, in microseconds.
+    pub longest_us: u64,
+    /// How many records there were to be drawn.
+    pub record_count: u64,
+    /// `hot`, `warm` or `archive`.
+    pub tier: String,
+    /// How long all together took, in microseconds.
+    pub took_us: u64,
 }
 
 /// What a seal states.

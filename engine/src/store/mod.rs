@@ -20,6 +20,7 @@ mod collect_tests;
 mod commit;
 #[cfg(test)]
 mod directory_tests;
+mod drill;
 mod export;
 mod find;
 mod log_keys;
@@ -52,6 +53,7 @@ use std::sync::{Arc, Mutex};
 pub use apply::{Applied, ApplyProgress};
 pub use checkpoint::CheckpointSigner;
 pub use collect::Collected;
+pub use drill::{Drawn, Drill, DrilledSegments};
 pub use options::Options;
 pub use prepare::{Masking, Prepared, Source};
 pub use prove::ProvenRecord;

@@ -33,18 +33,45 @@ impl Snapshot {
             });
         }
         let record = self.record(seq)?;
-        let (labels, salt) = (record.label_buf()?, self.salt_of(&record)?);
-        let body_hash = hash::body(&salt, &record.body);
+        let salt = self.salt_of(&record)?;
+        let (entry, hashes) = self.included(&record, hash::body(&salt, &record.body), &stated)?;
+        let proof = LogProof { extra: Some(entry), index: seq, hashes, checkpoint: checkpoint.clone() };
+        Ok(ProvenRecord { proof, body: record.body, salt })
+    }
+
+    /// Reads a record and sees that it is in the log under a checkpoint that the log continues.
+    pub(super) fn retrieve_and_prove(&self, seq: Seq, stated: &Checkpoint) -> Result<()> {
+        let record = self.record(seq)?;
+        let body_hash = match record.deleted {
+            Some(stub) => stub.body_hash,
+            None => hash::body(&self.salt_of(&record)?, &record.body),
+        };
+        self.included(&record, body_hash, stated).map(drop).map_err(|error| match error {
+            Error::RolledBack { .. } => {
+                let reason = format!("record {seq} is not the one that the log's tree has there");
+                Error::Forged { what: "record", reason }
+            }
+            error => error,
+        })
+    }
+
+    /// A record's entry, and the proof that it is in the log.
+    fn included(
+        &self,
+        record: &Record,
+        body_hash: Hash,
+        stated: &Checkpoint,
+    ) -> Result<(Vec<u8>, Vec<Hash>)> {
+        let (seq, labels) = (record.seq, record.label_buf()?);
         let entry = record.entry(labels.as_labels(), self.leaf_before(seq)?, body_hash);
         let mut bytes = Vec::new();
         let leaf = entry.leaf(&mut bytes);
-        let hashes = self.checked(&stated, |nodes| {
+        let hashes = self.checked(stated, |nodes| {
             let hashes = merkle::inclusion_proof::<LogTree, _>(nodes, seq, stated.size)?;
             let holds = merkle::verify_inclusion::<LogTree>(&leaf, seq, stated.size, &hashes, &stated.root);
             Ok(holds.then_some(hashes))
         })?;
-        let proof = LogProof { extra: Some(bytes), index: seq, hashes, checkpoint: checkpoint.clone() };
-        Ok(ProvenRecord { proof, body: record.body, salt })
+        Ok((bytes, hashes))
     }
 
     /// The salt of one record: whoever is to hash its body needs it.

@@ -234,7 +234,8 @@ impl Check<'_> {
             | Admin::Tier(_)
             | Admin::Mapping(_)
             | Admin::Pack(_)
-            | Admin::Verified(_) => {}
+            | Admin::Verified(_)
+            | Admin::Drilled(_) => {}
             admin @ (Admin::Policy(_)
             | Admin::Hold(_)
             | Admin::HoldReleased(_)
@@ -276,6 +277,11 @@ impl Check<'_> {
 fn says_something(admin: &Admin) -> bool {
     !matches!(
         admin,
-        Admin::Clock { .. } | Admin::Tier(_) | Admin::Mapping(_) | Admin::Pack(_) | Admin::Verified(_)
+        Admin::Clock { .. }
+            | Admin::Tier(_)
+            | Admin::Mapping(_)
+            | Admin::Pack(_)
+            | Admin::Verified(_)
+            | Admin::Drilled(_)
     )
 }

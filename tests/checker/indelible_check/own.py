@@ -21,6 +21,7 @@ KEYS = {
     "store.verified": (
         "checkpoint_size", "duration_ms", "findings", "full_count", "record_count", "root", "scope", "verdict", "version",
     ),
+    "store.drilled": ("checkpoint_size", "seed", "tiers", "verdict", "version"),
     "store.policy": ("default", "rules", "text"),
     "store.hold": ("by", "conditions", "name", "reason", "ticket", "when"),
     "store.hold_released": ("approvals", "matter", "statement"),
@@ -31,6 +32,9 @@ KEYS = {
     "store.artifact": ("artifact", "len"),
     "store.collecting": ("artifacts", "bytes", "plan"),
 }
+
+
+OPTIONAL = {"store.tier": {"archive"}}
 
 
 def canonical(value):
@@ -48,5 +52,5 @@ def decode(body):
         raise forged(f"a record of the store's own: {error}") from None
     kind = value.get("kind")
     need(kind in KEYS, "unsupported", f"a record of the store's own of kind {kind}")
-    need(set(value) == {"kind", *KEYS[kind]}, "forged", f"{kind}: keys")
+    need(set(value) - OPTIONAL.get(kind, set()) == {"kind", *KEYS[kind]}, "forged", f"{kind}: keys")
     return value

@@ -158,6 +158,47 @@ fn explain_says_what_would_be_fetched_and_fetches_nothing() {
 }
 
 #[test]
+fn a_drill_retrieves_from_each_tier_and_says_what_cannot_be_had() {
+    let site = site();
+    let first = site.run(&["retention", "drill", "--seed", "x", "--json"]).ends(0).json();
+    assert_eq!(first["tiers"].as_array().unwrap().len(), 1, "{first}");
+    site.run(&["archive", "copy", "archive", "--drop"]).ends(0);
+    site.run(&["archive", "restore", "--segments", "202..203"]).ends(0);
+    site.run(&["retention", "compact", "--segment", "202"]).ends(0);
+    let drill = ["retention", "drill", "--count", "5", "--seed", "2026-Q3", "--json"];
+    let drilled = site.run(&drill).ends(0).json();
+    let tiers = drilled["tiers"].as_array().unwrap();
+    let told: Vec<_> = tiers
+        .iter()
+        .map(|tier| (tier["tier"].as_str().unwrap(), tier["drawn"].as_array().unwrap().len()))
+        .collect();
+    assert_eq!(told, [("hot", 1), ("warm", 5), ("archive", 5)], "{drilled}");
+    assert_eq!(drilled["verdict"], "clean");
+    let seqs = |drilled: &Value| {
+        let drawn =
+            drilled["tiers"].as_array().unwrap().iter().flat_map(|tier| tier["drawn"].as_array().unwrap());
+        drawn.map(|drawn| drawn["seq"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let again = site.run(&drill).ends(0).json();
+    assert_eq!(seqs(&again), seqs(&drilled), "the same seed draws the same records");
+    assert!(again["noted"].as_u64() > drilled["noted"].as_u64());
+    let noted = site.run(&["query", "kind = store.drilled", "--format", "jsonl"]).ends(0).text();
+    assert!(noted.lines().count() == 3 && noted.contains("2026-Q3"), "{noted}");
+    site.run(&["verify", "--archive"]).ends(0);
+
+    // What was fetched before is no excuse.
+    site.run(&["log"]).ends(0);
+    std::fs::rename(site.path("archive"), site.path("moved")).unwrap();
+    let failed = site.run(&["retention", "drill", "--no-record"]).ends(14);
+    assert!(failed.text().contains("archive  0 of 3 records retrieved"), "{}", failed.text());
+    assert!(failed.text().contains("is in the archive at"), "{}", failed.text());
+    assert!(site.run(&["query", "kind = store.drilled | count"]).ends(0).text().contains('3'));
+    let empty = Site::with_store();
+    std::fs::remove_file(empty.path("evidence/checkpoint")).ok();
+    empty.run(&["retention", "drill", "--seed", ""]).ends(2);
+}
+
+#[test]
 fn what_a_policy_wants_here_is_copied_and_stays() {
     let site = site();
     let policy = "default = \"1y\"\n[[rule]]\nname = \"r\"\nmatch = \"n > 1\"\nkeep = \"1y\"\nhot = \"1d\"\nwarm = \"30d\"\n";

@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 88] = [
+const COMMANDS: [&str; 89] = [
     "init",
     "append",
     "record",
@@ -63,6 +63,7 @@ const COMMANDS: [&str; 88] = [
     "retention status",
     "retention apply",
     "retention history",
+    "retention drill",
     "redact",
     "retention compact",
     "retention plan",

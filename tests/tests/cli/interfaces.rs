@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Site, events};
 
 /// The fields that each schema had when it was released. One that is missing needs a schema of the next number.
-const RELEASED: [(&str, &str); 3] = [
+const RELEASED: [(&str, &str); 4] = [
     (
         "indelible.stats/1",
         "schema origin store_id tree_size root events store_records segments segments.sealed segments.active len len.hot \
@@ -19,6 +19,11 @@ const RELEASED: [(&str, &str); 3] = [
     (
         "indelible.doctor/1",
         "schema origin level remarks remarks[].topic remarks[].level remarks[].found remarks[].advice",
+    ),
+    (
+        "indelible.drill/1",
+        "schema origin checkpoint_size seed verdict tiers tiers[].tier tiers[].record_count tiers[].median_us \
+         tiers[].longest_us tiers[].drawn tiers[].drawn[].seq tiers[].drawn[].took_us tiers[].drawn[].failed noted",
     ),
     (
         "indelible.verify/1",
@@ -80,6 +85,7 @@ fn printed() -> Vec<Value> {
     let mut all = vec![site.run(&["verify", "--json"]).ends(0).json()];
     all.push(site.run(&["stats", "--json"]).ends(0).json());
     all.push(site.run(&["doctor", "--json"]).ends(0).json());
+    all.push(site.run(&["retention", "drill", "--json"]).ends(0).json());
     let log = site.path("evidence/log/00000000000000000000.log");
     let mut bytes = std::fs::read(&log).unwrap();
     let middle = bytes.len() / 2;
