@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use indelible::source::{Profile, shipped};
+use indelible::source::{Fields, Profile, shipped};
 use indelible::{Snapshot, limits};
 
 use crate::exit::{Failure, Outcome};
@@ -32,6 +32,22 @@ pub(crate) fn find(name: &str, snapshot: Option<&Snapshot>) -> Outcome<Profile> 
         "no source is called {name}; there are {}, and your own as FILE.toml",
         known.join(", ")
     )))
+}
+
+/// So many values found in an event are no chance: its time, its id and one more.
+const FOUND_MIN: usize = 3;
+
+/// The profile that ships and finds most in `event`, if it finds enough to be the right one.
+pub(crate) fn likely(event: &[u8]) -> Outcome<Option<&'static str>> {
+    let mut likely = (FOUND_MIN - 1, None);
+    let mut fields = Fields::default();
+    for known in shipped() {
+        Profile::parse(known.text)?.extract(event, &mut fields)?;
+        if fields.found_count() > likely.0 {
+            likely = (fields.found_count(), Some(known.name));
+        }
+    }
+    Ok(likely.1)
 }
 
 fn from_file(path: &Path) -> Outcome<Profile> {

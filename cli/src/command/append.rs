@@ -24,6 +24,9 @@ use clap::ValueEnum;
 /// Each line is one JSON object, kept byte for byte. Gzip and zstd are read as they are; empty lines are passed
 /// over. When the command ends well, all events are durable. What comes down a pipe is committed as it comes.
 ///
+/// Without --source, events are read by the profile `evidence`; where it finds next to nothing in the first event
+/// and another profile that ships finds much, nothing is appended, and that profile is named.
+///
 /// Where the log's signing key is in your configuration folder, a checkpoint over what was appended is signed at
 /// the end, and once a minute until then.
 #[derive(Debug, clap::Args)]
@@ -158,6 +161,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         places: Vec::new(),
         bytes: Vec::new(),
         batch_len: 0,
+        looked_at_first: false,
         summary: Summary::default(),
     };
     // Whatever ends the work, what was appended is signed and told, and the store is closed in order.
@@ -176,6 +180,22 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     told?;
     out.finish()?;
     Ok(code)
+}
+
+/// Refuses input for which no source was named, where the default profile finds next to nothing in its first event and
+/// another finds much: what is appended without its fields is hard to find, and stays so.
+fn refuse_other_source(first: &Ready) -> Outcome<()> {
+    // One value may be there by chance: many sources have a `kind`.
+    if first.event.fields().found_count() > 1 {
+        return Ok(());
+    }
+    let Some(likely) = profiles::likely(first.event.body())? else { return Ok(()) };
+    let default = Profile::evidence().name();
+    Err(Failure::Usage(format!(
+        "{}:{}: looks like an event of {likely}: append it with --source {likely}, or with --source {default} as it is; \
+         nothing was appended",
+        first.place.file, first.place.line
+    )))
 }
 
 /// The quarantine file beside the store.
@@ -201,6 +221,8 @@ struct Run<'a> {
     places: Vec<Place>,
     bytes: Vec<Vec<u8>>,
     batch_len: usize,
+    /// Whether the first event was held against the default profile.
+    looked_at_first: bool,
     summary: Summary,
 }
 
@@ -224,7 +246,7 @@ impl Run<'_> {
                 Item::Steps(steps) => {
                     for step in steps {
                         match step {
-                            Step::Ready(ready) => self.add(ready),
+                            Step::Ready(ready) => self.add(ready)?,
                             Step::Bad(bad) => self.bad(&bad)?,
                         }
                     }
@@ -244,11 +266,15 @@ impl Run<'_> {
         }
     }
 
-    fn add(&mut self, ready: Ready) {
+    fn add(&mut self, ready: Ready) -> Outcome<()> {
+        if self.args.source.is_none() && !std::mem::replace(&mut self.looked_at_first, true) {
+            refuse_other_source(&ready)?;
+        }
         self.batch_len += ready.event.len();
         self.batch.push(ready.event);
         self.places.push(ready.place);
         self.bytes.extend(ready.bytes);
+        Ok(())
     }
 
     fn commit(&mut self) -> Outcome<()> {

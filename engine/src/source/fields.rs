@@ -141,6 +141,13 @@ impl Fields {
         &self.unreadable
     }
 
+    /// How many values were found, the event's time and id among them; 0 where the profile knows nothing of such an
+    /// event.
+    pub fn found_count(&self) -> usize {
+        let time = usize::from(self.time != EventTime::Absent);
+        self.terms.len() + self.unreadable.len() + time + usize::from(!self.event_id.is_empty())
+    }
+
     /// The event's own time.
     pub fn time(&self) -> EventTime {
         self.time

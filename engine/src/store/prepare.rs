@@ -126,6 +126,16 @@ impl Prepared {
         self.body.is_empty()
     }
 
+    /// The event as it will be stored.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What its profile finds in it.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
     /// The event's id, where its profile finds one.
     pub fn event_id(&self) -> Option<&[u8]> {
         self.fields.event_id()

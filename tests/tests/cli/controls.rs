@@ -54,6 +54,16 @@ fn what_is_added_is_checked_told_and_then_in_force() {
 }
 
 #[test]
+fn without_more_words_the_coverage_is_counted() {
+    let site = with_files();
+    site.feed(&["append", "--no-checkpoint"], b"{\"kind\":\"deployment\",\"run_id\":\"r1\"}\n").ends(0);
+    let counted = site.run(&["controls", "--format", "json"]).ends(0);
+    assert_eq!(counted.text(), site.run(&["controls", "coverage", "--format", "json"]).ends(0).text());
+    assert!(counted.text().contains("\"events\":1"), "{}", counted.text());
+    site.run(&["controls", "--format", "json", "list"]).ends(2);
+}
+
+#[test]
 fn evidence_is_found_by_what_was_added_and_counted() {
     let site = with_files();
     site.feed(&["append", "--no-checkpoint"], b"{\"kind\":\"deployment\",\"run_id\":\"r1\"}\n").ends(0);

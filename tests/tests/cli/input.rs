@@ -196,3 +196,27 @@ fn a_cut_compressed_file_fails_and_keeps_what_could_be_read() {
     let kept = site.run(&["log"]).ends(0).text();
     assert!(!kept.is_empty() && lines.starts_with(&kept));
 }
+
+#[test]
+fn events_of_another_source_are_not_appended_without_their_fields() {
+    let site = Site::with_store();
+    let sample = |name: &str| {
+        std::fs::read(format!("{}/../examples/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    for (name, source) in [
+        ("claude-code.jsonl", "claude-code"),
+        ("codex.jsonl", "codex"),
+        ("cloudtrail.jsonl", "cloudtrail"),
+        ("kubernetes.jsonl", "kubernetes-audit"),
+    ] {
+        site.write(name, sample(name));
+        let refused = site.run(&["append", name]).ends(2);
+        let hint = format!("{name}:1: looks like an event of {source}: append it with --source {source}");
+        assert!(refused.err.contains(&hint), "{}", refused.err);
+        assert_eq!(site.run(&["log"]).ends(0).text(), "", "{name}");
+    }
+    // Who insists, and whose events no profile knows, is not in the way of it.
+    site.run(&["append", "--source", "evidence", "codex.jsonl"]).ends(0);
+    assert_eq!(site.run(&["log"]).ends(0).out, sample("codex.jsonl"));
+    site.feed(&["append"], b"{\"a\":1}\n").ends(0);
+}

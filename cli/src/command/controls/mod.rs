@@ -12,16 +12,24 @@ use crate::render::Format;
 /// List controls, what is evidence of them, and how much there is; add packs, mappings and label rules
 ///
 /// Packs of controls and a mapping ship with indelible; files of your own are added to the log. What they look like
-/// stands in docs/CONTROLS.md.
+/// stands in docs/CONTROLS.md. With nothing behind it, the command counts what there is of each control, as
+/// `controls coverage` does.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  indelible controls
   indelible controls list SOC2
   indelible controls show 'pci dss 6.5.1'
   indelible controls coverage SOC2 since 90d
-  indelible controls add mapping.toml --dry-run")]
+  indelible controls add mapping.toml --dry-run"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    pub(crate) what: What,
+    pub(crate) what: Option<What>,
+    /// As of `controls coverage`.
+    #[command(flatten)]
+    pub(crate) asking: Box<Asking>,
 }
 
 /// What to do with controls.
@@ -97,7 +105,8 @@ pub(crate) enum What {
 
 /// Lists, shows, counts or adds.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
-    match &args.what {
+    let Some(what) = &args.what else { return answer(store, &coverage(&[]), &args.asking) };
+    match what {
         What::List { framework, format } => list::list(store, framework.as_deref(), *format),
         What::Show { id, format } => list::show(store, &id.join(" "), *format),
         What::Coverage { words, asking } => answer(store, &coverage(words), asking),
