@@ -47,8 +47,12 @@ pub(crate) fn cosign(
             witness.key.add_to(note, &lines).map_err(|error| format!("its answer is not believed: {error}"))
         });
         match added {
-            Ok(time_s) => output::say(format_args!("witnessed by {} at {}", witness.name, time(time_s))),
-            Err(reason) => output::warn(format_args!("witness {}: {reason}", witness.name)),
+            Ok(time_s) => output::say(format_args!(
+                "witnessed by {} at {}",
+                output::escape(&witness.name),
+                time(time_s)
+            )),
+            Err(reason) => output::warn(format_args!("witness {}: {reason}", output::escape(&witness.name))),
         }
     }
     store.keep_cosignatures(note)?;
@@ -69,7 +73,7 @@ fn ask(
     timeout: Duration,
 ) -> Answer {
     let deadline = Instant::now() + timeout;
-    let url = witness.url.as_deref().ok_or("the policy gives no address for it")?;
+    let url = witness.address().ok_or("the policy gives no address for it")?;
     web::check_url(url, "a witness's").map_err(|failure| failure.to_string())?;
     let address = format!("{}/add-checkpoint", url.trim_end_matches('/'));
     let size = Checkpoint::decode(note.text()).map_err(|error| error.to_string())?.size;

@@ -24,6 +24,7 @@ mod rounds;
 mod show;
 mod signal;
 mod signer_command;
+mod signing;
 mod verification;
 mod web;
 mod witnessed;

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use indelible::Timestamp;
+use indelible::format::failures::{FailureClass, Failures};
 use indelible::verify::{FindingClass, Report};
 
 use crate::exit::{Failure, Outcome};
@@ -23,6 +24,8 @@ pub(crate) struct Measured<'a> {
     pub(crate) witnessed: &'a [Witnessed],
     /// Events that are past their time and not held; none where that was not looked at.
     pub(crate) overdue_count: Option<u64>,
+    /// Commits that failed; none where the store could not be opened to ask.
+    pub(crate) failures: Option<Failures>,
 }
 
 /// Replaces the file in one step: a collector may read at any time, under another user.
@@ -38,16 +41,27 @@ pub(crate) fn write(path: &Path, measured: &Measured<'_>) -> Outcome<()> {
 }
 
 fn text(measured: &Measured<'_>) -> String {
-    let Measured { report, ended, took, witnessed, overdue_count } = measured;
+    let Measured { report, ended, took, witnessed, overdue_count, failures } = measured;
     let origin = format!("origin=\"{}\"", escaped(report.origin.as_deref().unwrap_or_default()));
     let mut text = String::new();
-    let mut gauge = |name: &str, help: &str, values: &[(String, String)]| {
+    let mut metric = |kind: &str, name: &str, help: &str, values: &[(String, String)]| {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "# HELP indelible_{name} {help}\n# TYPE indelible_{name} gauge");
+        let _ = writeln!(text, "# HELP indelible_{name} {help}\n# TYPE indelible_{name} {kind}");
         for (labels, value) in values {
             let _ = writeln!(text, "indelible_{name}{{{labels}}} {value}");
         }
     };
+    let classed = |class: &str| format!("{origin},class=\"{class}\"");
+    if let Some(failures) = failures {
+        let counts =
+            FailureClass::ALL.map(|class| (classed(class.name()), failures.count(class).to_string()));
+        metric("counter", "append_errors_total", "Commits that failed, by class.", &counts);
+        if let Some(at) = failures.last_at {
+            let last = [(origin.clone(), at.0.div_euclid(1_000_000_000).to_string())];
+            metric("gauge", "append_error_time_seconds", "When the last of them failed, Unix time.", &last);
+        }
+    }
+    let mut gauge = |name: &str, help: &str, values: &[(String, String)]| metric("gauge", name, help, values);
     let one = |value: String| [(origin.clone(), value)];
     let seconds = ended.0.div_euclid(1_000_000_000);
     let signed_size = report.checkpoint_size.unwrap_or(0);
@@ -99,7 +113,7 @@ fn text(measured: &Measured<'_>) -> String {
         .iter()
         .map(|class| {
             let count = counts.get(class.name()).copied().unwrap_or(0);
-            (format!("{origin},class=\"{}\"", class.name()), count.to_string())
+            (classed(class.name()), count.to_string())
         })
         .collect();
     gauge("verify_findings", "Findings that were listed, by class.", &classes);

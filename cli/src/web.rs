@@ -1,5 +1,5 @@
 //! A small HTTP client: every length and time bounded, no redirects, no proxies of the environment's. TLS trusts whom the
-//! system trusts.
+//! system trusts, or the authorities in the file that `SSL_CERT_FILE` names.
 //!
 //! What it says of a failure is words for people: whoever asks knows what to make of them.
 
@@ -80,10 +80,41 @@ fn answer(
         ureq::Error::BodyExceedsLimit(len_max) => {
             format!("it cannot be asked at {address}: the answer is longer than {len_max} bytes")
         }
-        other => format!("it cannot be asked at {address}: {other}"),
+        other => {
+            let reason = untrusted(&other).unwrap_or_else(|| other.to_string());
+            format!("it cannot be asked at {address}: {reason}")
+        }
     };
     let mut response = sent.map_err(told)?;
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(len_max).read_to_vec().map_err(told)?;
     Ok((status, body))
+}
+
+/// What is wrong with a server's certificate, in words; nothing where something else failed.
+#[cfg(feature = "tls")]
+fn untrusted(error: &ureq::Error) -> Option<String> {
+    use rustls::{CertificateError, Error};
+    let found = match error {
+        ureq::Error::Rustls(found) => found,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref::<Error>()?,
+        _ => return None,
+    };
+    let Error::InvalidCertificate(wrong) = found else { return None };
+    Some(match wrong {
+        CertificateError::UnknownIssuer => {
+            "no authority that this system trusts has signed its certificate; if it is one of your own, add it to the \
+             system's, or name a file with it in SSL_CERT_FILE"
+                .to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("its certificate is for another name ({found})")
+        }
+        _ => format!("its certificate is not to be trusted ({found})"),
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn untrusted(_: &ureq::Error) -> Option<String> {
+    None
 }

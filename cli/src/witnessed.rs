@@ -42,7 +42,7 @@ impl Sought {
                 output::warn(format_args!("who witnessed the log is not shown: {failure}"));
                 Vec::new()
             });
-            let keys = known.into_iter().map(|witness| (witness.name, witness.key)).collect();
+            let keys = known.into_iter().map(|witness| (witness.shown().into_owned(), witness.key)).collect();
             return Ok(Sought { keys, required: false });
         }
         let named = |given: &String| input::cosigner_key(given).map(|key| (key.name().to_owned(), key));
@@ -51,7 +51,7 @@ impl Sought {
 
     /// Those of a policy, of whom it says itself how many are enough.
     pub(crate) fn of_policy(policy: &Policy) -> Self {
-        let named = |witness: &PolicyWitness| (witness.name.clone(), witness.key.clone());
+        let named = |witness: &PolicyWitness| (witness.shown().into_owned(), witness.key.clone());
         Sought { keys: policy.witnesses().iter().map(named).collect(), required: false }
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn known() -> Outcome<Option<Policy>> {
 pub(crate) fn add(name: &str, url: &str, key: CosignerKey) -> Outcome<()> {
     web::check_url(url, "a witness's")?;
     let mut witnesses = list()?;
-    witnesses.push(PolicyWitness { name: name.to_owned(), key, url: Some(url.to_owned()) });
+    witnesses.push(PolicyWitness { name: name.into(), key, url: Some(url.into()) });
     keep(&witnesses)
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn add(name: &str, url: &str, key: CosignerKey) -> Outcome<()> {
 pub(crate) fn remove(name: &str) -> Outcome<()> {
     let mut witnesses = list()?;
     let before = witnesses.len();
-    witnesses.retain(|witness| witness.name != name);
+    witnesses.retain(|witness| witness.name != name.as_bytes());
     if witnesses.len() == before {
         return Err(Failure::Usage(format!("no witness is called {name:?}; see `indelible witness list`")));
     }
@@ -50,18 +50,24 @@ pub(crate) fn list() -> Outcome<Vec<PolicyWitness>> {
 }
 
 fn keep(witnesses: &[PolicyWitness]) -> Outcome<()> {
-    let mut text = "# Written by `indelible witness`.\n".to_owned();
-    let mut names = String::new();
+    let mut text = b"# Written by `indelible witness`.\n".to_vec();
+    let mut names = Vec::new();
     for PolicyWitness { name, key, url } in witnesses {
-        text.push_str(&format!("witness {name} {key} {}\n", url.as_deref().unwrap_or_default()));
-        names.push_str(&format!(" {name}"));
+        let key = key.to_string();
+        let items: [&[u8]; 4] = [b"witness", name, key.as_bytes(), url.as_deref().unwrap_or_default()];
+        text.extend([&items.join(&b' ')[..], b"\n"].concat());
+        names.extend([b" ", name.as_slice()].concat());
     }
     match witnesses {
-        [] => text.push_str("quorum none\n"),
-        _ => text.push_str(&format!("group {ALL} all{names}\nquorum {ALL}\n")),
+        [] => text.extend(b"quorum none\n"),
+        _ => {
+            text.extend(format!("group {ALL} all").bytes());
+            text.extend(names);
+            text.extend(format!("\nquorum {ALL}\n").bytes());
+        }
     }
     // What cannot be read back is not kept: a name with a space in it, a name or a key that is there already.
-    Policy::decode(text.as_bytes()).map_err(|error| Failure::Usage(format!("not added: {error}")))?;
+    Policy::decode(&text).map_err(|error| Failure::Usage(format!("not added: {error}")))?;
     let path = path()?;
     let beside = path.with_extension("new");
     let written = || {
@@ -69,7 +75,7 @@ fn keep(witnesses: &[PolicyWitness]) -> Outcome<()> {
             fs::create_dir_all(dir)?;
         }
         let mut file = fs::File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&beside, &path)
     };

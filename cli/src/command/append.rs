@@ -15,6 +15,7 @@ use crate::output::{self, Out};
 use crate::progress::Progress;
 use crate::quarantine::Quarantine;
 use crate::signal::Stop;
+use crate::signing::Signing;
 use crate::{anchors, input, keys, open, profiles, show};
 
 use clap::ValueEnum;
@@ -153,7 +154,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         out: Out::stdout(),
         bar: Progress::bytes(total),
         started: Instant::now(),
-        signer,
+        signing: signer.map(|signer| sign_beside(&store, signer)),
         signed_at: Instant::now(),
         unsigned_count: 0,
         quarantine: Quarantine::new(quarantine),
@@ -166,7 +167,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     };
     // Whatever ends the work, what was appended is signed and told, and the store is closed in order.
     let ended = run.work(&mut feed, &stop).and_then(|code| run.quarantine.sync().map(|()| code));
-    let signed = run.sign();
+    let signed = run.sign_last();
     let ended = ended.and_then(|code| signed.map(|()| code));
     run.bar.finish();
     let told = run.tell(&ended);
@@ -198,6 +199,15 @@ fn refuse_other_source(first: &Ready) -> Outcome<()> {
     )))
 }
 
+/// Signs beside the appending: a signer, or an anchor, may take its time. The size that was signed.
+fn sign_beside(store: &Arc<Store>, signer: FileSigner) -> Signing<Option<u64>> {
+    let store = Arc::clone(store);
+    Signing::start(move || {
+        anchors::copy(&store.checkpoint(&signer)?);
+        show::signed_size(&store)
+    })
+}
+
 /// The quarantine file beside the store.
 fn beside(store: &Path) -> PathBuf {
     let store = std::path::absolute(store).unwrap_or_else(|_| store.to_path_buf());
@@ -211,8 +221,8 @@ struct Run<'a> {
     out: Out,
     bar: Progress,
     started: Instant,
-    /// The log's signer, if it is here; when it last signed, and how many events were appended since.
-    signer: Option<FileSigner>,
+    /// What signs, where the log's signer is here; when it was last asked to, and how many events were appended since.
+    signing: Option<Signing<Option<u64>>>,
     signed_at: Instant,
     unsigned_count: u64,
     quarantine: Quarantine,
@@ -352,16 +362,19 @@ impl Run<'_> {
         if self.args.receipts {
             self.out.flush()?;
         }
-        if self.signed_at.elapsed() >= CHECKPOINT_EVERY { self.sign() } else { Ok(()) }
+        let is_due = self.unsigned_count > 0 && self.signed_at.elapsed() >= CHECKPOINT_EVERY;
+        if is_due && self.signing.as_ref().is_some_and(Signing::ask) {
+            self.signed_at = Instant::now();
+            self.unsigned_count = 0;
+        }
+        Ok(())
     }
 
-    /// Signs a checkpoint over what was appended since the last.
-    fn sign(&mut self) -> Outcome<()> {
-        let Some(signer) = self.signer.as_ref().filter(|_| self.unsigned_count > 0) else { return Ok(()) };
-        anchors::copy(&self.store.checkpoint(signer)?);
-        self.signed_at = Instant::now();
-        self.unsigned_count = 0;
-        self.summary.checkpoint_size = show::signed_size(self.store)?;
+    /// Has a checkpoint signed over what was appended since the last, and waits for it: nothing is appended any more.
+    fn sign_last(&mut self) -> Outcome<()> {
+        if let Some(signing) = self.signing.take() {
+            self.summary.checkpoint_size = signing.finish(self.unsigned_count > 0)?.flatten();
+        }
         Ok(())
     }
 

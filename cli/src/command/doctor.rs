@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use indelible::disk::{Disk, RealDisk};
 use indelible::format::admin::Admin;
-use indelible::trust::{LogKey, VerifierKey};
+use indelible::format::failures::FailureClass;
+use indelible::trust::{Algorithm, LogKey, VerifierKey};
 use indelible::{CheckpointSigner, Store, Timestamp, Verification, limits};
 use serde::Serialize;
 
@@ -30,6 +31,8 @@ const FREE_LEN_LOW: u64 = 1 << 30;
 /// How old an unsigned record may be before it is worth saying, in nanoseconds: a day.
 const UNSIGNED_AGE_NS: i64 = 24 * 3600 * 1_000_000_000;
 
+/// How long after a failed commit it is a problem still, in nanoseconds: a day.
+const FAILED_AGE_NS: i64 = 24 * 3600 * 1_000_000_000;
 /// How old the last verification of everything may be before it is worth saying, in nanoseconds: eight days.
 const VERIFIED_AGE_NS: i64 = 8 * 24 * 3600 * 1_000_000_000;
 /// The version of what `--json` prints: docs/JSON.md says what is in it.
@@ -61,6 +64,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let store = open::to_read(path)?;
     let mut remarks = Vec::new();
     history(&store, &mut remarks)?;
+    failures(&store, &mut remarks);
     lost(path, &mut remarks);
     unsealed(&store, &mut remarks)?;
     signing(&store, &mut remarks)?;
@@ -140,6 +144,25 @@ fn history(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
         remark("clock", Level::Notice, found, "received times are as the clock read; order is by seq")
     });
     Ok(())
+}
+
+/// What the disk refused, as far as it was counted.
+fn failures(store: &Store, remarks: &mut Vec<Remark>) {
+    let failures = store.failures();
+    let counted = |class: FailureClass| match failures.count(class) {
+        0 => None,
+        count => Some(format!("{} {}", output::count(count), class.name())),
+    };
+    let by_class: Vec<String> = FailureClass::ALL.into_iter().filter_map(counted).collect();
+    remarks.push(match failures.last_at {
+        None => remark("failures", Level::Good, "no failed commit is counted", ""),
+        Some(at) => {
+            let commits = output::counted(failures.total(), "failed commit", "failed commits");
+            let found = format!("{commits} ({}), the last {}", by_class.join(", "), output::age(age_ns(at)));
+            let level = if age_ns(at) < FAILED_AGE_NS { Level::Problem } else { Level::Notice };
+            remark("failures", level, found, "whoever appended was told; a retry by event id is safe")
+        }
+    });
 }
 
 fn lost(path: &Path, remarks: &mut Vec<Remark>) {
@@ -290,9 +313,13 @@ fn key(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
             "fine where others sign; checkpoints cannot be signed here",
         ),
     });
-    if let [_, .., latest] = in_force[..] {
+    // Those of ML-DSA-44 sign beside them.
+    let of_kind = |algorithm| in_force.iter().filter(move |known| known.key.algorithm() == algorithm);
+    for algorithm in [Algorithm::Ed25519, Algorithm::MlDsa44] {
+        let keys: Vec<_> = of_kind(algorithm).collect();
+        let [_, .., latest] = keys[..] else { continue };
         let found =
-            format!("{} keys of the log sign, the latest from {} records on", in_force.len(), latest.since);
+            format!("{} keys of the log sign, the latest from {} records on", keys.len(), latest.since);
         let advice = "when all who verify know the latest: `indelible key rotate --finish`";
         remarks.push(remark("keys", Level::Notice, found, advice));
     }

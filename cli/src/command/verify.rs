@@ -129,7 +129,9 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         let ended = SystemClock.now();
         // It takes reading all events: not where the time is limited.
         let overdue_count = if args.max_duration.is_none() { overdue(store, ended) } else { None };
-        let measured = Measured { report: &report, ended, took, witnessed: &witnessed, overdue_count };
+        let failures = open::to_read(store).ok().map(|store| store.failures());
+        let measured =
+            Measured { report: &report, ended, took, witnessed: &witnessed, overdue_count, failures };
         metrics::write(path, &measured)?;
     }
     let noted = if args.no_record { None } else { note(store, &report, took) };

@@ -124,7 +124,7 @@ fn list(as_json: bool) -> Outcome<()> {
         let rows: Vec<Value> = known
             .iter()
             .map(
-                |witness| json!({ "name": witness.name, "url": witness.url, "key": witness.key.to_string() }),
+                |witness| json!({ "name": witness.shown(), "url": witness.address(), "key": witness.key.to_string() }),
             )
             .collect();
         out.json(&rows)?;
@@ -133,7 +133,11 @@ fn list(as_json: bool) -> Outcome<()> {
     } else {
         let mut table = Table::new(&["witness", "address", "key"]);
         for witness in known {
-            table.row([witness.name, witness.url.unwrap_or_default(), witness.key.to_string()]);
+            table.row([
+                witness.shown().into(),
+                witness.address().unwrap_or_default().into(),
+                witness.key.to_string(),
+            ]);
         }
         table.print(&mut out)?;
     }

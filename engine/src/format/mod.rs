@@ -11,6 +11,7 @@ pub mod codec;
 pub mod directory;
 pub mod disclosure;
 pub mod entry;
+pub mod failures;
 pub mod frame;
 pub mod head;
 pub mod index;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::layout::Layout;
 use crate::disk::{File, Open, World};
+use crate::format::failures::{FAILURES_AT, FAILURES_LEN, FailureClass, Failures};
 use crate::format::head::{HEAD_SLOT_LEN, HEAD_SLOTS, Head};
-use crate::{Error, Result};
+use crate::{Error, Result, Timestamp};
 
 #[derive(Debug)]
 pub(crate) struct HeadFile {
@@ -18,6 +19,11 @@ impl HeadFile {
     pub(crate) fn open(world: &World, layout: &Layout) -> Result<Self> {
         let path = layout.head();
         let file = world.disk.open(&path, Open::Create).map_err(Error::io("open", path))?;
+        // The page that counts failures gets its place now: once the disk is full there is none to get. Where it cannot
+        // have one, nothing is counted.
+        if file.len().is_ok_and(|len| len < FAILURES_AT + FAILURES_LEN as u64) {
+            let _ = file.write_all_at(&Failures::default().encode(), FAILURES_AT);
+        }
         Ok(HeadFile { file, layout: layout.clone() })
     }
 
@@ -37,6 +43,23 @@ impl HeadFile {
             .chunks_exact(HEAD_SLOT_LEN)
             .filter_map(|slot| Head::decode(slot).ok())
             .max_by_key(|head| head.turn)
+    }
+
+    /// How many commits failed. A hint: none where the page is damaged or missing.
+    pub(crate) fn failures(&self) -> Failures {
+        let mut page = [0; FAILURES_LEN];
+        let read = self.file.read_up_to(&mut page, FAILURES_AT).unwrap_or(0);
+        Failures::decode(&page[..read]).unwrap_or_default()
+    }
+
+    /// Counts a commit that failed. Whoever calls has the lock. A count that cannot be written is lost.
+    pub(crate) fn count_failure(&self, class: FailureClass, now: Timestamp) {
+        let mut failures = self.failures();
+        failures.add(class, now);
+        // In place, where it needs no room: a disk that is full takes it.
+        if self.file.len().is_ok_and(|len| len >= FAILURES_AT + FAILURES_LEN as u64) {
+            let _ = self.file.write_all_at(&failures.encode(), FAILURES_AT);
+        }
     }
 
     /// Publishes `head` in its slot. Never synced.

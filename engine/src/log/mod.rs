@@ -36,6 +36,7 @@ pub(crate) mod sources;
 pub(crate) mod tree;
 pub(crate) mod views;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +48,7 @@ pub(crate) use session::{Committed, NewRecord, Session};
 
 use crate::disk::{Retrieve, World};
 use crate::format::admin::Admin;
+use crate::format::failures::{FailureClass, Failures};
 use crate::format::head::Head;
 use crate::{Error, Result, SegmentId, StoreId};
 use files::{LogFile, LogFiles};
@@ -247,10 +249,22 @@ impl Log {
         let access = self.write_access()?;
         let mut writer = lock(&access.writer);
         let guard = access.locks.commit()?;
-        let mut session = Session::begin(self, &access.head_file, &mut writer)?;
-        let done = work(&mut session);
+        let begun = Session::begin(self, &access.head_file, &mut writer);
+        let was_open = begun.is_ok();
+        let done = begun.and_then(|mut session| work(&mut session));
+        if let Some(class) = done.as_ref().err().and_then(|error| failure_class(error, was_open)) {
+            access.head_file.count_failure(class, self.world.clock.now());
+        }
         drop(guard);
         done
+    }
+
+    /// How many commits failed, by what this store's processes counted. A hint.
+    pub(crate) fn failures(&self) -> Failures {
+        match &self.access {
+            Access::Write(access) => access.head_file.failures(),
+            Access::Read { head_file, .. } => head_file.as_ref().map(HeadFile::failures).unwrap_or_default(),
+        }
     }
 
     /// Where the log stands for readers: no lock is taken, and nothing waits.
@@ -343,6 +357,22 @@ impl Log {
         let made = self.active(head)?.header.created_at;
         let age_ns = self.world.clock.now().0.saturating_sub(made.0);
         Ok(age_ns / 1_000_000_000 >= i64::try_from(self.settings.segment_age_s).unwrap_or(i64::MAX))
+    }
+}
+
+/// What kind of failure of a commit an error is, if it is one: what the disk says, and not what was asked. `was_open`
+/// where the store took commits until then.
+fn failure_class(error: &Error, was_open: bool) -> Option<FailureClass> {
+    match error {
+        Error::ClosedToWriting { .. } if was_open => Some(FailureClass::Closing),
+        Error::ClosedToWriting { .. } => Some(FailureClass::Closed),
+        Error::Io { source, .. } => Some(match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::WriteZero => {
+                FailureClass::DiskFull
+            }
+            _ => FailureClass::Io,
+        }),
+        _ => None,
     }
 }
 

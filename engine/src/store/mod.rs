@@ -22,6 +22,8 @@ mod commit;
 mod directory_tests;
 mod drill;
 mod export;
+#[cfg(test)]
+mod failures_tests;
 mod find;
 mod log_keys;
 mod options;
@@ -73,6 +75,7 @@ use crate::answer::Opened;
 use crate::disk::World;
 use crate::format::READ_VERSION;
 use crate::format::admin::{Admin, Operators};
+use crate::format::failures::Failures;
 use crate::log::group::Group;
 use crate::log::seal::{self, SealedSegment};
 use crate::log::{AdminPlace, Log, Recovery, lock};
@@ -248,6 +251,12 @@ impl Store {
     /// What opening found that is not as a clean stop leaves it.
     pub fn recovery(&self) -> &Recovery {
         &self.inner.recovery
+    }
+
+    /// How many commits failed, by this process or another, since the store was made or its `head` file was lost: what the
+    /// disk refused, and not what was refused for what it is. A hint, and no evidence: it is never synced.
+    pub fn failures(&self) -> Failures {
+        self.inner.log.failures()
     }
 
     /// Whether this handle may append.

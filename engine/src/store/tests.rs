@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::*;
+use crate::hash::Hash;
 use crate::source::rfc3339;
+use crate::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
 use crate::{Sync, Timestamp};
 
 fn options() -> Options {
@@ -457,4 +459,32 @@ fn a_reader_is_not_misled_by_a_head_that_was_wound_back() {
         assert_eq!(bodies(&reader), expected);
         assert_eq!(reader.snapshot().unwrap().root(), root);
     }
+}
+
+/// A signer that does not sign before somebody else has appended.
+struct Patient<'a> {
+    store: &'a Store,
+    key: SigningKey,
+}
+
+impl CheckpointSigner for Patient<'_> {
+    fn verifier(&self) -> &VerifierKey {
+        self.key.verifier()
+    }
+
+    fn sign(&self, next: &Checkpoint, _prove: &dyn Fn(u64) -> Result<Vec<Hash>>) -> Result<Note> {
+        std::thread::scope(|scope| scope.spawn(|| self.store.append(b"{\"n\":2}")).join()).unwrap()?;
+        next.sign(&self.key)
+    }
+}
+
+#[test]
+fn an_append_does_not_wait_for_whoever_signs() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), Options::new("acme.example/test")).unwrap();
+    store.append(b"{\"n\":1}").unwrap();
+    let key = SigningKey::from_seed("acme.example/test", [1; 32]).unwrap();
+    let note = store.checkpoint(&Patient { store: &store, key }).unwrap();
+    let signed = Checkpoint::decode(note.text()).unwrap().size;
+    assert_eq!(store.snapshot().unwrap().tree_size(), signed + 1, "it came while the checkpoint was signed");
 }

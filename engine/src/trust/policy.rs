@@ -1,20 +1,23 @@
 //! Trust policies, C2SP tlog-policy: which witnesses are known, and which of them together are enough.
 //!
-//! The file is read as bytes where the specification wants names to be opaque; here a file must be UTF-8 as well, so
-//! that names can be shown. Reading one trusts it: whoever chooses the file chooses whom to believe.
+//! The file is octets, as the specification has it: names, addresses and comments may hold any that is no control
+//! character, and names are compared octet by octet. Reading one trusts it: whoever chooses the file chooses whom to
+//! believe.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use super::{CosignerKey, Note, VerifierKey};
 use crate::{Error, Result, limits};
 
 /// The name that stands for no witness at all in a quorum line.
-const NONE: &str = "none";
+const NONE: &[u8] = b"none";
 
 /// The logs, the witnesses and the quorum of a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    logs: Vec<(VerifierKey, Option<String>)>,
+    logs: Vec<VerifierKey>,
     witnesses: Vec<PolicyWitness>,
     groups: Vec<Group>,
     /// Nothing where the policy asks for no cosignature.
@@ -24,12 +27,24 @@ pub struct Policy {
 /// A witness of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyWitness {
-    /// What the policy calls it; the name in its signature lines is that of its key.
-    pub name: String,
+    /// What the policy calls it, opaque; the name in its signature lines is that of its key.
+    pub name: Vec<u8>,
     /// Its key.
     pub key: CosignerKey,
-    /// The prefix of the addresses at which it takes requests.
-    pub url: Option<String>,
+    /// The prefix of the addresses at which it takes requests, opaque.
+    pub url: Option<Vec<u8>>,
+}
+
+impl PolicyWitness {
+    /// Its name for people: octets that are no UTF-8 are replaced.
+    pub fn shown(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.name)
+    }
+
+    /// Its address, where that can be one.
+    pub fn address(&self) -> Option<&str> {
+        self.url.as_deref().and_then(|url| std::str::from_utf8(url).ok())
+    }
 }
 
 /// `threshold` of the members, each of which was defined before the group.
@@ -55,15 +70,14 @@ impl Policy {
     /// [`Error::OverLimit`].
     pub fn decode(bytes: &[u8]) -> Result<Policy> {
         over("trust policy's bytes", bytes.len(), limits::TRUST_POLICY_LEN_MAX)?;
-        let text = std::str::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8"))?;
-        if text.bytes().any(|byte| (byte < b' ' && byte != b'\n' && byte != b'\t') || byte == 0x7f) {
+        if bytes.iter().any(|byte| (*byte < b' ' && !b"\n\t".contains(byte)) || *byte == 0x7f) {
             return Err(invalid("it has a control character other than tab and newline"));
         }
-        if !text.is_empty() && !text.ends_with('\n') {
+        if !bytes.is_empty() && !bytes.ends_with(b"\n") {
             return Err(invalid("its last line does not end in a newline"));
         }
         let mut reader = Reader::default();
-        for (at, line) in text.split('\n').enumerate() {
+        for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             reader.line(line).map_err(|reason| invalid(&format!("line {}: {reason}", at + 1)))?;
         }
         let Reader { logs, witnesses, groups, quorum, .. } = reader;
@@ -74,7 +88,7 @@ impl Policy {
 
     /// The keys of the logs that it names.
     pub fn logs(&self) -> impl Iterator<Item = &VerifierKey> {
-        self.logs.iter().map(|(key, _)| key)
+        self.logs.iter()
     }
 
     /// The witnesses that it names, in the order of the file.
@@ -110,71 +124,72 @@ impl Member {
 /// What the lines so far define.
 #[derive(Default)]
 struct Reader {
-    logs: Vec<(VerifierKey, Option<String>)>,
+    logs: Vec<VerifierKey>,
     witnesses: Vec<PolicyWitness>,
     groups: Vec<Group>,
-    names: BTreeMap<String, Member>,
+    names: BTreeMap<Vec<u8>, Member>,
     /// Those that are in a group already: each counts in one way only.
     taken: BTreeSet<Member>,
     quorum: Option<Option<Member>>,
 }
 
 impl Reader {
-    fn line(&mut self, line: &str) -> Result<(), String> {
-        let mut items = line.split([' ', '\t']).filter(|item| !item.is_empty());
+    fn line(&mut self, line: &[u8]) -> Result<(), String> {
+        let mut items = line.split(|byte| b" \t".contains(byte)).filter(|item| !item.is_empty());
         let Some(word) = items.next() else { return Ok(()) };
-        if word.starts_with('#') {
+        if word.starts_with(b"#") {
             return Ok(());
         }
-        let items: Vec<&str> = items.collect();
+        let items: Vec<&[u8]> = items.collect();
         match (word, items.as_slice()) {
-            ("log", [key]) => self.log(key, None),
-            ("log", [key, url]) => self.log(key, Some(url)),
-            ("witness", [name, key]) => self.witness(name, key, None),
-            ("witness", [name, key, url]) => self.witness(name, key, Some(url)),
-            ("group", [name, threshold, members @ ..]) => self.group(name, threshold, members),
-            ("quorum", [name]) => self.quorum(name),
-            ("log", _) => Err("a log line is `log VKEY [URL]`".to_owned()),
-            ("witness", _) => Err("a witness line is `witness NAME VKEY [URL]`".to_owned()),
-            ("group", _) => Err("a group line is `group NAME all|any|K NAME…`".to_owned()),
-            ("quorum", _) => Err("a quorum line is `quorum NAME`, or `quorum none`".to_owned()),
-            (word, _) => Err(format!("`{word}` is none of log, witness, group and quorum")),
+            // What a log's address means is for others to know.
+            (b"log", [key] | [key, _]) => self.log(key),
+            (b"witness", [name, key]) => self.witness(name, key, None),
+            (b"witness", [name, key, url]) => self.witness(name, key, Some(url)),
+            (b"group", [name, threshold, members @ ..]) => self.group(name, threshold, members),
+            (b"quorum", [name]) => self.quorum(name),
+            (b"log", _) => Err("a log line is `log VKEY [URL]`".to_owned()),
+            (b"witness", _) => Err("a witness line is `witness NAME VKEY [URL]`".to_owned()),
+            (b"group", _) => Err("a group line is `group NAME all|any|K NAME…`".to_owned()),
+            (b"quorum", _) => Err("a quorum line is `quorum NAME`, or `quorum none`".to_owned()),
+            (word, _) => Err(format!("`{}` is none of log, witness, group and quorum", shown(word))),
         }
     }
 
-    fn log(&mut self, key: &str, url: Option<&str>) -> Result<(), String> {
-        let key: VerifierKey = key.parse().map_err(|error: Error| error.to_string())?;
-        if self.logs.iter().any(|(other, _)| other.public_key() == key.public_key()) {
+    fn log(&mut self, key: &[u8]) -> Result<(), String> {
+        let key: VerifierKey = vkey(key)?;
+        if self.logs.iter().any(|other| other.public_key() == key.public_key()) {
             return Err("this log's key stands here a second time".to_owned());
         }
-        self.logs.push((key, url.map(str::to_owned)));
+        self.logs.push(key);
         room(self.logs.len())
     }
 
-    fn witness(&mut self, name: &str, key: &str, url: Option<&str>) -> Result<(), String> {
-        let key: CosignerKey = key.parse().map_err(|error: Error| error.to_string())?;
+    fn witness(&mut self, name: &[u8], key: &[u8], url: Option<&[u8]>) -> Result<(), String> {
+        let key: CosignerKey = vkey(key)?;
         // One key under two names would count twice.
         if let Some(other) = self.witnesses.iter().find(|other| other.key.public_key() == key.public_key()) {
-            return Err(format!("the key of {name} is that of {} too", other.name));
+            return Err(format!("the key of {} is that of {} too", shown(name), other.shown()));
         }
         self.define(name, Member::Witness(self.witnesses.len()))?;
-        self.witnesses.push(PolicyWitness { name: name.to_owned(), key, url: url.map(str::to_owned) });
+        self.witnesses.push(PolicyWitness { name: name.to_owned(), key, url: url.map(<[u8]>::to_vec) });
         Ok(())
     }
 
-    fn group(&mut self, name: &str, threshold: &str, names: &[&str]) -> Result<(), String> {
+    fn group(&mut self, name: &[u8], threshold: &[u8], names: &[&[u8]]) -> Result<(), String> {
         let mut members = Vec::with_capacity(names.len());
         for name in names {
             let member = self.defined(name)?;
             if !self.taken.insert(member) {
-                return Err(format!("{name} is a member already, and can count in one group only"));
+                return Err(format!("{} is a member already, and can count in one group only", shown(name)));
             }
             members.push(member);
         }
         let threshold = match threshold {
-            "any" => 1,
-            "all" => members.len(),
+            b"any" => 1,
+            b"all" => members.len(),
             number => {
+                let number = shown(number);
                 let value: usize = number.parse().unwrap_or(0);
                 if value.to_string() != number {
                     return Err(format!("`{number}` is none of all, any and a number of members"));
@@ -190,7 +205,7 @@ impl Reader {
         Ok(())
     }
 
-    fn quorum(&mut self, name: &str) -> Result<(), String> {
+    fn quorum(&mut self, name: &[u8]) -> Result<(), String> {
         let quorum = if name == NONE { None } else { Some(self.defined(name)?) };
         match self.quorum.replace(quorum) {
             None => Ok(()),
@@ -198,16 +213,26 @@ impl Reader {
         }
     }
 
-    fn define(&mut self, name: &str, member: Member) -> Result<(), String> {
+    fn define(&mut self, name: &[u8], member: Member) -> Result<(), String> {
         if name == NONE || self.names.insert(name.to_owned(), member).is_some() {
-            return Err(format!("the name {name} is taken"));
+            return Err(format!("the name {} is taken", shown(name)));
         }
         room(self.names.len())
     }
 
-    fn defined(&self, name: &str) -> Result<Member, String> {
-        self.names.get(name).copied().ok_or_else(|| format!("{name} is not defined above this line"))
+    fn defined(&self, name: &[u8]) -> Result<Member, String> {
+        let member = self.names.get(name).copied();
+        member.ok_or_else(|| format!("{} is not defined above this line", shown(name)))
     }
+}
+
+fn shown(octets: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(octets)
+}
+
+fn vkey<K: FromStr<Err = Error>>(octets: &[u8]) -> Result<K, String> {
+    let text = std::str::from_utf8(octets).map_err(|_| "a verifier key is not UTF-8".to_owned())?;
+    text.parse().map_err(|error: Error| error.to_string())
 }
 
 fn room(count: usize) -> Result<(), String> {

@@ -63,7 +63,26 @@ fn none_is_a_quorum_and_a_single_witness_is_one() {
     let one = decode(&format!("witness w {} http://127.0.0.1/\nquorum w", cosigner(1)));
     assert!(one.is_err(), "a last line without its end");
     let one = decode(&format!("witness w {} http://127.0.0.1/\nquorum w\n", cosigner(1))).unwrap();
-    assert_eq!(one.witnesses()[0].url.as_deref(), Some("http://127.0.0.1/"));
+    assert_eq!(one.witnesses()[0].url.as_deref(), Some(&b"http://127.0.0.1/"[..]));
+}
+
+#[test]
+fn names_are_octets_and_nothing_is_made_of_them() {
+    let (a, b) = (cosigner(1).to_string(), cosigner(2).to_string());
+    // A Kelvin sign is no K, and octets that are no UTF-8 are a name as well.
+    let lines: [&[&[u8]]; 4] = [
+        &[b"# a comment of \xff octets"],
+        &[b"witness \xe2\x84\xaa", a.as_bytes(), b"http://\xfe.example/"],
+        &[b"witness K\xff", b.as_bytes()],
+        &[b"quorum K\xff"],
+    ];
+    let file: Vec<u8> = lines.iter().flat_map(|line| [&line.join(&b' ')[..], b"\n"].concat()).collect();
+    let policy = Policy::decode(&file).unwrap();
+    assert_eq!(policy.witnesses()[1].name, b"K\xff");
+    assert_eq!((policy.witnesses()[1].shown(), policy.witnesses()[0].address()), ("K\u{fffd}".into(), None));
+    assert!(policy.is_met(&cosigned(&[2])) && !policy.is_met(&cosigned(&[1])));
+    let renamed = [&file[..file.len() - 3], b"\xff\xff\n"].concat();
+    assert!(Policy::decode(&renamed).unwrap_err().to_string().contains("not defined"));
 }
 
 #[test]

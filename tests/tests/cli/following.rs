@@ -31,7 +31,7 @@ fn say(stream: &mut TcpStream, status: &str, body: &[u8]) -> std::io::Result<()>
 }
 
 /// Serves the files of a directory.
-fn files(dir: PathBuf) -> String {
+pub(super) fn files(dir: PathBuf) -> String {
     serve(move |path, stream| match std::fs::read(dir.join(path)) {
         Ok(bytes) => say(stream, "200 OK", &bytes),
         Err(_) => say(stream, "404 Not Found", b"no such file"),

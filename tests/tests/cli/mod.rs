@@ -18,6 +18,7 @@ mod questions;
 mod retention;
 mod scheduled;
 mod terminal;
+mod tls;
 mod witnessing;
 
 use std::io::Write;

@@ -2,6 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use indelible_engine::Timestamp;
+use indelible_engine::format::failures::{FAILURES_AT, FailureClass, Failures};
+
 use super::{Site, feed};
 
 /// The value of the metric that begins with `name`, labels included.
@@ -252,4 +255,33 @@ fn what_retention_has_overdue_is_measured_where_there_is_time_to_look() {
     // Reading all events for it could take longer than there is.
     site.run(&[&verify[..], &["--max-duration", "1h"]].concat()).ends(0);
     assert!(!measured().contains("retention"), "{}", measured());
+}
+
+#[test]
+fn failed_commits_are_measured_and_told() {
+    let site = Site::with_store();
+    let verify = ["verify", "--no-record", "--metrics", "store.prom"];
+    site.run(&verify).ends(0);
+    let full = "indelible_append_errors_total{origin=\"acme.example/test\",class=\"disk-full\"}";
+    assert_eq!(metric(&site, full), 0.0);
+    let measured = || std::fs::read_to_string(site.path("store.prom")).unwrap();
+    assert!(!measured().contains("append_error_time_seconds"), "none failed yet");
+    // As an append leaves it for which there was no room: the engine's tests see that.
+    let mut failures = Failures::default();
+    failures.add(FailureClass::DiskFull, Timestamp(1_800_000_000_500_000_000));
+    failures.add(FailureClass::DiskFull, Timestamp(1_800_000_001_500_000_000));
+    let path = site.path("evidence/head");
+    let mut head = std::fs::read(&path).unwrap();
+    let at = usize::try_from(FAILURES_AT).unwrap();
+    head[at..].copy_from_slice(&failures.encode());
+    std::fs::write(&path, &head).unwrap();
+    site.run(&verify).ends(0);
+    assert_eq!(metric(&site, full), 2.0);
+    assert_eq!(metric(&site, "indelible_append_error_time_seconds"), 1_800_000_001.0);
+    assert!(site.run(&["doctor"]).ends(0).text().contains("2 failed commits (2 disk-full)"));
+    // Nothing is verified by it.
+    head[at] ^= 1;
+    std::fs::write(&path, &head).unwrap();
+    site.run(&verify).ends(0);
+    assert_eq!(metric(&site, full), 0.0);
 }

@@ -9,9 +9,9 @@ use super::{Site, events};
 const ORIGIN: &str = "acme.example/test";
 
 /// A running witness; it ends with the test.
-struct Served {
+pub(super) struct Served {
     child: Child,
-    url: String,
+    pub(super) url: String,
     key: String,
 }
 
@@ -23,7 +23,7 @@ impl Drop for Served {
 }
 
 /// Starts the witness `name` of the log whose key this is; a second time with the state of the first.
-fn serve(site: &Site, name: &str, log: &str) -> Served {
+pub(super) fn serve(site: &Site, name: &str, log: &str) -> Served {
     let (key, state) = (format!("{name}.key"), format!("{name}.state"));
     if !site.path(&key).exists() {
         site.run(&["witness", "key", &key, "--name", &format!("witness.example/{name}")]).ends(0);
@@ -44,7 +44,7 @@ fn serve(site: &Site, name: &str, log: &str) -> Served {
 }
 
 /// A log of `count` records, with its key.
-fn log(count: u64) -> (Site, String) {
+pub(super) fn log(count: u64) -> (Site, String) {
     let site = Site::new();
     let key = site.run(&["init", "--origin", ORIGIN]).ends(0).text().trim().to_owned();
     site.feed(&["append", "--no-checkpoint"], events(count).as_bytes()).ends(0);
@@ -52,7 +52,12 @@ fn log(count: u64) -> (Site, String) {
 }
 
 fn add(site: &Site, name: &str, witness: &Served) {
-    site.run(&["witness", "add", name, &witness.url, &witness.key]).ends(0);
+    add_at(site, name, &witness.url, witness);
+}
+
+/// Adds a witness that is asked at another address than its own.
+pub(super) fn add_at(site: &Site, name: &str, url: &str, witness: &Served) {
+    site.run(&["witness", "add", name, url, &witness.key]).ends(0);
 }
 
 fn cosignature_count(site: &Site) -> usize {

@@ -1,0 +1,130 @@
+//! Commits that fail are counted, also on a full disk; a count that is wrong or gone changes nothing else.
+
+use super::*;
+use crate::disk::sim::{Failure, SimDisk, SyncLoss, What};
+use crate::format::failures::{FAILURES_AT, FailureClass, Failures};
+
+const ROOT: &str = "/store";
+
+fn options(disk: &SimDisk) -> Options {
+    // Room ahead of need would take what the disk has left.
+    Options::new("acme.example/test").world(disk.world()).allocate_len(1).seal_in_background(false)
+}
+
+fn store() -> (SimDisk, Store) {
+    let disk = SimDisk::new(7);
+    let store = Store::create(ROOT, options(&disk)).unwrap();
+    store.append(br#"{"kind":"x"}"#).unwrap();
+    (disk, store)
+}
+
+/// Has no file grow from now on, and appends.
+fn fill(disk: &SimDisk, store: &Store) -> Error {
+    // The disk is full from the first of these calls on that needs room.
+    (0..64).for_each(|at| disk.fail(Failure::new(disk.calls() + at, What::NoSpace, false)));
+    store.append(br#"{"kind":"x","n":1}"#).unwrap_err()
+}
+
+fn counts(failures: &Failures) -> [u64; 4] {
+    FailureClass::ALL.map(|class| failures.count(class))
+}
+
+#[test]
+fn a_full_disk_is_counted_on_the_full_disk() {
+    let (disk, store) = store();
+    assert_eq!(store.failures(), Failures::default());
+    for count in 1..=3 {
+        fill(&disk, &store);
+        assert_eq!(counts(&store.failures()), [count, 0, 0, 0]);
+        assert!(store.failures().last_at.is_some());
+    }
+    disk.heal();
+    store.append(br#"{"kind":"x"}"#).unwrap();
+    // Another process sees it, and goes on counting.
+    let other = Store::open(ROOT, options(&disk).read_only(true)).unwrap();
+    assert_eq!(counts(&other.failures()), [3, 0, 0, 0]);
+    store.close().unwrap();
+    let again = Store::open(ROOT, options(&disk)).unwrap();
+    fill(&disk, &again);
+    assert_eq!(counts(&other.failures()), [4, 0, 0, 0]);
+}
+
+#[test]
+fn each_failed_append_is_counted_once_and_by_its_class() {
+    let mut seen = [0; 4];
+    for call in 0..40 {
+        let (disk, store) = store();
+        disk.fail(Failure::new(disk.calls() + call, What::Io(SyncLoss::Ghost), true));
+        let appended = store.append(br#"{"kind":"x"}"#);
+        disk.heal();
+        let counted = counts(&store.failures());
+        // A lock that cannot be had leaves nobody who may count.
+        let is_counted = !matches!(&appended, Err(Error::Io { action: "lock" | "unlock", .. }) | Ok(_));
+        assert_eq!(store.failures().total(), u64::from(is_counted), "call {call}: {appended:?}, {counted:?}");
+        seen = std::array::from_fn(|class| seen[class] + counted[class]);
+    }
+    assert!(seen[1] > 0 && seen[2] > 0, "neither a write nor a sync failed: {seen:?}");
+    assert_eq!(seen[0], 0, "no disk was full");
+}
+
+#[test]
+fn what_is_refused_after_a_failed_sync_is_told_apart_from_it() {
+    let failed = |call| {
+        let (disk, store) = store();
+        disk.fail(Failure::new(disk.calls() + call, What::Io(SyncLoss::Ghost), true));
+        let _ = store.append(br#"{"kind":"x"}"#);
+        disk.heal();
+        (store.failures().closing == 1).then_some((disk, store))
+    };
+    let (disk, store) = (0..40).find_map(failed).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(store.append(b"{}"), Err(Error::ClosedToWriting { .. })));
+    }
+    assert_eq!(counts(&store.failures()), [0, 0, 1, 2]);
+    drop(store);
+    // A recovering open opens it to writing again, and what was counted is kept.
+    let again = Store::open(ROOT, options(&disk)).unwrap();
+    again.append(br#"{"kind":"x"}"#).unwrap();
+    assert_eq!(counts(&again.failures()), [0, 0, 1, 2]);
+}
+
+#[test]
+fn what_is_refused_for_what_it_is_is_no_failure() {
+    let (_, store) = store();
+    store.append(b"no JSON").unwrap_err();
+    store.append(br#"{"kind":"store.created"}"#).unwrap_err();
+    assert_eq!(store.failures(), Failures::default());
+}
+
+#[test]
+fn a_page_that_is_damaged_or_gone_costs_a_count_and_nothing_else() {
+    let (disk, store) = store();
+    fill(&disk, &store);
+    disk.heal();
+    drop(store);
+    let path = Path::new(ROOT).join("head");
+    let whole = disk.files().into_iter().find(|(name, _)| *name == path).unwrap().1;
+    for damage in [&[0_u8; 512][..], &[0xff; 512], &whole[FAILURES_AT as usize + 1..]] {
+        let mut bytes = whole.clone();
+        bytes[FAILURES_AT as usize..][..damage.len()].copy_from_slice(damage);
+        disk.put(&path, &bytes).unwrap();
+        let store = Store::open(ROOT, options(&disk)).unwrap();
+        assert_eq!(store.failures(), Failures::default());
+        store.append(br#"{"kind":"x"}"#).unwrap();
+        fill(&disk, &store);
+        disk.heal();
+        assert_eq!(counts(&store.failures()), [1, 0, 0, 0]);
+    }
+    // Of an older file without the page, and of none.
+    for bytes in [Some(&whole[..FAILURES_AT as usize]), None] {
+        match bytes {
+            Some(bytes) => disk.put(&path, bytes).unwrap(),
+            None => disk.take(&path).unwrap(),
+        }
+        let store = Store::open(ROOT, options(&disk)).unwrap();
+        assert_eq!(store.failures(), Failures::default());
+        fill(&disk, &store);
+        disk.heal();
+        assert_eq!(counts(&store.failures()), [1, 0, 0, 0]);
+    }
+}
