@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use super::agree;
@@ -33,7 +34,7 @@ pub struct Challenge {
 pub struct Drawn {
     /// How many records were drawn: all of them are here, and the index names each by all of its terms.
     pub records: u64,
-    /// How many they were drawn from: those of the scope in sealed segments.
+    /// How many they were drawn from: those of the scope in sealed segments that were not deleted.
     pub of: u64,
 }
 
@@ -58,11 +59,12 @@ impl Challenge {
         Ok(())
     }
 
-    /// The records that are drawn of `seqs` under a checkpoint's root: [`Challenge::sample`] of them, or all.
-    pub(crate) fn draw(&self, root: &Hash, seqs: &Range<Seq>) -> BTreeSet<Seq> {
-        let count = seqs.end.saturating_sub(seqs.start);
+    /// The records that are drawn of `seqs` without those that are gone, under a checkpoint's root:
+    /// [`Challenge::sample`] of them, or all.
+    pub(crate) fn draw(&self, root: &Hash, seqs: &Range<Seq>, gone: &RoaringTreemap) -> BTreeSet<Seq> {
+        let count = seqs.end.saturating_sub(seqs.start).saturating_sub(gone.len());
         if count <= u64::from(self.sample) {
-            return seqs.clone().collect();
+            return seqs.clone().filter(|seq| !gone.contains(*seq)).collect();
         }
         let mut drawn = BTreeSet::new();
         for number in 0.. {
@@ -70,10 +72,25 @@ impl Challenge {
                 break;
             }
             let word = hash::challenge(root, seqs, number, &self.seed);
-            drawn.insert(seqs.start + (word % u128::from(count)) as u64);
+            drawn.insert(nth(seqs, gone, (word % u128::from(count)) as u64));
         }
         drawn
     }
+}
+
+/// Of those of `seqs` that are not gone, the one at this place.
+fn nth(seqs: &Range<Seq>, gone: &RoaringTreemap, place: u64) -> Seq {
+    // The first seq up to which more stayed than stand before the place.
+    let (mut low, mut high) = (seqs.start + place, seqs.end.saturating_sub(1));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if middle + 1 - seqs.start - gone.rank(middle) > place {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
 }
 
 /// Every term of a record of which the index of its segment must have a posting that names it, reserved ones among them.
@@ -106,14 +123,16 @@ mod tests {
         let words = after.split_once("```").unwrap().0.split_whitespace();
         let expected: BTreeSet<Seq> = words.map(|word| word.parse().unwrap()).collect();
         let challenge = Challenge { sample: 5, seed: "dice 4 2 6".to_owned() };
-        assert_eq!(challenge.draw(&Hash([7; 32]), &(0..1000)), expected);
+        assert_eq!(challenge.draw(&Hash([7; 32]), &(0..1000), &RoaringTreemap::new()), expected);
         assert_eq!(expected.len(), 5);
     }
 
     #[test]
     fn as_many_are_drawn_as_there_are_and_each_can_be() {
         let root = Hash([1; 32]);
-        let of = |sample, seed: u64, seqs| Challenge { sample, seed: seed.to_string() }.draw(&root, &seqs);
+        let none = RoaringTreemap::new();
+        let of =
+            |sample, seed: u64, seqs| Challenge { sample, seed: seed.to_string() }.draw(&root, &seqs, &none);
         assert_eq!(of(5, 0, 3..8), (3..8).collect());
         assert_eq!(of(9, 0, 3..8), (3..8).collect());
         assert!(of(9, 0, 3..3).is_empty());
@@ -122,12 +141,28 @@ mod tests {
             let drawn = of(4, seed, 10..20);
             assert_eq!(drawn.len(), 4);
             assert!(drawn.iter().all(|seq| (10..20).contains(seq)));
-            let other = Challenge { sample: 4, seed: seed.to_string() }.draw(&Hash([2; 32]), &(10..20));
+            let other =
+                Challenge { sample: 4, seed: seed.to_string() }.draw(&Hash([2; 32]), &(10..20), &none);
             differing += u32::from(other != drawn);
             seen.extend(drawn);
         }
         assert_eq!(seen.len(), 10);
         assert!(differing > 190, "another root draws others: {differing}");
+    }
+
+    #[test]
+    fn what_is_gone_is_not_drawn_and_everything_else_can_be() {
+        for bits in 0_u64..1 << 8 {
+            let gone: RoaringTreemap = (0..8).filter(|at| bits >> at & 1 == 1).map(|at| 100 + at).collect();
+            let stayed: Vec<Seq> = (100..108).filter(|seq| !gone.contains(*seq)).collect();
+            for (place, seq) in (0..).zip(&stayed) {
+                assert_eq!(nth(&(100..108), &gone, place), *seq, "{bits:08b}");
+            }
+            let challenge = Challenge { sample: 3, seed: bits.to_string() };
+            let drawn = challenge.draw(&Hash([1; 32]), &(100..108), &gone);
+            assert_eq!(drawn.len(), stayed.len().min(3));
+            assert!(drawn.iter().all(|seq| stayed.contains(seq)));
+        }
     }
 
     #[test]

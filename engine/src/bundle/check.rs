@@ -1,33 +1,33 @@
 //! Checking a bundle: from the checkpoint's signature to the candidates of each filter.
 //!
 //! The order is that of trust. First the signature; then that the records are the log's; then what those of the store's
-//! own say: origin, sources, seals; then, for each segment, that what is shown of its index leads to the root that its
-//! seal states; and last, what follows from all that for each filter, and whether it is here.
+//! own say: origin, sources, seals, and what was deleted; then, for each segment, that what is shown of its index leads to
+//! the root that was stated last; and last, what follows from all that for each filter, and whether it is here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
-use roaring::RoaringBitmap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::challenge::{self, Drawn};
-use super::checked::{Checked, CheckedSegment, Cover, FieldCounts, Grade, KnownProfile};
+use super::checked::{Checked, CheckedSegment, Cover, Deleted, FieldCounts, Grade};
+use super::deletions::{DELETED, Restated};
 use super::index::{NamedTerm, ShownSegment};
 use super::known::InSegment;
+use super::own::{KnownSeal, OwnRecords};
 use super::read::Cursor;
-use super::records::Records;
+use super::records::{Records, Span};
 use super::schema::{FieldIndex, Schema};
 use super::shown::ShownIndex;
-use super::{Candidates, Evidence, INDEX, Scope, agree};
-use crate::filter::Matcher;
-use crate::format::admin::{Admin, Seal};
+use super::{Candidates, Evidence, INDEX, Scope, agree, authority};
+use crate::filter::{Filter, Matcher};
 use crate::format::disclosure::{Disclosure, Opened};
 use crate::format::index::{ABSENT, IndexRoot, TermKind, UNREADABLE};
-use crate::hash::{Hash, LogTree};
+use crate::hash::LogTree;
 use crate::merkle;
 use crate::source::{Fields, Profile};
 use crate::trust::{Checkpoint, VerifierKey};
-use crate::{Error, Result, SegmentId, Seq, limits};
+use crate::{Error, Result, SegmentId, Seq};
 
 impl Evidence {
     /// Checks everything that the bundle claims, under a checkpoint that `key` signed.
@@ -53,17 +53,18 @@ impl Evidence {
             let reason = format!("the records are not shown to be those of the log at size {size}");
             return Err(Error::Forged { what: "inclusion proof", reason });
         }
-        let own = OwnRecords::fold(&records, &checkpoint)?;
+        let own = OwnRecords::fold(&records, &checkpoint, key)?;
         let seals = own.tiling(&scope.seqs)?;
         let sealed =
             scope.seqs.start..seals.last().map_or(scope.seqs.start, |seal| seal.seqs.end.min(scope.seqs.end));
-        let drawn = scope.challenge.as_ref().map(|challenge| challenge.draw(root, &sealed));
-        let challenge =
-            drawn.as_ref().map(|drawn| Drawn { records: drawn.len() as u64, of: sealed.end - sealed.start });
-        let mut totals = Totals::new(&scope, drawn.unwrap_or_default())?;
+        let gone = gone_of(&seals, &scope.seqs);
+        let drawn = scope.challenge.as_ref().map(|challenge| challenge.draw(root, &sealed, &gone));
+        let of = (sealed.end - sealed.start).saturating_sub(gone.len());
+        let challenge = drawn.as_ref().map(|drawn| Drawn { records: drawn.len() as u64, of });
+        let mut totals = Totals::new(&scope, drawn.unwrap_or_default(), &seals)?;
         let mut cursor = Cursor::new(INDEX, &index);
         let mut segments = Vec::new();
-        for seal in seals {
+        for seal in &seals {
             let shown = ShownSegment::decode(&mut cursor)?;
             segments.push(totals.add_segment(seal, &shown, &own, &records)?);
         }
@@ -80,7 +81,8 @@ impl Evidence {
             );
             return Err(Error::Incomplete { what: "source", reason });
         }
-        let is_whole = within.len() as u64 == scope.seqs.end - scope.seqs.start;
+        let is_whole = within.len() as u64 + gone.len() == scope.seqs.end - scope.seqs.start;
+        let deleted = deleted_of(&seals, &scope.seqs);
         let (covers, fields) = totals.finish(if is_whole { Grade::Disclosed } else { Grade::Committed });
         let profiles = own.profiles;
         Ok(Checked {
@@ -94,112 +96,47 @@ impl Evidence {
             segments,
             covers,
             fields,
+            deleted,
             challenge,
         })
     }
 }
 
-/// What the store's own records say that the rest rests on.
-#[derive(Debug)]
-struct OwnRecords {
-    profiles: BTreeMap<Seq, KnownProfile>,
-    seals: Vec<KnownSeal>,
+/// The records of `seqs` that were deleted.
+fn gone_of(seals: &[KnownSeal], seqs: &Range<Seq>) -> RoaringTreemap {
+    let mut gone = RoaringTreemap::new();
+    for seal in seals {
+        gone.extend(seal.gone().iter().map(|offset| seal.seqs.start + u64::from(offset)));
+    }
+    gone.remove_range(..seqs.start);
+    gone.remove_range(seqs.end..);
+    gone
 }
 
-/// A seal that stands where it says that its segment ends.
-#[derive(Debug)]
-struct KnownSeal {
-    seqs: Range<Seq>,
-    index_root: Hash,
-    rules: Hash,
-}
-
-impl OwnRecords {
-    fn fold(records: &Records, checkpoint: &Checkpoint) -> Result<OwnRecords> {
-        let mut own = OwnRecords {
-            profiles: BTreeMap::from([(0, KnownProfile::Release(Profile::store_records()))]),
-            seals: Vec::new(),
-        };
-        let mut is_created = false;
-        for span in records.spans.iter().filter(|span| span.source == 0) {
-            // A kind that this release does not know is evidence all the same, and nothing rests on it.
-            match Admin::decode(records.body(span)) {
-                Ok(Admin::Created { origin, .. }) if span.seq == 0 => {
-                    is_created = true;
-                    if origin != checkpoint.origin {
-                        let reason =
-                            format!("it is of {}, and the log says that it is {origin}", checkpoint.origin);
-                        return Err(Error::Forged { what: "checkpoint", reason });
-                    }
-                }
-                Ok(Admin::Source { profile, .. }) => {
-                    let profile = Arc::new(Profile::parse(&profile)?);
-                    own.profiles.insert(span.seq, KnownProfile::Registered(profile));
-                }
-                Ok(Admin::Sealed(seal)) => own.seals.push(KnownSeal::read(span.seq, &seal)?),
-                _ => {}
-            }
+/// What was deleted of `seqs`, by plan.
+fn deleted_of(seals: &[KnownSeal], seqs: &Range<Seq>) -> Vec<Deleted> {
+    let mut deleted: BTreeMap<Seq, Deleted> = BTreeMap::new();
+    for seal in seals {
+        for (plan, by_plan) in seal.restated.iter().flat_map(Restated::by_plan) {
+            let offset = |seq: Seq| (seq.clamp(seal.seqs.start, seal.seqs.end) - seal.seqs.start) as u32;
+            let records = by_plan.offsets.range_cardinality(offset(seqs.start)..offset(seqs.end));
+            let known = deleted.entry(plan).or_insert_with(|| Deleted {
+                plan,
+                records: 0,
+                reason: by_plan.reason.clone(),
+                approved_by: by_plan.approved_by.clone(),
+            });
+            known.records += records;
         }
-        if is_created {
-            return Ok(own);
-        }
-        let reason = "the log's first record, which says whose log it is, is not here".to_owned();
-        Err(Error::Incomplete { what: "first record", reason })
     }
-
-    /// The seals of the segments that have records of `seqs`, which must leave no gap up to the last.
-    fn tiling(&self, seqs: &Range<Seq>) -> Result<Vec<&KnownSeal>> {
-        let meets = |seal: &&KnownSeal| seal.seqs.start < seqs.end && seqs.start < seal.seqs.end;
-        let mut seals: Vec<&KnownSeal> = self.seals.iter().filter(meets).collect();
-        seals.sort_by_key(|seal| seal.seqs.start);
-        let mut end = seqs.start;
-        for (place, seal) in seals.iter().enumerate() {
-            let start = seal.seqs.start;
-            if start > end {
-                let reason = format!("no seal is here for the segment of seqs {end} to {}", start - 1);
-                return Err(Error::Incomplete { what: "segment", reason });
-            }
-            if place > 0 && start < end {
-                let reason = format!("two seals speak of seq {start}: their segments overlap");
-                return Err(Error::Forged { what: "seal", reason });
-            }
-            end = seal.seqs.end;
-        }
-        Ok(seals)
-    }
-}
-
-impl KnownSeal {
-    fn read(seq: Seq, seal: &Seal) -> Result<KnownSeal> {
-        let Seal { first_seq, end_seq, index_root, rules, .. } = seal;
-        let forged = |reason: String| Error::Forged { what: "seal", reason };
-        if *end_seq != seq || first_seq >= end_seq {
-            return Err(forged(format!(
-                "the seal at seq {seq} speaks of seqs {first_seq} to {end_seq}; a segment's seal stands at its end"
-            )));
-        }
-        if end_seq - first_seq > u64::from(limits::SEGMENT_RECORDS_MAX) {
-            return Err(forged(format!("the seal at seq {seq} speaks of more records than a segment has")));
-        }
-        let hash = |text: &str| {
-            Hash::from_hex(text)
-                .ok_or_else(|| forged(format!("the seal at seq {seq} has a hash that is none")))
-        };
-        Ok(KnownSeal { seqs: *first_seq..*end_seq, index_root: hash(index_root)?, rules: hash(rules)? })
-    }
-
-    fn record_count(&self) -> u32 {
-        (self.seqs.end - self.seqs.start) as u32
-    }
-
-    fn forged(&self, what: &'static str, reason: impl std::fmt::Display) -> Error {
-        Error::Forged { what, reason: format!("segment {}: {reason}", SegmentId(self.seqs.start)) }
-    }
+    deleted.into_values().filter(|deleted| deleted.records > 0).collect()
 }
 
 /// What was found so far of each filter and field, over all segments.
 struct Totals<'s> {
     scope: &'s Scope,
+    /// Those of the scope; behind them, where records were deleted, what is owed for that.
+    filters: Vec<Filter>,
     /// The records that a challenge draws.
     drawn: BTreeSet<Seq>,
     matchers: Vec<Matcher>,
@@ -209,17 +146,20 @@ struct Totals<'s> {
 }
 
 impl<'s> Totals<'s> {
-    fn new(scope: &'s Scope, drawn: BTreeSet<Seq>) -> Result<Totals<'s>> {
+    fn new(scope: &'s Scope, drawn: BTreeSet<Seq>, seals: &[KnownSeal]) -> Result<Totals<'s>> {
         let cover = Cover { grade: Grade::Committed, candidates: 0, withheld: 0, residual: Vec::new() };
         let counts = |field: String| {
             let counts = FieldCounts { field: field.clone(), records: 0, absent: 0, unreadable: 0 };
             (field, counts)
         };
+        let mut filters = scope.filters.clone();
+        filters.extend(seals.iter().any(|seal| seal.restated.is_some()).then(authority::owed));
         Ok(Totals {
             scope,
             drawn,
-            matchers: scope.filters.iter().map(Matcher::new).collect::<Result<_>>()?,
-            covers: vec![cover; scope.filters.len()],
+            matchers: filters.iter().map(Matcher::new).collect::<Result<_>>()?,
+            covers: vec![cover; filters.len()],
+            filters,
             fields: scope.fields_named().into_iter().map(counts).collect(),
         })
     }
@@ -233,6 +173,7 @@ impl<'s> Totals<'s> {
         records: &Records,
     ) -> Result<CheckedSegment> {
         let schema = schema_of(seal, segment, own)?;
+        let (index_root, _) = seal.standing();
         let disclosure = Disclosure {
             statement: IndexRoot {
                 leaf_count: segment.leaf_count,
@@ -244,17 +185,21 @@ impl<'s> Totals<'s> {
             leaves: segment.leaves.iter().map(|shown| shown.leaf).collect(),
             steps: segment.steps.clone(),
         };
-        let opened = disclosure.open(&seal.index_root).map_err(|error| seal.forged("index", error))?;
+        let opened = disclosure.open(&index_root).map_err(|error| seal.forged("index", error))?;
         let mut shown = shown_index(seal, segment, &schema, &opened)?;
+        let gone = seal.gone();
+        if let Some(restated) = &seal.restated {
+            restated.agrees(&seal.seqs, &shown)?;
+        }
         let seqs = self.scope.seqs.start.max(seal.seqs.start)..self.scope.seqs.end.min(seal.seqs.end);
         let here: RoaringBitmap =
             records.within(&seqs).iter().map(|span| (span.seq - seal.seqs.start) as u32).collect();
         for (place, matcher) in self.matchers.iter().enumerate() {
             let (first_seq, record_count) = (seal.seqs.start, seal.record_count());
-            let within = InSegment { matcher, schema: &schema, first_seq, record_count };
+            let within = InSegment { matcher, schema: &schema, first_seq, record_count, gone: &gone };
             within.add_absent(&opened, &mut shown);
             let cover = &mut self.covers[place];
-            let known = within.known(&self.scope.filters[place], matcher.root(), &shown, &mut cover.residual);
+            let known = within.known(&self.filters[place], matcher.root(), &shown, &mut cover.residual);
             let candidates = known.may & within.offsets(&seqs);
             let missing = &candidates - &here;
             cover.candidates += candidates.len();
@@ -267,16 +212,25 @@ impl<'s> Totals<'s> {
                 );
                 return Err(Error::Incomplete { what: "event", reason });
             }
-            if let (Candidates::All, Some(offset)) = (self.scope.candidates, missing.min()) {
-                let reason = format!(
-                    "the bundle says that it has all candidates, nothing that is shown decides about record {}, and \
-                     it is not here",
-                    seq_of(offset)
-                );
+            let is_own = place < self.scope.filters.len();
+            let is_all = !is_own || self.scope.candidates == Candidates::All;
+            if let Some(offset) = missing.min().filter(|_| is_all) {
+                let owed = if is_own {
+                    "the bundle says that it has all candidates"
+                } else {
+                    "records were deleted, so that the bundle owes all that delete and all that name operators"
+                };
+                let seq = seq_of(offset);
+                let reason =
+                    format!("{owed}, nothing that is shown decides about record {seq}, and it is not here");
                 return Err(Error::Incomplete { what: "candidate", reason });
             }
         }
         let here_all = records.within(&seal.seqs);
+        let is_gone = |span: &&Span| gone.contains((span.seq - seal.seqs.start) as u32);
+        if let Some(span) = here_all.iter().find(is_gone) {
+            return Err(seal.forged("deletion", format_args!("record {} was deleted, and is here", span.seq)));
+        }
         if let Some(span) = here_all.iter().find(|span| !segment.sources.contains(&span.source)) {
             let words =
                 format!("record {} is of source {}, which its rules do not name", span.seq, span.source);
@@ -288,8 +242,18 @@ impl<'s> Totals<'s> {
             return Err(seal.forged("index", words));
         }
         self.count_fields(seal, segment, &schema, &opened);
-        let (id, end_seq, index_root) = (SegmentId(seal.seqs.start), seal.seqs.end, seal.index_root);
-        Ok(CheckedSegment { id, end_seq, index_root, disclosed: here.len(), is_audited: false })
+        let before = seal.restated.iter().flat_map(|restated| restated.before().chain([seal.index_root]));
+        let (id, end_seq, earlier) = (SegmentId(seal.seqs.start), seal.seqs.end, before.collect());
+        let deleted = gone.len();
+        Ok(CheckedSegment {
+            id,
+            end_seq,
+            index_root,
+            earlier,
+            deleted,
+            disclosed: here.len(),
+            is_audited: false,
+        })
     }
 
     /// Each record of a segment that a challenge draws must be here, and of each of its terms the posting be shown. That
@@ -352,7 +316,7 @@ impl<'s> Totals<'s> {
         opened: &Opened<'_>,
     ) {
         self.fields.retain(|field, counts| {
-            let records = u64::from(seal.record_count());
+            let records = u64::from(seal.record_count()) - seal.gone().len();
             let count = |term: &[u8]| {
                 if schema.field(field) == FieldIndex::Nowhere {
                     return Some(if term == ABSENT { records } else { 0 });
@@ -371,6 +335,7 @@ impl<'s> Totals<'s> {
     }
 
     fn finish(mut self, grade: Grade) -> (Vec<Cover>, Vec<FieldCounts>) {
+        self.covers.truncate(self.scope.filters.len());
         self.covers.iter_mut().for_each(|cover| cover.grade = grade);
         self.fields.retain(|_, counts| counts.records > 0);
         (self.covers, self.fields.into_values().collect())
@@ -388,10 +353,12 @@ fn schema_of(seal: &KnownSeal, segment: &ShownSegment<'_>, own: &OwnRecords) -> 
         sources.push((*source, profile));
     }
     let schema = Schema::new(&sources);
-    if schema.rules == seal.rules {
+    if schema.rules == seal.standing().1 {
         return Ok(schema);
     }
-    Err(seal.forged("index rules", "its seal names other rules than those of these sources' profiles"))
+    let by = if seal.restated.is_some() { "the last deletion from it" } else { "its seal" };
+    let words = format_args!("{by} names other rules than those of these sources' profiles");
+    Err(seal.forged("index rules", words))
 }
 
 /// What is shown of a segment's index, its postings and vocabularies checked against the leaves.
@@ -412,7 +379,8 @@ fn shown_index(
         }
     }
     for field in &segment.vocabularies {
-        if schema.field(field) != FieldIndex::Terms {
+        let is_of_terms = schema.field(field) == FieldIndex::Terms;
+        if !is_of_terms && (field != DELETED || seal.restated.is_none()) {
             return Err(seal.forged("vocabulary", format_args!("the index has no terms of {field}")));
         }
         let leaves = opened

@@ -20,7 +20,7 @@ pub enum Grade {
     Committed,
     /// By the same index, which an auditor has built anew from the bodies.
     Audited,
-    /// Every record of the range is here.
+    /// Every record of the range is here that was not deleted by an approved plan.
     Disclosed,
 }
 
@@ -38,6 +38,7 @@ pub struct Checked {
     pub(super) segments: Vec<CheckedSegment>,
     pub(super) covers: Vec<Cover>,
     pub(super) fields: Vec<FieldCounts>,
+    pub(super) deleted: Vec<Deleted>,
     pub(super) challenge: Option<Drawn>,
 }
 
@@ -86,8 +87,12 @@ pub struct CheckedSegment {
     pub id: SegmentId,
     /// The seq after its last record: that of the seal.
     pub end_seq: Seq,
-    /// The commitment to its index, as the seal states it.
+    /// The commitment to its index that stands: as the seal states it, or the last deletion from it.
     pub index_root: Hash,
+    /// What was stated of its index before, where records were deleted.
+    pub earlier: Vec<Hash>,
+    /// How many of its records were deleted.
+    pub deleted: u64,
     /// How many of its records that lie in the scope are here.
     pub disclosed: u64,
     /// Whether an auditor has built its index anew: see [`Checked::audited_by`].
@@ -128,6 +133,19 @@ pub enum Why {
     NoTerms,
     /// Its part of the index is not in the bundle.
     NotShown,
+}
+
+/// Records that were deleted by a plan, which operators approved whom the log names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// The seq of the `store.plan` record.
+    pub plan: Seq,
+    /// How many records of the scope.
+    pub records: u64,
+    /// Why, as the plan says: a reason, or the rules of the policy.
+    pub reason: String,
+    /// The keys of the operators who approved it.
+    pub approved_by: Vec<VerifierKey>,
 }
 
 /// What the index says of a field in all sealed segments that the scope meets.
@@ -219,6 +237,11 @@ impl Checked {
         &self.fields
     }
 
+    /// What was deleted of the scope, by plan, ascending.
+    pub fn deleted(&self) -> &[Deleted] {
+        &self.deleted
+    }
+
     /// What the scope's challenge came to, where it has one.
     pub fn challenge(&self) -> Option<Drawn> {
         self.challenge
@@ -289,13 +312,16 @@ impl Checked {
         for segment in &mut self.segments {
             let place = audit.segments.binary_search_by_key(&segment.id.0, |audited| audited.first_seq);
             let Some(audited) = place.ok().and_then(|place| audit.segments.get(place)) else { continue };
-            if (audited.end_seq, audited.index_root) != (segment.end_seq, segment.index_root) {
+            let is_of_before = segment.earlier.contains(&audited.index_root);
+            let is_of_now = audited.index_root == segment.index_root;
+            if audited.end_seq != segment.end_seq || !(is_of_now || is_of_before) {
                 return forged(format!(
-                    "its auditor found another index in segment {} than the seal here states",
+                    "its auditor found another index in segment {} than is stated here",
                     segment.id
                 ));
             }
-            segment.is_audited = true;
+            // An audit of what stood before records were deleted says nothing of what stands now.
+            segment.is_audited |= is_of_now;
         }
         if self.segments.iter().all(|segment| segment.is_audited) {
             self.covers.iter_mut().for_each(|cover| cover.grade = cover.grade.max(Grade::Audited));

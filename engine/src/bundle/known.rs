@@ -71,6 +71,7 @@ pub(crate) enum Wanted<'f> {
 /// Which terms of a field matter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pick<'f> {
+    All,
     Test(&'f TermTest),
     /// The days that have a moment in the window.
     Days(Window),
@@ -79,6 +80,7 @@ pub(crate) enum Pick<'f> {
 impl Pick<'_> {
     pub(crate) fn picks(&self, term: Term<'_>) -> bool {
         match self {
+            Pick::All => true,
             Pick::Test(test) => test.passes(term),
             Pick::Days(window) => day_lies(term.bytes, *window) != Lies::Outside,
         }
@@ -92,6 +94,8 @@ pub(crate) struct InSegment<'s> {
     pub(crate) schema: &'s Schema,
     pub(crate) first_seq: Seq,
     pub(crate) record_count: u32,
+    /// The offsets of records that were deleted: nothing is asked of them.
+    pub(crate) gone: &'s RoaringBitmap,
 }
 
 impl<'s> InSegment<'s> {
@@ -265,16 +269,16 @@ impl<'s> InSegment<'s> {
     fn all(&self) -> RoaringBitmap {
         let mut all = RoaringBitmap::new();
         all.insert_range(0..self.record_count);
-        all
+        all - self.gone
     }
 
-    /// The offsets of those of `seqs` that are in this segment.
+    /// The offsets of those of `seqs` that are in this segment and were not deleted.
     pub(crate) fn offsets(&self, seqs: &std::ops::Range<Seq>) -> RoaringBitmap {
         let end = self.first_seq + u64::from(self.record_count);
         let offset = |seq: Seq| (seq.clamp(self.first_seq, end) - self.first_seq) as u32;
         let mut offsets = RoaringBitmap::new();
         offsets.insert_range(offset(seqs.start)..offset(seqs.end));
-        offsets
+        offsets - self.gone
     }
 }
 

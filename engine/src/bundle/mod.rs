@@ -11,13 +11,16 @@
 //! neither `index`, `segment`, `log` nor `answer`.
 
 mod agree;
+pub(crate) mod authority;
 pub(crate) mod challenge;
 mod check;
 mod checked;
 mod container;
+pub(crate) mod deletions;
 mod evidence;
 pub(crate) mod index;
 pub(crate) mod known;
+mod own;
 mod read;
 pub(crate) mod records;
 pub(crate) mod schema;
@@ -28,7 +31,7 @@ mod steps;
 mod tests;
 
 pub use challenge::{Challenge, Drawn};
-pub use checked::{Checked, CheckedSegment, Cover, Disclosed, FieldCounts, Grade, Residual, Why};
+pub use checked::{Checked, CheckedSegment, Cover, Deleted, Disclosed, FieldCounts, Grade, Residual, Why};
 pub use container::{pack, unpack};
 pub use evidence::{EVIDENCE_MEMBERS, Evidence};
 use evidence::{INDEX, RECORDS, SCOPE};

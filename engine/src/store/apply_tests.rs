@@ -377,3 +377,54 @@ fn a_short_event_cannot_be_guessed_from_its_stub() {
     let stub = site.store.snapshot().unwrap().record(seq).unwrap().deleted.unwrap();
     assert_eq!(stub.body_hash, hash, "what its entry says of it is left");
 }
+
+#[test]
+fn evidence_waits_for_a_deletion_that_is_under_way() {
+    use crate::bundle::{Candidates, Scope};
+    use crate::format::admin::Admin;
+    use crate::trust::Checkpoint;
+    let site = Site::new();
+    let snapshot = before_of(&site);
+    let gone = seqs_of(&snapshot, [3, 203]);
+    // Stopped behind its first segment.
+    site.store.apply_plan(&site.redaction(&gone), &mut |done, _| done < 1).unwrap();
+    let export = |seqs: std::ops::Range<Seq>| {
+        let snapshot = before_of(&site);
+        let (size, root) = (snapshot.tree_size(), snapshot.root());
+        let origin = "test.example/apply".parse().unwrap();
+        let key = SigningKey::from_seed("test.example/apply", [7; 32]).unwrap();
+        let note = Checkpoint::new(&origin, size, root).sign(&key).unwrap();
+        let (filters, candidates) = (vec![word("run", "run_3")], Candidates::All);
+        let scope = Scope { seqs: seqs.start..seqs.end.min(size), filters, candidates, challenge: None };
+        snapshot.export(&scope, &note)?.check(key.verifier())
+    };
+    assert_eq!(export(0..Seq::MAX).unwrap().deleted()[0].records, 1);
+    // It was said what goes next, and then nothing came.
+    let mut deleting = site.state().deletions[0].deleting.clone();
+    let id = snapshot.record(gone[1]).unwrap().segment;
+    (deleting.first_seq, deleting.seqs) = (id.0, vec![(gone[1], gone[1] + 1)]);
+    let body = Admin::Deleting(deleting).encode();
+    site.store.inner.log.transact(|session| session.write(&[crate::log::NewRecord::admin(&body)])).unwrap();
+    let Err(Error::Refused { reason, .. }) = export(0..Seq::MAX) else { panic!("it was not waited for") };
+    assert!(reason.contains("`indelible retention apply` goes on with it"), "{reason}");
+    export(0..gone[1] / 2).unwrap();
+}
+
+#[test]
+fn what_stayed_is_proven_under_its_own_salt_and_what_went_is_not() {
+    use crate::trust::Checkpoint;
+    let site = Site::new();
+    let gone = seqs_of(&before_of(&site), [3, 131]);
+    site.apply(&site.redaction(&gone)).unwrap();
+    let snapshot = before_of(&site);
+    let key = SigningKey::from_seed("test.example/apply", [7; 32]).unwrap();
+    let origin = "test.example/apply".parse().unwrap();
+    let note = Checkpoint::new(&origin, snapshot.tree_size(), snapshot.root()).sign(&key).unwrap();
+    for seq in gone {
+        for stayed in [seq - 1, seq + 1] {
+            let proven = snapshot.prove(stayed, &note).unwrap();
+            verify::verify_proof(&proven.proof, &proven.body, &proven.salt, key.verifier()).unwrap();
+        }
+        assert!(matches!(snapshot.prove(seq, &note), Err(Error::Deleted { .. })));
+    }
+}

@@ -30,7 +30,7 @@ use crate::run::Row;
 
 pub use given::Given;
 pub use question::Question;
-pub use verdict::{Field, Sample, Searched, Verdict, Witnessed};
+pub use verdict::{Deleted, Field, Sample, Searched, Verdict, Witnessed};
 
 /// The answer's name in a bundle.
 const ANSWER: &str = "answer.jsonl";

@@ -55,6 +55,9 @@ describe every byte; a checker can be written from these pages alone. In short:
 - Each sealed segment has a record, the seal, that states the segment's root and the root of its index. The index says
   which records carry which term of which field. So a search over an index that was committed to before the question
   leaves nothing out that the index names; and all records behind the last seal are in the archive.
+- Where operators had records of a segment deleted, the last record of kind store.deleting that names the segment states the
+  root of the index of what stayed, in the place of the seal. It is worth what its plan allows, and the plan what the
+  operators signed whom records of kind store.operators name. All these records are in the archive.
 - docs/QUERY.md says what the question means.
 ",
         origin = verdict.origin,

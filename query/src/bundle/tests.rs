@@ -2,6 +2,7 @@
 
 use indelible_engine::bundle::{self, Candidates};
 use indelible_engine::disk::World;
+use indelible_engine::format::retention::OperatorSet;
 use indelible_engine::trust::{Checkpoint, CosignerKey, Note, Signer, SigningKey, VerifierKey, cosign};
 use indelible_engine::{Error as StoreError, FileSigner, Options as StoreOptions, Snapshot, Store};
 
@@ -106,6 +107,59 @@ fn a_bundle_says_what_the_log_says() {
         assert_eq!(checked.verdict.rows, expected.lines().count() as u64);
         assert_eq!(checked.verdict.tree_size, log.snapshot().tree_size());
     }
+}
+
+#[test]
+fn a_bundle_counts_what_operators_had_deleted_and_says_what_the_log_says_of_the_rest() {
+    let mut log = Log::new();
+    let old = log.export("kind = *").unwrap().0;
+    let operator = SigningKey::from_seed("ops-anna", [4; 32]).unwrap();
+    let snapshot = log.snapshot();
+    let as_of = snapshot.received_at();
+    let until = indelible_engine::Timestamp(as_of.0 + 3_600_000_000_000);
+    let keys = vec![operator.verifier().to_string()];
+    let set = OperatorSet { keys, replaces: 0, threshold: 1 };
+    log.store.set_operators(&snapshot.propose(set, as_of, until)).unwrap();
+    let gone = [2, 5, 11];
+    let snapshot = log.snapshot();
+    let mut plan = snapshot.plan_redaction(&gone, "erasure <request> 7", as_of, until).unwrap();
+    plan.approve(&operator).unwrap();
+    let applied = log.store.apply_plan(&plan, &mut |_, _| true).unwrap();
+    log.checkpoint = log.store.checkpoint(&log.signer).unwrap();
+    for text in QUESTIONS {
+        let (bytes, made) = log.export(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let checked = verify(&bytes, log.key()).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let expected = String::from_utf8(log.answer(text)).unwrap();
+        assert_eq!(String::from_utf8(checked.answer).unwrap(), expected, "{text}");
+        assert_eq!(checked.verdict, made.verdict);
+        let deleted = Deleted {
+            plan: applied.plan,
+            records: 3,
+            reason: "erasure <request> 7".to_owned(),
+            approved_by: vec![operator.verifier().to_string()],
+        };
+        assert_eq!(checked.verdict.deleted, [deleted]);
+    }
+    let (bytes, bundle) = log.export("kind = *").unwrap();
+    let plan = applied.plan;
+    let told = format!(
+        "deleted    3 records in range, by the plan of record {plan} (erasure <request> 7), approved by"
+    );
+    assert!(bundle.verdict.to_string().contains(&told), "{}", bundle.verdict);
+    assert!(
+        bundle.verdict.unchecked.iter().any(|text| text.starts_with("what the deleted records said is gone"))
+    );
+    for name in ["README.txt", "report.html"] {
+        let _ = with(&bytes, name, |member| {
+            let text = String::from_utf8(member.clone()).unwrap();
+            assert!(text.contains("3 records in range"), "{name}: {text}");
+            assert!(name == "README.txt" || text.contains("erasure &lt;request&gt; 7"));
+        });
+    }
+    assert!(
+        verify(&old, log.key()).unwrap().verdict.deleted.is_empty(),
+        "one of before it says what it said"
+    );
 }
 
 #[test]

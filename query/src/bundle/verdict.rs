@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use indelible_engine::bundle::{Checked, Cover, Grade, Residual, Why};
+use indelible_engine::bundle::{self, Checked, Cover, Grade, Residual, Why};
 use indelible_engine::trust::VerifierKey;
 use indelible_engine::{Seq, Timestamp};
 use serde::Serialize;
@@ -71,8 +71,23 @@ pub struct Verdict {
     pub searches: Vec<Searched>,
     /// What the records have of the fields that the query asks about.
     pub fields: Vec<Field>,
+    /// What was deleted of the records that were asked about, by plan.
+    pub deleted: Vec<Deleted>,
     /// What stayed unchecked.
     pub unchecked: Vec<String>,
+}
+
+/// Records that were deleted by a plan: each is named by a record of the log, and enough operators approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deleted {
+    /// The seq of the record that has the plan.
+    pub plan: Seq,
+    /// How many records.
+    pub records: u64,
+    /// Why: in the operators' words, or by which rules of the policy.
+    pub reason: String,
+    /// The verifier keys of the operators who approved it.
+    pub approved_by: Vec<String>,
 }
 
 /// Records that were drawn to put the index to the test: all are here, and the index names each by all of its terms.
@@ -152,6 +167,7 @@ impl Verdict {
             .map(|(filter, cover)| searched(&describe(filter), cover))
             .collect();
         let grade = checked.grade();
+        let deleted: Vec<Deleted> = checked.deleted().iter().map(deleted).collect();
         let challenge = checked.scope().challenge.as_ref().zip(checked.challenge());
         let challenge = challenge.map(|(challenge, drawn)| Sample {
             seed: challenge.seed.clone(),
@@ -161,7 +177,7 @@ impl Verdict {
         });
         Ok(Verdict {
             grade: name(grade),
-            meaning: meaning(grade),
+            meaning: meaning(grade, !deleted.is_empty()),
             origin: checkpoint.origin.clone(),
             tree_size: checkpoint.size,
             root: checkpoint.root.to_string(),
@@ -182,7 +198,8 @@ impl Verdict {
             received,
             rows: settled.rows.len() as u64,
             times: span(times.into_iter()),
-            unchecked: unchecked(grade, settled.known.as_ref(), challenge.as_ref(), &searches),
+            unchecked: unchecked(grade, settled.known.as_ref(), challenge.as_ref(), &searches, &deleted),
+            deleted,
             challenge,
             searches,
             fields: checked.fields().iter().map(field).collect(),
@@ -205,8 +222,19 @@ fn name(grade: Grade) -> &'static str {
     }
 }
 
-fn meaning(grade: Grade) -> &'static str {
+fn meaning(grade: Grade, is_less: bool) -> &'static str {
     match grade {
+        Grade::Disclosed if is_less => {
+            "every record that was asked about and was not deleted is here, and was looked at"
+        }
+        Grade::Committed if is_less => {
+            "complete, but for what was deleted, by the index that the log's operator committed to when each segment was \
+             sealed or deleted from, before the question"
+        }
+        Grade::Audited if is_less => {
+            "complete, but for what was deleted, by an index that an auditor rebuilt from the records and signed, before \
+             the question"
+        }
         Grade::Committed => {
             "complete by the index that the log's operator committed to when each segment was sealed, before the question"
         }
@@ -237,7 +265,16 @@ fn residual(Residual { condition, why }: &Residual) -> String {
     format!("{} ({why})", describe(condition))
 }
 
-fn field(counts: &indelible_engine::bundle::FieldCounts) -> Field {
+fn deleted(deleted: &bundle::Deleted) -> Deleted {
+    Deleted {
+        plan: deleted.plan,
+        records: deleted.records,
+        reason: deleted.reason.clone(),
+        approved_by: deleted.approved_by.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn field(counts: &bundle::FieldCounts) -> Field {
     Field {
         name: counts.field.clone(),
         records: counts.records,
@@ -252,6 +289,7 @@ fn unchecked(
     known: Option<&Known>,
     challenge: Option<&Sample>,
     searches: &[Searched],
+    deleted: &[Deleted],
 ) -> Vec<String> {
     let mut unchecked = Vec::new();
     for search in searches.iter().filter(|search| search.withheld > 0) {
@@ -263,8 +301,19 @@ fn unchecked(
     }
     if grade == Grade::Committed {
         unchecked.push(
-            "that the index names every record it should is the operator's word, given when each segment was sealed; \
-             `indelible verify` on the whole store rebuilds it from the records"
+            if deleted.is_empty() {
+                "that the index names every record it should is the operator's word, given when each segment was sealed; \
+                 `indelible verify` on the whole store rebuilds it from the records"
+            } else {
+                "that the index names every record it should is the operator's word, given when each segment was sealed, or \
+                 last deleted from; `indelible verify` on the whole store rebuilds it from the records"
+            }
+            .to_owned(),
+        );
+    }
+    if !deleted.is_empty() {
+        unchecked.push(
+            "what the deleted records said is gone, and so is whether they would have matched; operators approved that they go"
                 .to_owned(),
         );
     }
@@ -341,6 +390,14 @@ impl fmt::Display for Verdict {
             line(
                 "field",
                 format!("{of} {present} have it, {absent} do not, {unreadable} could not be read"),
+            )?;
+        }
+        for Deleted { plan, records, reason, approved_by } in &self.deleted {
+            let records = plural(*records, "record", "records");
+            let by = approved_by.join(", ");
+            line(
+                "deleted",
+                format!("{records} in range, by the plan of record {plan} ({reason}), approved by {by}"),
             )?;
         }
         for (at, text) in self.unchecked.iter().enumerate() {

@@ -35,16 +35,16 @@ def check_challenge(challenge):
     need(is_seed, "damaged", "the seed of the challenge")
 
 
-def draw(challenge, root, first, end):
-    """The seqs that a challenge draws."""
-    count, sample = max(end - first, 0), challenge["sample"]
-    if count <= sample:
-        return set(range(first, first + count))
+def draw(challenge, root, first, end, gone):
+    """The seqs that a challenge draws of those that are not gone."""
+    stayed, sample = [seq for seq in range(first, end) if seq not in gone], challenge["sample"]
+    if len(stayed) <= sample:
+        return set(stayed)
     drawn, number = set(), 0
     while len(drawn) < sample:
         words = struct.pack("<QQQ", first, end, number)
         word = hashes.keyed("challenge", root + words + challenge["seed"].encode())
-        drawn.add(first + int.from_bytes(word[:16], "little") % count)
+        drawn.add(stayed[int.from_bytes(word[:16], "little") % len(stayed)])
         number += 1
     return drawn
 

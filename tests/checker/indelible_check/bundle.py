@@ -5,6 +5,7 @@ from .archive import FOR_PEOPLE, Cursor, read_records, read_scope, unpack
 from .beside import check_continues, draw, read_audit, read_extends
 from .events import parse_event
 from .index import OWN_FIELDS, Index
+from .leave import OWED, Leave, check_shown
 from .merkle import _split, node_hash
 from .note import Checkpoint, Key, Note
 from .owed import Segment
@@ -47,6 +48,12 @@ class BundleCheck:
         self.check_inclusion(leaves)
         self.check_own()
         tiling = self.tiling()
+        for seal in tiling:
+            seal["restated"] = self.leave.of_segment(seal["first_seq"], seal["end_seq"])
+        self.gone = {seal["first_seq"] + offset: plan for seal in tiling if seal["restated"]
+                     for plan, offsets in seal["restated"].by_plan.items() for offset in offsets
+                     if self.is_in_scope(seal["first_seq"] + offset)}
+        self.owed = [OWED] if any(seal["restated"] for seal in tiling) else []
         self.drawn = self.draw(tiling)
         cursor = Cursor(self.members["index.bin"], "index.bin")
         end = self.scope["first_seq"]
@@ -58,7 +65,7 @@ class BundleCheck:
             need(seq in self.records, "incomplete", "tail")
         inside = [one for seq, one in self.records.items() if self.is_in_scope(seq)]
         need(all(one.record.source in self.profiles for one in inside), "incomplete", "source")
-        is_disclosed = len(inside) == self.scope["end_seq"] - self.scope["first_seq"]
+        is_disclosed = len(inside) + len(self.gone) == self.scope["end_seq"] - self.scope["first_seq"]
         is_audited = self.is_audited(tiling)
         if self.seed is not None:
             need(self.scope.get("challenge", {}).get("seed") == self.seed, "incomplete", "challenge")
@@ -66,6 +73,7 @@ class BundleCheck:
             check_continues(self.checkpoint, extends, self.kept, self.key)
         grade = "disclosed" if is_disclosed else "audited" if is_audited else "committed"
         return {"origin": self.checkpoint.origin, "tree_size": self.checkpoint.size, "grade": grade,
+                "deleted": {plan: list(self.gone.values()).count(plan) for plan in sorted(set(self.gone.values()))},
                 "withheld": self.withheld, "drawn": len(self.drawn), "records": len(inside),
                 "not_checked": [name for name in FOR_PEOPLE if name in self.members]}
 
@@ -74,7 +82,7 @@ class BundleCheck:
             return set()
         first = self.scope["first_seq"]
         end = min(tiling[-1]["end_seq"], self.scope["end_seq"]) if tiling else first
-        return draw(self.scope["challenge"], self.checkpoint.root, first, end)
+        return draw(self.scope["challenge"], self.checkpoint.root, first, end, self.gone)
 
     def is_audited(self, tiling):
         """Whether the audits that were given name all segments, each as its seal does."""
@@ -85,9 +93,11 @@ class BundleCheck:
             for seal in tiling:
                 audited = segments.get(seal["first_seq"])
                 if audited is not None:
-                    stated = seal["end_seq"], bytes.fromhex(seal["index_root"])
-                    need(audited == stated, "forged", "index audit")
-                    named.add(seal["first_seq"])
+                    roots = [bytes.fromhex(seal["index_root"])]
+                    roots += [root for root, _ in seal["restated"].stated] if seal["restated"] else []
+                    need(audited[0] == seal["end_seq"] and audited[1] in roots, "forged", "index audit")
+                    if audited[1] == roots[-1]:
+                        named.add(seal["first_seq"])
         return bool(self.audits) and all(seal["first_seq"] in named for seal in tiling)
 
     def is_in_scope(self, seq):
@@ -103,6 +113,7 @@ class BundleCheck:
 
     def check_own(self):
         need(0 in self.records, "incomplete", "first record")
+        self.leave = None
         for seq, shown in self.records.items():
             need(shown.record.encoding == 0, "unsupported", f"record encoding {shown.record.encoding}")
             if shown.record.source:
@@ -116,6 +127,10 @@ class BundleCheck:
             if seq == 0:
                 is_first = value["kind"] == "store.created" and value["origin"] == self.checkpoint.origin
                 need(is_first, "forged", "checkpoint")
+                self.leave = Leave(value, self.key)
+            need(self.leave, "forged", "checkpoint")
+            self.leave.add(seq, shown.received_at, value)
+        need(self.leave, "forged", "checkpoint")
 
     def tiling(self):
         first, end = self.scope["first_seq"], self.scope["end_seq"]
@@ -131,17 +146,26 @@ class BundleCheck:
     def check_segment(self, seal, shown):
         need(all(one in self.profiles for one in shown.sources), "incomplete", "source")
         profiles = [self.profiles[one] for one in shown.sources]
-        shown.check(seal, self.profiles)
+        restated = seal["restated"]
+        gone = restated.gone if restated else frozenset()
+        stands = bytes.fromhex(seal["index_root"]), bytes.fromhex(seal["rules"])
+        shown.check(seal, self.profiles, restated.stated[-1] if restated else stands)
         for name in shown.vocabularies:
             kinds = {profile.kind(name) for profile in profiles if name in profile.by_name}
-            need((kinds or name in OWN_FIELDS) and not kinds & {"id", "time"}, "forged", "vocabulary")
-        segment = Segment(shown, profiles, seal)
-        for filter_ in self.scope["filters"]:
+            is_own = name in OWN_FIELDS or restated and name == "deleted"
+            need((kinds or is_own) and not kinds & {"id", "time"}, "forged", "vocabulary")
+        if restated:
+            check_shown(restated, shown)
+        segment = Segment(shown, profiles, seal, gone)
+        for filter_ in self.scope["filters"] + self.owed:
             _, owed, may = segment.sets(filter_)
             need(self.missing(owed, seal) == 0, "incomplete", "event")
             missing = self.missing(may, seal)
-            need(missing == 0 or self.scope["candidates"] == "matches", "incomplete", "candidate")
+            is_let = filter_ is not OWED and self.scope["candidates"] == "matches"
+            need(missing == 0 or is_let, "incomplete", "candidate")
             self.withheld += missing
+        here = (offset for offset in gone if seal["first_seq"] + offset in self.records)
+        need(next(here, None) is None, "forged", "deletion")
         self.check_agreement(seal, shown)
 
     def missing(self, offsets, seal):

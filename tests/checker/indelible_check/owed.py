@@ -14,11 +14,11 @@ NOTHING = frozenset()
 class Segment:
     """A segment's shown index and the profiles of its sources."""
 
-    def __init__(self, shown, profiles, seal):
+    def __init__(self, shown, profiles, seal, gone):
         self.shown = shown
         self.profiles = profiles
         self.first_seq = seal["first_seq"]
-        self.everything = frozenset(range(seal["end_seq"] - seal["first_seq"]))
+        self.everything = frozenset(range(seal["end_seq"] - seal["first_seq"])) - gone
 
     def sets(self, filter_):
         """The three sets: sure, owed, may."""

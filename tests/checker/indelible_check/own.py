@@ -41,6 +41,13 @@ def canonical(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def hex_hash(text):
+    """The 32 bytes of 64 lower-case hex digits; else a ValueError."""
+    if len(text) != 64 or text != text.lower():
+        raise ValueError("not 64 hex digits")
+    return bytes.fromhex(text)
+
+
 def decode(body):
     """The record's keys and values."""
     try:

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indelible_engine::bundle::{
-    Candidates, Challenge, Checked, EVIDENCE_MEMBERS, Evidence, Scope, pack, unpack,
+    Candidates, Challenge, Checked, Deleted, EVIDENCE_MEMBERS, Evidence, Scope, pack, unpack,
 };
 use indelible_engine::disk::{Disk, RealDisk};
 use indelible_engine::filter::Filter;
@@ -115,11 +115,14 @@ fn compare(checker: &mut Checker, dir: &Path, parts: &Parts, seed: &str) -> (Str
             let withheld: u64 = checked.covers().iter().map(|cover| cover.withheld).sum();
             let grade = format!("{:?}", checked.grade()).to_lowercase();
             let drawn = checked.challenge().map_or(0, |drawn| drawn.records);
+            let of_plan = |one: &Deleted| (one.plan.to_string(), one.records);
+            let deleted: BTreeMap<String, u64> = checked.deleted().iter().map(of_plan).collect();
             let said = &theirs.said;
             let facts = said["records"] == checked.len()
                 && said["grade"] == grade
                 && said["withheld"] == withheld
-                && said["drawn"] == drawn;
+                && said["drawn"] == drawn
+                && said["deleted"] == serde_json::json!(deleted);
             if theirs.verdict == "clean" && facts {
                 Ok(())
             } else {
@@ -135,21 +138,34 @@ fn compare(checker: &mut Checker, dir: &Path, parts: &Parts, seed: &str) -> (Str
 
 #[test]
 fn both_verifiers_give_one_verdict_on_bundles() {
+    agree_on("two-segments", 24);
+}
+
+#[test]
+fn both_verifiers_give_one_verdict_on_bundles_of_a_log_from_which_records_were_deleted() {
+    agree_on("deleted", 35);
+}
+
+/// Bundles of a golden store of so many records, as they are and changed.
+fn agree_on(name: &str, size: u64) {
     let count = from_environment("INDELIBLE_CHECKER_MUTANTS", MUTANTS);
     let mut draw = Draw(from_environment("INDELIBLE_CHECKER_SEED", 1));
-    let golden = golden::all().unwrap().into_iter().find(|golden| golden.name == "two-segments").unwrap();
+    let golden = golden::all().unwrap().into_iter().find(|golden| golden.name == name).unwrap();
     let dir = tempfile::tempdir().unwrap();
     write_store(&dir.path().join("store"), &golden.files);
     let store = Store::open(dir.path().join("store"), Options::default().read_only(true)).unwrap();
     let snapshot = store.snapshot().unwrap();
     let note = Note::decode(&golden.files["checkpoint"]).unwrap();
-    let kept = Note::decode(&golden.files["checkpoints/00000000000000000017"]).unwrap();
+    let origin = store.origin().clone();
+    let kept = Checkpoint::new(&origin, 17, snapshot.root_at(17).unwrap()).sign(&golden::key()).unwrap();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let report = verify::verify(&disk, &dir.path().join("store"), &verify::Options::default()).unwrap();
     let audit = report.index_audits().unwrap()[0].sign(&auditor()).unwrap().to_string().into_bytes();
     let mut checker = Checker::start();
     let (mut disputes, mut verdicts) = (Vec::new(), BTreeMap::<String, u64>::new());
-    for (number, question) in QUESTIONS.into_iter().enumerate() {
+    for (number, (filter, start, end)) in QUESTIONS.into_iter().enumerate() {
+        // What is asked up to the end of the one store is asked up to the end of the other.
+        let question = (filter, start, if end == 24 { size } else { end });
         for candidates in [Candidates::All, Candidates::Matches] {
             let sample = 1 + number as u32 % 4;
             let members = evidence(&snapshot, (&note, &kept), question, candidates, sample);

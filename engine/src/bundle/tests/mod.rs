@@ -1,5 +1,6 @@
 //! Bundles of random questions to random stores: what is checked is what the store would have answered.
 
+mod deleted;
 mod tamper;
 
 use super::*;

@@ -1,7 +1,7 @@
 //! Bundles that someone meddled with: by a stranger who has no key, and by the operator who signs whatever he likes.
 //! Each way of leaving something out is refused with its own words.
 
-use roaring::RoaringBitmap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::super::index::{NamedTerm, ShownSegment, push_segment};
 use super::super::read::Cursor;
@@ -43,7 +43,7 @@ fn store(dir: &std::path::Path, record_9: &str) -> Store {
 }
 
 /// A store in which each record says what `say` makes of it.
-fn store_of(dir: &std::path::Path, say: impl Fn(u64, String) -> String) -> Store {
+pub(super) fn store_of(dir: &std::path::Path, say: impl Fn(u64, String) -> String) -> Store {
     let store = Store::create(dir, Options::new(ORIGIN)).unwrap();
     let source = store.source(&Profile::parse(PROFILE).unwrap()).unwrap();
     for n in 2..SIZE {
@@ -63,12 +63,12 @@ fn store_of(dir: &std::path::Path, say: impl Fn(u64, String) -> String) -> Store
     store
 }
 
-fn run(value: &str) -> Filter {
+pub(super) fn run(value: &str) -> Filter {
     let value = Value::Word(value.to_owned());
     Filter::Field(Field::Name("run".to_owned()), Test::Equals(vec![value]))
 }
 
-fn challenge(sample: u32) -> Option<Challenge> {
+pub(super) fn challenge(sample: u32) -> Option<Challenge> {
     Some(Challenge { sample, seed: "thrown dice".to_owned() })
 }
 
@@ -77,9 +77,9 @@ fn scope(filter: Filter, candidates: Candidates) -> Scope {
 }
 
 /// A log as its operator has it, to be altered at will before he signs it.
-struct Operator {
-    records: Vec<Record>,
-    honest: Snapshot,
+pub(super) struct Operator {
+    pub(super) records: Vec<Record>,
+    pub(super) honest: Snapshot,
     dir: tempfile::TempDir,
 }
 
@@ -91,19 +91,24 @@ impl Operator {
     fn saying(record_9: &str) -> Operator {
         let dir = tempfile::tempdir().unwrap();
         let honest = store(dir.path(), record_9).snapshot().unwrap();
+        Operator::of(dir, honest)
+    }
+
+    pub(super) fn of(dir: tempfile::TempDir, honest: Snapshot) -> Operator {
         let records = honest.records(..).map(|record| record.unwrap()).collect();
         Operator { records, honest, dir }
     }
 
     /// The bundle that an honest operator would make, and which records are in it.
-    fn export(&self, scope: &Scope) -> (Evidence, Vec<Seq>) {
-        let evidence = self.honest.export(scope, &checkpoint(&self.honest, SIZE)).unwrap();
+    pub(super) fn export(&self, scope: &Scope) -> (Evidence, Vec<Seq>) {
+        let note = checkpoint(&self.honest, self.honest.tree_size());
+        let evidence = self.honest.export(scope, &note).unwrap();
         let records = super::super::records::Records::decode(evidence.records.clone()).unwrap();
         (evidence, records.spans.iter().map(|span| span.seq).collect())
     }
 
     /// A bundle of these records of the log as it is now, rightly proven and signed.
-    fn bundle(&self, seqs: &[Seq], index: Vec<u8>, scope: &Scope) -> Evidence {
+    pub(super) fn bundle(&self, seqs: &[Seq], index: Vec<u8>, scope: &Scope) -> Evidence {
         let (mut leaves, mut scratch) = (Vec::new(), Vec::new());
         let here = seqs.iter().map(|seq| &self.records[*seq as usize]);
         let heads =
@@ -141,17 +146,17 @@ impl Operator {
 }
 
 /// What is shown of a segment, to be altered and written again.
-struct Altered {
+pub(super) struct Altered {
     sources: Vec<Seq>,
-    vocabularies: Vec<String>,
-    leaves: Vec<(IndexLeaf, Words)>,
+    pub(super) vocabularies: Vec<String>,
+    pub(super) leaves: Vec<(IndexLeaf, Words)>,
     disclosure: Disclosure,
 }
 
 /// A leaf's words, and its posting where that is shown.
-type Words = Option<(NamedTerm, Option<RoaringBitmap>)>;
+pub(super) type Words = Option<(NamedTerm, Option<RoaringBitmap>)>;
 
-fn read_index(index: &[u8]) -> Vec<Altered> {
+pub(super) fn read_index(index: &[u8]) -> Vec<Altered> {
     let mut cursor = Cursor::new("index", index);
     let mut segments = Vec::new();
     while !cursor.is_at_end() {
@@ -182,7 +187,7 @@ fn read_index(index: &[u8]) -> Vec<Altered> {
     segments
 }
 
-fn write_index(segments: Vec<Altered>) -> Vec<u8> {
+pub(super) fn write_index(segments: Vec<Altered>) -> Vec<u8> {
     let mut out = Vec::new();
     for Altered { sources, vocabularies, leaves, mut disclosure } in segments {
         disclosure.leaves = leaves.iter().map(|(leaf, _)| *leaf).collect();
@@ -204,12 +209,12 @@ fn refusal(evidence: Evidence) -> String {
 }
 
 #[track_caller]
-fn refused(evidence: Evidence, words: &str) {
+pub(super) fn refused(evidence: Evidence, words: &str) {
     let found = refusal(evidence);
     assert!(found.starts_with(words), "{found}");
 }
 
-fn without(seqs: &[Seq], gone: impl Fn(Seq) -> bool) -> Vec<Seq> {
+pub(super) fn without(seqs: &[Seq], gone: impl Fn(Seq) -> bool) -> Vec<Seq> {
     seqs.iter().copied().filter(|seq| !gone(*seq)).collect()
 }
 
@@ -522,9 +527,10 @@ fn vouched(checked: &Checked) -> String {
         })
         .collect();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {records:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {records:?}",
         checked.checkpoint(),
         checked.challenge(),
+        checked.deleted(),
         checked.scope(),
         checked.segments(),
         checked.covers(),
@@ -564,6 +570,11 @@ fn every_other_byte_is_refused_or_makes_no_difference() {
     let (mut evidence, _) = operator.export(&scope);
     evidence.extends = Some(operator.honest.prove_extension(9, &evidence.checkpoint).unwrap());
     evidence.checkpoint.add_signature(&SigningKey::from_seed("witness.example", [9; 32]).unwrap()).unwrap();
+    every_other_byte_of(&evidence, &operator.honest);
+}
+
+/// Changes each byte of the evidence to a few others: it is refused then, or what is vouched for is the same, or true.
+pub(super) fn every_other_byte_of(evidence: &Evidence, honest: &Snapshot) {
     let mut members = evidence.members();
     let expected = vouched(&check_members(&members).unwrap());
     let (mut refused, mut same) = (0, 0);
@@ -583,7 +594,7 @@ fn every_other_byte_is_refused_or_makes_no_difference() {
                             // Nobody vouches for what a stranger signed.
                             // The proof from an earlier size is checked against the checkpoint that somebody kept.
                             "checkpoint" | "extends" => assert!(vouched(&checked) == expected, "at {at}"),
-                            "scope.json" => is_true(&checked, &operator.honest),
+                            "scope.json" => is_true(&checked, honest),
                             other => panic!("{other} at {at}"),
                         }
                     }
@@ -605,7 +616,7 @@ fn a_drawn_record_must_be_here_with_the_postings_of_all_its_terms() {
     let operator = Operator::new();
     let asked = Scope { challenge: challenge(4), ..scope(run("r0"), Candidates::All) };
     let root = Checkpoint::decode(operator.bundle(&[0], Vec::new(), &asked).checkpoint.text()).unwrap().root;
-    let drawn = asked.challenge.as_ref().unwrap().draw(&root, &(0..20));
+    let drawn = asked.challenge.as_ref().unwrap().draw(&root, &(0..20), &RoaringTreemap::new());
     assert_eq!(drawn.len(), 4);
     let gathered = operator.honest.gather(&asked, SIZE, &root).unwrap();
     let (index, mut seqs): (Vec<u8>, Vec<Seq>) = (gathered.index.clone(), gathered.wanted.iter().collect());
@@ -666,7 +677,9 @@ fn a_dishonest_index_is_caught_as_often_as_the_sample_says() {
             let mut seqs: Vec<Seq> = gathered.wanted.iter().chain([1]).collect();
             seqs.sort_unstable();
             seqs.dedup();
-            let is_drawn = |seq: &Seq| scope.challenge.as_ref().unwrap().draw(&root, &(0..20)).contains(seq);
+            let is_drawn = |seq: &Seq| {
+                scope.challenge.as_ref().unwrap().draw(&root, &(0..20), &RoaringTreemap::new()).contains(seq)
+            };
             match operator.bundle(&seqs, gathered.index.clone(), &scope).check(&verifier()) {
                 Ok(_) => assert!(!lied_about.iter().any(is_drawn), "seed {seed}"),
                 Err(Error::Forged { what: "index", .. } | Error::Incomplete { what: "challenge", .. }) => {

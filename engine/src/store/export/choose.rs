@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use roaring::RoaringBitmap;
 
+use crate::bundle::deletions::DELETED;
 use crate::bundle::index::NamedTerm;
 use crate::bundle::known::{InSegment, Known, Pick, Wanted};
 use crate::bundle::schema::{FieldIndex, Schema};
@@ -154,6 +155,15 @@ pub(super) fn insert_counts(
             let is_empty = posting_of(&field, &named)?.is_none();
             shown.insert(named, is_empty.then(RoaringBitmap::new));
         }
+    }
+    Ok(())
+}
+
+/// Adds which records were deleted by which plan, where any were.
+pub(super) fn insert_deleted(sidecar: &Sidecar, shown: &mut ShownIndex) -> Result<(), Fault> {
+    if let Some(field) = sidecar.field(DELETED)? {
+        shown.insert_vocabulary(DELETED);
+        insert_vocabulary(&field, Pick::All, shown)?;
     }
     Ok(())
 }

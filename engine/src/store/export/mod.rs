@@ -1,6 +1,7 @@
 //! Making bundles: the records that a question is about, what is shown of the index, and one proof for all.
 
 mod choose;
+mod deleted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,15 +10,16 @@ use std::sync::Arc;
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use self::choose::Choosing;
+use self::deleted::DeletedRecords;
 use super::{Record, Snapshot};
 use crate::bundle::index::{NamedTerm, push_segment};
 use crate::bundle::known::InSegment;
 use crate::bundle::records::{Head, RecordWriter};
 use crate::bundle::schema::Schema;
 use crate::bundle::shown::ShownIndex;
-use crate::bundle::{Candidates, Disclosed, Evidence, Scope, challenge};
+use crate::bundle::{Candidates, Disclosed, Evidence, Scope, authority, challenge};
 use crate::error::Fault;
-use crate::filter::Matcher;
+use crate::filter::{Filter, Matcher};
 use crate::format::disclosure::{Disclosure, Opened, key_of};
 use crate::hash::{self, Hash, IndexKey, LogTree, SegmentSalt};
 use crate::log::tree::LogNodes;
@@ -37,7 +39,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Error::NotFound`] where the checkpoint does not reach the scope's end; [`Error::RolledBack`] where it is not of
-    /// this log's history; [`Error::Refused`] where its range meets a segment from which events were deleted;
+    /// this log's history; [`Error::Refused`] where events were deleted since the checkpoint was signed, or are being;
     /// [`Error::OverLimit`], [`Error::InvalidFilter`] as [`Scope::check`].
     pub fn export(&self, scope: &Scope, checkpoint: &Note) -> Result<Evidence> {
         scope.check()?;
@@ -76,23 +78,16 @@ impl Snapshot {
     pub(crate) fn gather<'s>(&'s self, scope: &'s Scope, size: u64, root: &Hash) -> Result<Gathering<'s>> {
         let Range { start, end } = scope.seqs;
         let views = self.views()?;
-        let meets = |view: &&View| view.first_seq < end && start < view.end_seq;
+        let meeting: Vec<&View> =
+            views.iter().filter(|view| view.first_seq < end && start < view.end_seq).collect();
+        let deleted = DeletedRecords::of(self, &meeting, size)?;
         let sealed: Vec<&View> =
-            views.iter().filter(|view| self.is_sealed_below(view, size)).filter(meets).collect();
+            meeting.into_iter().filter(|view| self.is_sealed_below(view, size)).collect();
         let tail = sealed.last().map_or(start, |view| view.end_seq.max(start));
-        if let Some(view) = sealed.iter().find(|view| view.rewritten_by != 0) {
-            let gone: u64 = self.deleted(view.first_seq..view.end_seq)?.values().sum();
-            let reason = format!(
-                "{gone} events were deleted from records {} to {}, and this release makes no evidence of a range that \
-                 meets such a segment",
-                view.first_seq,
-                view.end_seq - 1
-            );
-            return Err(Error::Refused { what: "evidence", reason });
-        }
-        let mut gathering = Gathering::new(self, scope)?;
+        let mut gathering = Gathering::new(self, scope, deleted)?;
         if let Some(challenge) = &scope.challenge {
-            gathering.drawn = challenge.draw(root, &(start..tail.min(end)));
+            let gone = gathering.deleted.within(&scope.seqs);
+            gathering.drawn = challenge.draw(root, &(start..tail.min(end)), &gone);
         }
         for view in sealed {
             gathering.add_segment(view)?;
@@ -207,7 +202,10 @@ impl NodeReader for ExportNodes<'_> {
 pub(crate) struct Gathering<'s> {
     snapshot: &'s Snapshot,
     scope: &'s Scope,
+    /// Those of the scope; behind them, where records were deleted, what is owed for that.
+    filters: Vec<Filter>,
     matchers: Vec<Matcher>,
+    deleted: DeletedRecords,
     /// The records that match, by filter, where these alone are asked for.
     matches: Option<Vec<RoaringTreemap>>,
     /// The records to be in the bundle.
@@ -222,7 +220,7 @@ pub(crate) struct Gathering<'s> {
 }
 
 impl<'s> Gathering<'s> {
-    fn new(snapshot: &'s Snapshot, scope: &'s Scope) -> Result<Self> {
+    fn new(snapshot: &'s Snapshot, scope: &'s Scope, deleted: DeletedRecords) -> Result<Self> {
         let matches = match scope.candidates {
             Candidates::All => None,
             Candidates::Matches => Some(
@@ -236,13 +234,19 @@ impl<'s> Gathering<'s> {
                     .collect::<Result<Vec<RoaringTreemap>>>()?,
             ),
         };
+        let mut filters = scope.filters.clone();
+        filters.extend((!deleted.grounds.is_empty()).then(authority::owed));
+        // The log's first record says whose log it is.
+        let mut wanted = RoaringTreemap::from([0]);
+        wanted |= &deleted.grounds;
         Ok(Gathering {
             snapshot,
             scope,
-            matchers: scope.filters.iter().map(Matcher::new).collect::<Result<_>>()?,
+            matchers: filters.iter().map(Matcher::new).collect::<Result<_>>()?,
+            filters,
+            deleted,
             matches,
-            // The log's first record says whose log it is.
-            wanted: RoaringTreemap::from([0]),
+            wanted,
             drawn: BTreeSet::new(),
             sources: BTreeSet::new(),
             index: Vec::new(),
@@ -268,9 +272,11 @@ impl<'s> Gathering<'s> {
             .collect();
         let schema = Schema::new(&sources);
         let drawn = self.drawn_terms(view, &schema, &profiles)?;
+        let gone = self.deleted.of_segment(view.segment);
         let (mut shown, bytes, disclosure, index_root) = log.read_view(view, catalog, |sidecar| {
-            let mut shown = self.choose(sidecar, &schema)?;
+            let mut shown = self.choose(sidecar, &schema, &gone)?;
             choose::insert_postings(sidecar, &drawn, &mut shown)?;
+            choose::insert_deleted(sidecar, &mut shown)?;
             let (bytes, disclosure) = disclose(sidecar, &shown)?;
             Ok((shown, bytes, disclosure, sidecar.meta().index_root))
         })?;
@@ -280,7 +286,7 @@ impl<'s> Gathering<'s> {
         self.index.extend_from_slice(&bytes);
         self.sources.extend(profiles.keys());
         for place in 0..self.matchers.len() {
-            self.take_candidates(place, view, &schema, &opened, &mut shown);
+            self.take_candidates((place, &gone), view, &schema, &opened, &mut shown);
         }
         // Its seal.
         self.wanted.insert(view.end_seq);
@@ -315,11 +321,11 @@ impl<'s> Gathering<'s> {
     }
 
     /// What of a segment's index is shown for all filters.
-    fn choose(&self, sidecar: &Sidecar, schema: &Schema) -> Result<ShownIndex, Fault> {
+    fn choose(&self, sidecar: &Sidecar, schema: &Schema, gone: &RoaringBitmap) -> Result<ShownIndex, Fault> {
         let mut shown = ShownIndex::default();
-        for (filter, matcher) in self.scope.filters.iter().zip(&self.matchers) {
+        for (filter, matcher) in self.filters.iter().zip(&self.matchers) {
             let (first_seq, record_count) = (sidecar.first_seq(), sidecar.meta().record_count);
-            let within = InSegment { matcher, schema, first_seq, record_count };
+            let within = InSegment { matcher, schema, first_seq, record_count, gone };
             let range = within.offsets(&self.scope.seqs);
             let choosing = Choosing { within, sidecar, range };
             shown.extend(choosing.choose(filter, matcher.root())?.shown);
@@ -331,7 +337,7 @@ impl<'s> Gathering<'s> {
     /// Takes the records of a segment that may match a filter, as whoever checks the bundle will find.
     fn take_candidates(
         &mut self,
-        place: usize,
+        (place, gone): (usize, &RoaringBitmap),
         view: &View,
         schema: &Schema,
         opened: &Opened<'_>,
@@ -339,16 +345,16 @@ impl<'s> Gathering<'s> {
     ) {
         let (first_seq, matcher) = (view.first_seq, &self.matchers[place]);
         let record_count = (view.end_seq - view.first_seq) as u32;
-        let within = InSegment { matcher, schema, first_seq, record_count };
+        let within = InSegment { matcher, schema, first_seq, record_count, gone };
         // What is shown may prove more than it was shown for, and who checks it goes by all of that.
         within.add_absent(opened, shown);
-        let known = within.known(&self.scope.filters[place], matcher.root(), shown, &mut Vec::new());
+        let known = within.known(&self.filters[place], matcher.root(), shown, &mut Vec::new());
         let range = within.offsets(&self.scope.seqs);
         for offset in known.may & range {
             let seq = first_seq + u64::from(offset);
-            let is_wanted = match &self.matches {
-                Some(matches) => known.owed.contains(offset) || matches[place].contains(seq),
-                None => true,
+            let is_wanted = match self.matches.as_ref().map(|matches| matches.get(place)) {
+                Some(Some(matches)) => known.owed.contains(offset) || matches.contains(seq),
+                _ => true,
             };
             if is_wanted {
                 self.wanted.insert(seq);
