@@ -1,9 +1,9 @@
 //! The log: the active segment that grows, the sealed ones behind it, and the way from one to the other.
 //!
 //! A commit is a walk through this room: [`group`] gathers what threads append, [`Log::transact`] takes the
-//! store's lock and reads `head`, [`session`] writes one run of frames, syncs and publishes; [`seal`] ends a
-//! segment; [`recover`] finds the end of the log again after an unclean stop, by [`replay`], which is also how a
-//! commit deals with bytes that a dead process left.
+//! store's lock and reads `head`, [`takeover`] deals with what a dead process left, [`session`] lays records out as
+//! frames ([`commit`]), writes them, syncs and publishes; [`seal`] ends a segment; [`recover`] finds the end of the log
+//! again after an unclean stop, by [`replay`].
 //!
 //! Nothing here edits a byte that was acknowledged: the log grows, is cut only above what was ever durable, and
 //! what is cut is kept below `lost/`.
@@ -11,6 +11,7 @@
 mod active;
 pub(crate) mod archived;
 mod catalog;
+mod commit;
 pub(crate) mod compact;
 mod derived;
 pub(crate) mod directories;
@@ -33,6 +34,7 @@ pub(crate) mod scan;
 pub(crate) mod seal;
 mod session;
 pub(crate) mod sources;
+mod takeover;
 pub(crate) mod tree;
 pub(crate) mod views;
 
@@ -43,8 +45,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) use catalog::{AdminPlace, Catalog, SealedPlace};
+pub(crate) use commit::{Committed, NewRecord};
 pub use record::{Integrity, Record};
-pub(crate) use session::{Committed, NewRecord, Session};
+pub(crate) use session::Session;
 
 use crate::disk::{Retrieve, World};
 use crate::format::admin::Admin;

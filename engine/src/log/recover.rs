@@ -9,12 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Recovery;
+use super::commit::{Committed, FrameBuilder, NewRecord};
 use super::files::LogFile;
 use super::head_file::HeadFile;
 use super::layout::Layout;
 use super::locks::Locks;
 use super::replay::{self, Position, Replay};
-use super::session::{Committed, FrameBuilder, NewRecord};
 use crate::disk::{File, Open, World, directory_of};
 use crate::format::admin::Admin;
 use crate::format::head::Head;

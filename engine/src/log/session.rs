@@ -1,35 +1,30 @@
 //! One process's turn to commit: knows where the log stands, appends frames, makes them durable, publishes.
+//!
+//! What a process left that died during its turn is for `takeover`.
 
 use std::sync::Arc;
 
 use super::catalog::AdminPlace;
+use super::commit::{Committed, FrameBuilder, NewRecord, admin_places, frame_count};
 use super::files::LogFile;
 use super::head_file::HeadFile;
 use super::layout::Layout;
-use super::replay::{self, Position};
-use super::{Log, Sync, recover};
+use super::{Log, Sync};
 use crate::disk::{Open, World};
-use crate::format::admin::Admin;
-use crate::format::entry::Entry;
-use crate::format::frame::{Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, Labels};
+use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
 use crate::format::head::Head;
-use crate::hash::{self, Hash, SegmentSalt};
+use crate::hash::Hash;
 use crate::merkle::Frontier;
-use crate::{Error, Result, SegmentId, Seq, Timestamp, limits};
-
-/// A wall clock that goes back by this much against the clock since boot is noted in the log.
-const CLOCK_BACK_NS: i64 = 1_000_000_000;
-/// A wall clock that goes ahead by this much is noted too.
-const CLOCK_AHEAD_NS: i64 = 60_000_000_000;
+use crate::{Error, Result, Timestamp, limits};
 
 /// What this process remembers between its commits.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    head: Head,
-    frontier: Frontier,
-    active: LogFile,
+    pub(super) head: Head,
+    pub(super) frontier: Frontier,
+    pub(super) active: LogFile,
     /// Length of the active file, room to grow included.
-    allocated_len: u64,
+    pub(super) allocated_len: u64,
     synced_since_boot_ns: u64,
     /// The frames of one commit; kept for its capacity.
     buffer: Vec<u8>,
@@ -57,65 +52,12 @@ fn frontier_of(head: &Head) -> Result<Frontier> {
         .ok_or_else(|| Error::ClosedToWriting { reason: "the head's tree does not fit its size".to_owned() })
 }
 
-/// A record to be written.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NewRecord<'a> {
-    pub(crate) encoding: u8,
-    pub(crate) source: Seq,
-    pub(crate) labels: Labels<'a>,
-    pub(crate) body: &'a [u8],
-}
-
-impl<'a> NewRecord<'a> {
-    /// One of the store's own.
-    pub(crate) fn admin(body: &'a [u8]) -> Self {
-        NewRecord { encoding: 0, source: 0, labels: Labels::default(), body }
-    }
-
-    fn as_frame_record(&self) -> FrameRecord<'a> {
-        FrameRecord {
-            encoding: self.encoding,
-            source: self.source,
-            labels: self.labels,
-            body: Body::Whole(self.body),
-        }
-    }
-}
-
-/// What a commit did.
-#[derive(Debug, Clone)]
-pub(crate) struct Committed {
-    pub(crate) segment: SegmentId,
-    pub(crate) first_seq: Seq,
-    pub(crate) received_at: Timestamp,
-    pub(crate) durable: bool,
-    /// The tree after the commit.
-    pub(crate) tree_size: u64,
-    pub(crate) root: Hash,
-    /// Each record's leaf.
-    pub(crate) leaves: Vec<Hash>,
-    /// Its frames, in order.
-    pub(crate) frames: Vec<CommittedFrame>,
-    /// The offset of the end of the last frame in the log file.
-    pub(crate) end_at: u64,
-}
-
-/// One frame that a commit wrote.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CommittedFrame {
-    pub(crate) first_seq: Seq,
-    /// Its offset in the log file.
-    pub(crate) at: u64,
-    pub(crate) payload_len: u32,
-    pub(crate) count: u32,
-}
-
 /// The right to commit, held.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
-    log: &'a Log,
+    pub(super) log: &'a Log,
     head_file: &'a HeadFile,
-    writer: &'a mut Writer,
+    pub(super) writer: &'a mut Writer,
 }
 
 impl<'a> Session<'a> {
@@ -156,97 +98,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Notes a wall clock that stepped since the last commit. Times are kept as they are read: the order of the
-    /// log is that of the seqs.
-    fn note_clock_step(&mut self) -> Result<()> {
-        let clock = &self.log.world.clock;
-        let Some(step_ns) = clock_step(&self.writer.head, clock.now(), clock.since_boot_ns()) else {
-            return Ok(());
-        };
-        let body = Admin::Clock { step_ns }.encode();
-        self.write(&[NewRecord::admin(&body)]).map(|_| ())
-    }
-
-    /// Goes on where a process died that was putting the next segment in place.
-    fn finish_roll(&mut self) -> Result<()> {
-        if !self.writer.head.rolling {
-            return Ok(());
-        }
-        let (world, layout) = (&self.log.world, &self.log.layout);
-        let next = SegmentId(self.writer.head.next_seq);
-        if world.disk.exists(&layout.log(next)).map_err(Error::io("open", layout.log(next)))? {
-            let dir = layout.log_dir();
-            world.disk.sync_dir(&dir).map_err(Error::io("sync directory", dir))?;
-            let (turn, generation) = (self.writer.head.turn, self.writer.head.generation + 1);
-            *self.writer = Writer::new(world, layout, recover::head_at(world, layout, next)?)?;
-            self.writer.head.turn = turn;
-            self.writer.head.generation = generation;
-        }
-        self.writer.head.rolling = false;
-        self.publish()
-    }
-
     /// Says that the next segment is about to be put in place.
     pub(super) fn begin_roll(&mut self) -> Result<()> {
         self.writer.head.rolling = true;
         self.publish()
     }
 
-    /// Takes over the whole frames that a dead process wrote and did not publish; cuts what is less than a frame.
-    ///
-    /// Whole frames are kept although nobody was told of them: cutting them would lose an acknowledged event
-    /// whenever `head` had been wound back. They are written once more, since a sync of theirs may have failed.
-    fn absorb(&mut self) -> Result<()> {
-        let writer = &mut *self.writer;
-        let (file, path) = (&writer.active.file, &writer.active.path);
-        let at = writer.head.written_len;
-        if !recover::is_written_behind(&writer.active, at)? {
-            return Ok(());
-        }
-        let start = Position {
-            at,
-            frontier: writer.frontier.clone(),
-            last_leaf: writer.head.last_leaf,
-            received_at: writer.head.received_at,
-        };
-        let found = replay::replay(file, path, writer.active.id, &writer.active.header.salt, start)?;
-        recover::rewrite_in_place(&**file, path, at, found.end.at)?;
-        let lost = recover::keep_tail(
-            &self.log.world,
-            &self.log.layout,
-            writer.active.id,
-            &**file,
-            path,
-            found.end.at,
-            found.tail_len,
-        )?;
-        file.set_len(found.end.at).map_err(Error::io("cut", path))?;
-        file.sync().map_err(Error::io("sync", path))?;
-        writer.allocated_len = found.end.at;
-        let kept_records = found.end.next_seq() - writer.head.next_seq;
-        let cut_at = found.end.at;
-        let admin_end = found.admin.last().map_or(writer.head.admin_end, |place| place.seq + 1);
-        writer.head.last_leaf = found.end.last_leaf;
-        writer.head.next_seq = found.end.next_seq();
-        writer.head.frontier = found.end.frontier.hashes().to_vec();
-        writer.head.received_at = found.end.received_at;
-        writer.head.admin_end = admin_end;
-        writer.head.durable_len = cut_at;
-        writer.head.written_len = cut_at;
-        writer.frontier = found.end.frontier;
-        self.publish()?;
-        let body = Admin::Recovered {
-            cut_at,
-            cut_len: found.tail_len,
-            file: self.writer.active.id.file_name("log"),
-            kept_records,
-            lost,
-        }
-        .encode();
-        self.write(&[NewRecord::admin(&body)]).map(|_| ())
-    }
-
-    fn publish(&mut self) -> Result<()> {
+    pub(super) fn publish(&mut self) -> Result<()> {
         self.writer.head.turn += 1;
         self.head_file.publish(&self.writer.head)
     }
@@ -476,98 +334,4 @@ impl<'a> Session<'a> {
         self.writer.frontier = frontier;
         self.publish()
     }
-}
-
-/// Lays out frames one after another.
-pub(super) struct FrameBuilder<'a> {
-    pub(super) buffer: &'a mut Vec<u8>,
-    pub(super) scratch: &'a mut Vec<u8>,
-    pub(super) synced_len: u64,
-    pub(super) received_at: Timestamp,
-    pub(super) predecessor: Hash,
-}
-
-impl FrameBuilder<'_> {
-    /// Adds one frame of `records`, for a file in which the buffer will stand at `start`.
-    pub(super) fn push(
-        &mut self,
-        records: &[NewRecord<'_>],
-        start: u64,
-        salt: &SegmentSalt,
-        frontier: &mut Frontier,
-        committed: &mut Committed,
-    ) {
-        let frame_at = self.buffer.len();
-        let header = FrameHeader {
-            kind: FrameKind::Records,
-            payload_len: 0,
-            count: records.len() as u32,
-            first_seq: frontier.size(),
-            received_at: self.received_at,
-            synced_len: self.synced_len,
-            predecessor: self.predecessor,
-        };
-        self.buffer.resize(frame_at + FRAME_HEADER_LEN, 0);
-        let bodies: Vec<&[u8]> = records.iter().map(|record| record.body).collect();
-        let mut hashes = Vec::with_capacity(bodies.len());
-        hash::bodies(salt, frontier.size(), &bodies, &mut hashes);
-        for (record, body_hash) in records.iter().zip(hashes) {
-            let seq = frontier.size();
-            let entry = Entry {
-                encoding: record.encoding,
-                source: record.source,
-                seq,
-                received_at: self.received_at,
-                body_len: record.body.len() as u32,
-                labels: record.labels,
-                predecessor: self.predecessor,
-                body_hash,
-            };
-            let leaf = entry.leaf(self.scratch);
-            committed.leaves.push(leaf);
-            record.as_frame_record().encode_into(self.buffer);
-            frontier.push(leaf);
-            self.predecessor = leaf;
-        }
-        header.seal(&mut self.buffer[frame_at..]);
-        committed.frames.push(CommittedFrame {
-            first_seq: header.first_seq,
-            at: start + frame_at as u64,
-            payload_len: (self.buffer.len() - frame_at - FRAME_HEADER_LEN) as u32,
-            count: header.count,
-        });
-    }
-}
-
-/// How many of `records`, at least one, go into one frame.
-fn frame_count(records: &[NewRecord<'_>]) -> usize {
-    let mut len = 0;
-    let fits = records.iter().take(limits::FRAME_RECORDS_MAX as usize).take_while(|record| {
-        len += record.as_frame_record().encoded_len();
-        len <= limits::FRAME_PAYLOAD_AIM_LEN
-    });
-    fits.count().max(1)
-}
-
-/// How far the wall clock stepped since the last commit, where that is worth a record.
-fn clock_step(head: &Head, now: Timestamp, since_boot_ns: u64) -> Option<i64> {
-    if head.next_seq == 0 || head.since_boot_ns == 0 {
-        return None;
-    }
-    let wall = now.0.saturating_sub(head.received_at.0);
-    let passed = i64::try_from(since_boot_ns.saturating_sub(head.since_boot_ns)).unwrap_or(i64::MAX);
-    let step = wall.saturating_sub(passed);
-    (step <= -CLOCK_BACK_NS || step >= CLOCK_AHEAD_NS).then_some(step)
-}
-
-fn admin_places(records: &[NewRecord<'_>], committed: &Committed) -> Vec<AdminPlace> {
-    (committed.first_seq..)
-        .zip(records)
-        .filter(|(_, record)| record.source == 0 && Admin::is_state(record.body))
-        .map(|(seq, _)| {
-            let index = committed.frames.partition_point(|frame| frame.first_seq <= seq).saturating_sub(1);
-            let frame_at = committed.frames.get(index).map_or(0, |frame| frame.at);
-            AdminPlace { seq, segment: committed.segment.0, frame_at }
-        })
-        .collect()
 }
