@@ -70,6 +70,11 @@ impl Target {
         Ok(())
     }
 
+    /// Until when what is put from now on is locked.
+    pub fn locked_until(&self) -> Option<Timestamp> {
+        self.lock_until
+    }
+
     /// All archive files that are there, by name.
     ///
     /// # Errors

@@ -192,7 +192,10 @@ fn archived(dir: &Path, folder: &Path) {
     store.seal().unwrap().unwrap();
     let target = target(folder);
     archive_all(&store, &target);
-    store.move_to_archive(sealed(&store)[0].id, &target.to_string(), &mut |_, _| true).unwrap().unwrap();
+    store
+        .move_to_archive(sealed(&store)[0].id, &target.to_string(), None, &mut |_, _| true)
+        .unwrap()
+        .unwrap();
     store.close().unwrap();
 }
 

@@ -47,8 +47,8 @@ pub use log::seal::SealedSegment;
 pub use log::{Recovery, Sync};
 pub use store::{
     Applied, ApplyProgress, CheckpointSigner, Collected, Drawn, Drill, DrilledSegments, FileSigner,
-    Integrity, Masking, OnDuplicate, Options, Outcome, Prepared, ProvenRecord, Receipt, Record, Records,
-    RegisteredDocument, RegisteredRules, Resource, SegmentInfo, SegmentLog, Snapshot, Source, Store, Tier,
-    Totals, Verification,
+    Integrity, Masking, Moved, OnDuplicate, Options, Outcome, Prepared, ProvenRecord, Receipt, Record,
+    Records, RegisteredDocument, RegisteredRules, Resource, SegmentInfo, SegmentLog, Snapshot, Source, Store,
+    Tier, Totals, Verification,
 };
 pub use witness::Witness;

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indelible::format::retention::{Approved, Plan};
-use indelible::{Applied, Collected, Seq, Snapshot, Store, Timestamp};
+use indelible::{Applied, Collected, Moved, SegmentInfo, Seq, Snapshot, Store, Timestamp};
+use indelible_archive::{Target, archive_segment};
+use serde::Serialize;
 use serde_json::json;
 
+use super::archive::let_go;
 use super::query::present;
 use crate::approvals::{self, Asking, duration};
+use crate::archives;
 use crate::exit::{Code, Outcome};
 use crate::output::{self, Out};
 use crate::progress::Progress;
@@ -16,22 +20,27 @@ use crate::render::retention as shown;
 use crate::signal::Stop;
 use crate::{keys, open};
 
-/// Delete what a plan names, once operators have approved it
+/// Delete and move what a plan names, once operators have approved what it deletes
 ///
 /// Of each event that goes there is left what its entry in the log says, so that all proofs of the others hold, and a
 /// record of what went, by which plan. An artifact goes that no event names any more; one that is named, or was put again,
-/// since the plan was made stays. A hold or a longer policy that came since the plan was made keeps what it applies
+/// since the plan was made stays. Then segments move to the warm tier, and to the archive where one is given; a plan that only
+/// moves needs no approval. A hold or a longer policy that came since the plan was made keeps what it applies
 /// to. Stopped with Ctrl-C or after --max-duration, it ends behind the segment that it is at; the same command goes on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible retention apply plan.json
-  indelible retention apply plan.json --max-duration 10m")]
+  indelible retention apply plan.json --max-duration 10m
+  indelible retention apply plan.json --archive s3://evidence/agents-prod")]
 pub(crate) struct Args {
     /// The plan, with its approvals
     file: PathBuf,
     /// Stop behind the segment that is at hand when so much time has passed
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_duration: Option<i64>,
+    /// Where to move what the plan has for an archive: a folder or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "ARCHIVE")]
+    archive: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -60,10 +69,14 @@ pub(crate) struct RedactArgs {
     json: bool,
 }
 
+/// What the JSON is, for whoever reads it: docs/JSON.md.
+const SCHEMA: &str = "indelible.apply/1";
+
 /// Carries out a plan.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let plan: Approved<Plan> = approvals::read(&args.file)?;
-    carry_out(open::to_write(store)?, &plan, args.max_duration, args.json)
+    let target = args.archive.as_deref().map(archives::target).transpose()?;
+    carry_out(open::to_write(store)?, &plan, target.as_ref(), args.max_duration, args.json)
 }
 
 /// Plans the deletion of single events, and carries it out where the approvals are given with it.
@@ -82,52 +95,111 @@ pub(crate) fn redact(store: &Path, args: &RedactArgs) -> Outcome {
         output::say("once approved, carry it out with `indelible retention apply FILE`");
         return Ok(Code::Clean);
     }
-    carry_out(open::to_write(store)?, &asked, None, args.json)
+    carry_out(open::to_write(store)?, &asked, None, None, args.json)
 }
 
-fn carry_out(store: Store, plan: &Approved<Plan>, max_duration: Option<i64>, as_json: bool) -> Outcome {
+fn carry_out(
+    store: Store,
+    plan: &Approved<Plan>,
+    archive: Option<&Target>,
+    max_duration: Option<i64>,
+    as_json: bool,
+) -> Outcome {
     let stop = Stop::listen(|| ())?;
     let until = max_duration
         .and_then(|ns| Instant::now().checked_add(Duration::from_nanos(u64::try_from(ns).unwrap_or(0))));
+    let go_on = || stop.asked().is_none() && until.is_none_or(|until| Instant::now() < until);
     let bar = Progress::records(plan.matter.delete.events);
     let applied = store.apply_plan(plan, &mut |done, total| {
         bar.of(done, total);
-        stop.asked().is_none() && until.is_none_or(|until| Instant::now() < until)
+        go_on()
     });
     bar.finish();
-    let applied = match applied {
-        Ok(applied) => applied,
-        Err(error) => {
-            store.close()?;
-            return Err(error.into());
-        }
+    let archived = match &applied {
+        Ok(_) => to_archive(&store, &plan.matter, archive, &mut || go_on()),
+        Err(_) => Ok(Archived::default()),
     };
     let snapshot = store.snapshot()?;
     store.close()?;
+    let (applied, archived) = (applied?, archived?);
     let mut out = Out::stdout();
-    tell(&mut out, &applied, &snapshot, as_json)?;
+    tell(&mut out, &applied, archived, &snapshot, as_json)?;
     out.finish()?;
     Ok(stop.asked().unwrap_or(Code::Clean))
 }
 
-fn tell(out: &mut Out, applied: &Applied, snapshot: &Snapshot, as_json: bool) -> Outcome<()> {
-    let Applied { plan, deleted, segments, spared, left, artifacts: of_artifacts, .. } = applied;
+/// What became of the segments that a plan has for an archive.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Archived {
+    /// Those that moved this time.
+    segments: u64,
+    /// Those that a policy wants here that came since the plan was made.
+    spared: u64,
+    /// Those that are here still: no archive was given, or it was told to stop.
+    left: u64,
+}
+
+/// Moves to the archive what a plan has for it.
+fn to_archive(
+    store: &Store,
+    plan: &Plan,
+    target: Option<&Target>,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Outcome<Archived> {
+    let (snapshot, mut done) = (store.snapshot()?, Archived::default());
+    for planned in plan.moves.iter().filter(|planned| planned.tier == "archive") {
+        let is_it = |segment: &SegmentInfo| {
+            (segment.id.0, segment.end_seq, segment.sealed) == (planned.first_seq, planned.end_seq, true)
+        };
+        let Some(segment) = snapshot.segments().find(is_it) else { continue };
+        if snapshot.archived(segment.id)?.is_some() {
+            continue;
+        }
+        let Some(target) = target.filter(|_| done.left == 0 && go_on()) else {
+            done.left += 1;
+            continue;
+        };
+        // What was begun is done whole: who stops it stops behind it.
+        let copied = archive_segment(store, &snapshot, &segment, target, &mut |_, _| true)?;
+        let to = (target, target.locked_until().filter(|_| !copied.was_there));
+        if let_go(store, &snapshot, segment.id, to, &mut || true)? {
+            done.segments += 1;
+        } else {
+            done.spared += 1;
+        }
+    }
+    Ok(done)
+}
+
+fn tell(
+    out: &mut Out,
+    applied: &Applied,
+    archived: Archived,
+    snapshot: &Snapshot,
+    as_json: bool,
+) -> Outcome<()> {
+    let Applied { plan, deleted, segments, spared, left, artifacts: of_artifacts, moved, .. } = applied;
     let Collected { artifacts, bytes, spared: artifacts_spared, left: artifacts_left, .. } = of_artifacts;
     let beyond = beyond_reach(snapshot)?;
     if as_json {
         return out.json(&json!({
-            "plan": plan, "deleted": deleted, "segments": segments, "spared": spared, "left": left,
+            "schema": SCHEMA, "plan": plan, "deleted": deleted, "segments": segments, "spared": spared, "left": left,
             "artifacts": {
                 "collected": artifacts, "bytes": bytes, "spared": artifacts_spared, "left": artifacts_left,
             },
+            "warm": {
+                "segments": moved.segments, "log_len": moved.log_len, "pack_len": moved.pack_len,
+                "spared": moved.spared, "left": moved.left,
+            },
+            "archive": archived,
             "not_reached": beyond,
         }));
     }
     let of_segments = output::counted(*segments, "segment", "segments");
-    out.line(format_args!(
-        "deleted    {} in {of_segments}, by the plan of record {plan}",
-        shown::amount(*deleted)
-    ))?;
+    if let Some(plan) = plan {
+        let deleted = shown::amount(*deleted);
+        out.line(format_args!("deleted    {deleted} in {of_segments}, by the plan of record {plan}"))?;
+    }
     if spared.events > 0 {
         out.line(format_args!(
             "spared     {}: a hold or a policy keeps them that came after the plan",
@@ -144,6 +216,7 @@ fn tell(out: &mut Out, applied: &Applied, snapshot: &Snapshot, as_json: bool) ->
             "spared     {spared}: named by an event, or put again, since the plan was made"
         ))?;
     }
+    moves(out, moved, archived)?;
     if *left > 0 || *artifacts_left > 0 {
         let events = output::counted(*left, "event", "events");
         out.line(format_args!(
@@ -151,8 +224,34 @@ fn tell(out: &mut Out, applied: &Applied, snapshot: &Snapshot, as_json: bool) ->
             of_artifacts(artifacts_left)
         ))?;
     }
-    for place in beyond {
+    // What only moves, nobody looks for.
+    for place in beyond.into_iter().filter(|_| plan.is_some()) {
         out.line(format_args!("not reached: {place}"))?;
+    }
+    Ok(())
+}
+
+/// Says what moved.
+fn moves(out: &mut Out, warm: &Moved, archived: Archived) -> Outcome<()> {
+    let of_segments = |count| output::counted(count, "segment", "segments");
+    if warm.segments > 0 {
+        let [was, is] = [warm.log_len, warm.pack_len].map(output::length);
+        out.line(format_args!("moved      {} to the warm tier: {was} are {is}", of_segments(warm.segments)))?;
+    }
+    if archived.segments > 0 {
+        out.line(format_args!("moved      {} to the archive", of_segments(archived.segments)))?;
+    }
+    let spared = warm.spared + archived.spared;
+    if spared > 0 {
+        let spared = of_segments(spared);
+        out.line(format_args!("spared     {spared}: a policy wants them here that came after the plan"))?;
+    }
+    if warm.left > 0 {
+        out.line(format_args!("left       {}; the same command goes on", of_segments(warm.left)))?;
+    }
+    if archived.left > 0 {
+        let left = of_segments(archived.left);
+        out.line(format_args!("left       {left} for the archive: the same command with --archive ARCHIVE"))?;
     }
     Ok(())
 }

@@ -124,8 +124,12 @@ fn copy(store: &Path, target: &Target, older_than: Option<i64>, drop: bool, json
             stop.asked().is_none()
         };
         let mut one = || {
-            archived.push(archive_segment(&store, &snapshot, segment, target, &mut progress)?);
-            if drop && let_go(&store, &snapshot, segment.id, target, &mut || stop.asked().is_none())? {
+            let copied = archive_segment(&store, &snapshot, segment, target, &mut progress)?;
+            // What was there already has the lock that it was put with, if any.
+            let locked_until = target.locked_until().filter(|_| !copied.was_there);
+            archived.push(copied);
+            let to = (target, locked_until);
+            if drop && let_go(&store, &snapshot, segment.id, to, &mut || stop.asked().is_none())? {
                 dropped.push(segment.id);
             }
             Ok(())
@@ -152,18 +156,19 @@ fn copy(store: &Path, target: &Target, older_than: Option<i64>, drop: bool, json
     }
 }
 
-/// Drops a segment that is in the archive, unless a policy wants it here; whether it went.
-fn let_go(
+/// Drops a segment that is in the archive, where its file is locked until a time, unless a policy wants it here; whether it
+/// went.
+pub(super) fn let_go(
     store: &Store,
     snapshot: &Snapshot,
     id: SegmentId,
-    target: &Target,
+    (target, locked_until): (&Target, Option<Timestamp>),
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<bool, Error> {
     if snapshot.archivable_at(id)?.is_some_and(|at| at > present()) {
         return Ok(false);
     }
-    Ok(store.move_to_archive(id, &target.to_string(), &mut |_, _| go_on())?.is_some())
+    Ok(store.move_to_archive(id, &target.to_string(), locked_until, &mut |_, _| go_on())?.is_some())
 }
 
 fn restore(store: &Path, seqs: Option<&Range<u64>>, json: bool) -> Outcome {

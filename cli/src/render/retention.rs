@@ -1,7 +1,11 @@
 //! Plans and the state of retention, for people and for machines.
 
+use std::collections::BTreeMap;
+
 use indelible::format::keys::KeyRevocation;
-use indelible::format::retention::{Approved, Deleting, HoldRelease, Plan, Reasoned, Tally, Terms};
+use indelible::format::retention::{
+    Approved, Deleting, HoldRelease, Locked, Plan, PlannedMove, Reasoned, Tally, Terms,
+};
 use indelible::retention::{RuleStatus, State, Status};
 use indelible::{Seq, Timestamp};
 use serde_json::{Value, json};
@@ -66,8 +70,33 @@ pub(crate) fn plan(out: &mut Out, plan: &Approved<Plan>) -> Outcome<()> {
         out.line("keeps, although it is due")?;
         reasons(out, "hold", &matter.held)?;
     }
+    for Locked { archive, first_seq, tally, until } in &matter.locked {
+        let (tally, archive) = (amount(*tally), output::escape(archive.as_bytes()));
+        out.line(format_args!(
+            "keeps      {tally} of segment {first_seq}, locked in {archive} until {until}"
+        ))?;
+    }
+    moves(out, &matter.moves)?;
     if matter.more {
         output::warn("there is more than one plan may name: make another when this one is applied");
+    }
+    Ok(())
+}
+
+/// Shows what moves, by tier and rule.
+fn moves(out: &mut Out, moves: &[PlannedMove]) -> Outcome<()> {
+    let mut by: BTreeMap<(&str, &str, Seq), (u64, u64)> = BTreeMap::new();
+    for PlannedMove { bytes, rule, seq, tier, .. } in moves {
+        let (segments, sum) = by.entry((tier, rule, *seq)).or_default();
+        *segments += 1;
+        *sum += bytes;
+    }
+    for ((tier, rule, seq), (segments, bytes)) in by {
+        let (segments, bytes) = (output::counted(segments, "segment", "segments"), output::length(bytes));
+        let [tier, rule] = [tier, rule].map(|word| output::escape(word.as_bytes()));
+        out.line(format_args!(
+            "moves      {segments}, {bytes}, to {tier}: the rule {rule} of record {seq} is over"
+        ))?;
     }
     Ok(())
 }
@@ -89,10 +118,19 @@ pub(crate) fn amount(tally: Tally) -> String {
 
 /// Shows what was deleted, plan by plan.
 pub(crate) fn history(out: &mut Out, state: &State) -> Outcome<()> {
-    let mut table =
-        Table::new(&["plan", "as of", "why", "approved by", "deleted", "bytes", "spared", "state"]);
+    let mut table = Table::new(&[
+        "plan",
+        "as of",
+        "why",
+        "approved by",
+        "deleted",
+        "bytes",
+        "spared",
+        "artifacts",
+        "state",
+    ]);
     for done in Carried::of(state) {
-        let Carried { seq, plan, deleted, spared, is_whole } = done;
+        let Carried { seq, plan, deleted, spared, artifacts, is_whole } = done;
         table.row([
             seq.to_string(),
             plan.statement.as_of.to_string(),
@@ -105,6 +143,7 @@ pub(crate) fn history(out: &mut Out, state: &State) -> Outcome<()> {
             output::count(deleted.events),
             output::length(deleted.bytes),
             output::count(spared.events),
+            output::count(artifacts.len() as u64),
             if is_whole { "done" } else { "under way" }.to_owned(),
         ]);
     }
@@ -113,7 +152,7 @@ pub(crate) fn history(out: &mut Out, state: &State) -> Outcome<()> {
 
 /// What was deleted, a plan a line, for machines.
 pub(crate) fn history_json(out: &mut Out, state: &State) -> Outcome<()> {
-    for Carried { seq, plan, deleted, spared, is_whole } in Carried::of(state) {
+    for Carried { seq, plan, deleted, spared, artifacts, is_whole } in Carried::of(state) {
         let approved_by: Vec<&str> = plan.approvals.iter().map(|given| given.key.as_str()).collect();
         let of_plan = state.deletions.iter().filter(|deletion| deletion.deleting.plan == seq);
         let segments: Vec<Value> = of_plan
@@ -131,6 +170,7 @@ pub(crate) fn history_json(out: &mut Out, state: &State) -> Outcome<()> {
             "approved_by": approved_by,
             "deleted": deleted,
             "spared": spared,
+            "artifacts": artifacts,
             "done": is_whole,
             "segments": segments,
         }))?;
@@ -144,6 +184,8 @@ struct Carried<'s> {
     plan: &'s Approved<Plan>,
     deleted: Tally,
     spared: Tally,
+    /// The names of the artifacts that were collected.
+    artifacts: Vec<&'s str>,
     is_whole: bool,
 }
 
@@ -159,7 +201,9 @@ impl<'s> Carried<'s> {
                 is_whole &= deletion.done;
             }
             is_whole &= deleted.events + spared.events >= plan.matter.delete.events;
-            Carried { seq: *seq, plan, deleted, spared, is_whole }
+            let of_plan = state.collections.iter().filter(|(_, collecting)| collecting.plan == *seq);
+            let artifacts = of_plan.flat_map(|(_, it)| &it.artifacts).map(String::as_str).collect();
+            Carried { seq: *seq, plan, deleted, spared, artifacts, is_whole }
         })
     }
 }

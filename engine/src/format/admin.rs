@@ -12,8 +12,8 @@ use super::keys::{KeyRetirement, KeyRevocation, KeyRotation};
 use super::retention::{
     Approved, ArtifactPut, Collecting, Deleted, Deleting, Hold, HoldRelease, OperatorSet, Plan, Policy,
 };
-use crate::Seq;
 use crate::error::Fault;
+use crate::{Seq, Timestamp};
 
 /// A record of the store's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +166,9 @@ pub struct Tiered {
     pub end_seq: Seq,
     /// The segment's first seq.
     pub first_seq: Seq,
+    /// Until when nobody can remove the archive's file, where that is known, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<Timestamp>,
     /// Length of the log that was dropped, in bytes.
     pub log_len: u64,
     /// Length of the pack that stands for it or was dropped, in bytes.

@@ -203,6 +203,13 @@ impl Matter for Plan {
     const ACTION: Action = Action::Delete;
 }
 
+impl Plan {
+    /// Whether it takes anything away. What only moves takes no approval.
+    pub fn deletes(&self) -> bool {
+        !self.segments.is_empty() || !self.artifacts.is_empty()
+    }
+}
+
 /// What is to be deleted, and why nothing else is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

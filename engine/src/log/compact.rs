@@ -81,6 +81,7 @@ pub(crate) fn compact(
         archive: String::new(),
         end_seq: place.end_seq,
         first_seq: place.first_seq,
+        locked_until: None,
         log_len: place.log_len,
         pack_len,
         tier: "warm".to_owned(),

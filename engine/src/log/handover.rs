@@ -21,7 +21,7 @@ use crate::format::kept::{Kept, Piece};
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::hash::{Hash, LogTree, TreeHash};
 use crate::merkle::Frontier;
-use crate::{Error, Result, SegmentId, Seq};
+use crate::{Error, Result, SegmentId, Seq, Timestamp};
 
 /// How much of a log is copied at once, in bytes.
 const CHUNK_LEN: usize = 1 << 20;
@@ -31,7 +31,7 @@ pub(crate) fn hand_over(
     log: &Log,
     catalog: &Catalog,
     place: &SealedPlace,
-    archive: &str,
+    (archive, locked_until): (&str, Option<Timestamp>),
     watch: Watch<'_>,
 ) -> Result<Option<ArchivedSegment>> {
     let _guard = log.own_tiers()?;
@@ -61,6 +61,7 @@ pub(crate) fn hand_over(
         archive: archive.to_owned(),
         end_seq: place.end_seq,
         first_seq: place.first_seq,
+        locked_until,
         log_len: place.log_len,
         pack_len: file.pack.as_ref().map_or(0, |pack| pack.file_len()),
         tier: "archive".to_owned(),
@@ -167,6 +168,7 @@ pub(crate) fn take_back(log: &Log, place: &SealedPlace) -> Result<Option<Archive
         archive: archived.segment.archive.clone(),
         end_seq: place.end_seq,
         first_seq: place.first_seq,
+        locked_until: None,
         log_len: place.log_len,
         pack_len: 0,
         tier: "hot".to_owned(),

@@ -10,6 +10,7 @@ mod age;
 mod approval;
 mod hold;
 mod judge;
+pub(crate) mod moves;
 pub(crate) mod plan;
 pub(crate) mod policy;
 mod state;
@@ -27,7 +28,13 @@ pub use uses::Use;
 pub(crate) use approval::{LogIdentity, check, check_log, enough, signers, statement};
 pub(crate) use uses::Uses;
 
-use crate::Error;
+use crate::{Error, Timestamp};
+
+/// So many seconds behind a time.
+fn after(time: Timestamp, seconds: u64) -> Timestamp {
+    let ns = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+    Timestamp(time.0.saturating_add(ns))
+}
 
 /// What was asked for cannot be, and why.
 pub(crate) fn refused(what: &'static str, reason: impl Into<String>) -> Error {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::age::Ages;
 use super::judge::Judge;
+use super::moves;
 use super::refused;
 use super::state::State;
 use super::uses::Uses;
@@ -12,7 +13,7 @@ use super::walk::{Visited, walk};
 use crate::artifact::{ArtifactId, Artifacts};
 use crate::format::artifact::hash_of;
 use crate::format::head::Head;
-use crate::format::retention::{Plan, PlannedArtifact, PlannedSegment, Reasoned, Tally};
+use crate::format::retention::{Locked, Plan, PlannedArtifact, PlannedSegment, Reasoned, Tally};
 use crate::log::{Catalog, Log};
 use crate::{Error, Result, SegmentId, Seq, Timestamp, limits};
 
@@ -25,6 +26,7 @@ struct Draft {
     plan: Plan,
     range_count: usize,
     rules: BTreeMap<(Seq, String), Tally>,
+    locked: BTreeMap<Seq, Locked>,
     held: BTreeMap<(Seq, String), Tally>,
 }
 
@@ -74,6 +76,7 @@ impl Draft {
         self.plan.segments.retain(|segment| !segment.seqs.is_empty());
         self.plan.rules = listed(self.rules);
         self.plan.held = listed(self.held);
+        self.plan.locked = self.locked.into_values().collect();
         self.plan
     }
 }
@@ -115,10 +118,17 @@ pub(crate) fn by_policy(
         if held {
             return Ok(ControlFlow::Continue(()));
         }
+        if let Some(lock) = state.lock(*segment).filter(|lock| lock.until > as_of) {
+            let locked = draft.locked.entry(segment.0).or_insert_with(|| lock.clone());
+            locked.tally.add(subject.body.len());
+            return Ok(ControlFlow::Continue(()));
+        }
         Ok(draft.delete(*segment, subject.seq, subject.body.len(), (kept.policy, kept.rule)))
     })?;
     let mut plan = draft.finish();
     add_artifacts(log, head, catalog, state, &mut plan, as_of)?;
+    let (moves, more) = moves::due(log, catalog, state, as_of)?;
+    (plan.moves, plan.more) = (moves, plan.more || more);
     Ok(plan)
 }
 
@@ -253,6 +263,11 @@ pub(crate) fn chosen(
         }
         if let Some(placed) = judge.held_by(subject).next() {
             return Err(refused("redaction", format!("record {next} is held by {:?}", placed.hold.name)));
+        }
+        if let Some(lock) = state.lock(*segment).filter(|lock| lock.until > as_of) {
+            let reason =
+                format!("record {next} is in {}, which is locked until {}", lock.archive, lock.until);
+            return Err(refused("redaction", reason));
         }
         let kept = judge.kept(subject).filter(|kept| kept.locked);
         if let Some(kept) = kept.filter(|kept| kept.due(*stored_at).is_none_or(|due| due > as_of)) {

@@ -1,15 +1,16 @@
 //! What the store's own records come to: the policies, the operators, the holds, the plans. A fold over the records in
 //! the order of the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::hold::PlacedHold;
-use crate::format::admin::Admin;
+use super::moves;
+use crate::format::admin::{Admin, Tiered};
 use crate::format::keys::{KeyRevocation, KeyRotation};
-use crate::format::retention::{Approved, Collecting, Deleting, Plan, Policy, Terms};
+use crate::format::retention::{Approved, Collecting, Deleting, Locked, Plan, Policy, Tally, Terms};
 use crate::log::{Catalog, Log};
 use crate::trust::{LogKeys, Revoked, VerifierKey};
-use crate::{Error, Result, Seq, Timestamp};
+use crate::{Error, Result, SegmentId, Seq, Timestamp};
 
 /// How many operators it takes, unless a log says otherwise.
 pub(crate) const THRESHOLD_DEFAULT: u32 = 2;
@@ -31,6 +32,8 @@ pub struct State {
     pub deletions: Vec<Deletion>,
     /// What artifacts were collected, ascending, by the seqs of the records that say so before they go.
     pub collections: Vec<(Seq, Collecting)>,
+    /// The locks on files of the archive, by the first seqs of their segments; segments that are here have none.
+    locks: BTreeMap<Seq, Locked>,
 }
 
 /// What was deleted of one segment, or is about to be.
@@ -102,6 +105,7 @@ impl State {
             plans: Vec::new(),
             deletions: Vec::new(),
             collections: Vec::new(),
+            locks: BTreeMap::new(),
         };
         for place in &catalog.admin {
             state.fold(place.seq, log.admin(place)?)?;
@@ -130,6 +134,13 @@ impl State {
             Admin::Deleted(deleted) => {
                 let of = |deletion: &&mut Deletion| deletion.seq == deleted.deleting;
                 self.deletions.iter_mut().filter(of).for_each(|deletion| deletion.done = true);
+            }
+            Admin::Tier(Tiered { archive, first_seq, locked_until, tier, .. }) => {
+                self.locks.remove(&first_seq);
+                if let Some(until) = locked_until.filter(|_| tier == moves::TO_ARCHIVE) {
+                    self.locks
+                        .insert(first_seq, Locked { archive, first_seq, tally: Tally::default(), until });
+                }
             }
             Admin::Collecting(collecting) => self.collections.push((seq, collecting)),
             _ => {}
@@ -178,6 +189,11 @@ impl State {
             collected.flat_map(|(_, collecting)| &collecting.artifacts).collect();
         let left = plan.artifacts.iter().filter(|planned| !collected.contains(&planned.artifact)).count();
         plan.delete.events.saturating_sub(deleted) + left as u64
+    }
+
+    /// The lock on a segment's file in the archive.
+    pub(crate) fn lock(&self, segment: SegmentId) -> Option<&Locked> {
+        self.locks.get(&segment.0)
     }
 
     /// The policy in force.

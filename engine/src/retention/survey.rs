@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use super::after;
 use super::age::Ages;
 use super::hold::{HoldTest, PlacedHold};
 use super::judge::Judge;
@@ -123,11 +124,6 @@ pub(crate) fn status(
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(Status { policy: state.policy().map(|(seq, _)| *seq), rules: rules.into_values().collect() })
-}
-
-fn after(time: Timestamp, seconds: u64) -> Timestamp {
-    let ns = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
-    Timestamp(time.0.saturating_add(ns))
 }
 
 fn empty(state: &State, policy: Option<Seq>, name: &str, terms: Terms) -> RuleStatus {

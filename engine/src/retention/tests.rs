@@ -421,7 +421,7 @@ fn plans_at_random_delete_what_the_model_lets_go_and_nothing_else() {
             plan.approve(&operator).unwrap();
             let applied = site.store.apply_plan(&plan, &mut |_, _| true).unwrap();
             assert_eq!((applied.deleted.events, applied.left), (expected.len() as u64, 0));
-            plans.push((applied.plan, as_of));
+            plans.push((applied.plan.unwrap(), as_of));
             events.retain(|event| !expected.contains(&event.seq));
             gone.extend(expected);
             deleted_count += applied.deleted.events;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::collect::Collected;
+use super::moves::Moved;
 use super::retention::{Decided, carried_out};
 use super::{Snapshot, Store};
 use crate::format::admin::Admin;
@@ -19,8 +20,8 @@ use crate::{Error, Result, SegmentId, Seq};
 /// What came of carrying out a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Applied {
-    /// The seq of its `store.plan` record.
-    pub plan: Seq,
+    /// The seq of its `store.plan` record; none for a plan that only moves.
+    pub plan: Option<Seq>,
     /// What was deleted this time.
     pub deleted: Tally,
     /// How many segments that was in.
@@ -31,6 +32,8 @@ pub struct Applied {
     pub left: u64,
     /// What became of its artifacts.
     pub artifacts: Collected,
+    /// What became of its moves to the warm tier.
+    pub moved: Moved,
 }
 
 /// How far the carrying out of a plan is: events deleted, of how many. Where it says false, it stops behind the segment
@@ -43,7 +46,8 @@ impl Store {
     ///
     /// Of each segment it is said in the log what will go, after all holds and policies up to then were looked at; then
     /// it goes; then that is said too. Of a record that went there is left what its entry says. What the log has of it
-    /// elsewhere goes as well: index, directories, packs, what was remembered of counts.
+    /// elsewhere goes as well: index, directories, packs, what was remembered of counts. Then go the plan's artifacts that
+    /// nothing names; then its segments move to the warm tier, which takes no approval where it is all that a plan does.
     ///
     /// # Errors
     /// [`Error::NotAuthenticated`], [`Error::Forged`] and [`Error::Refused`] for a plan that is altered, of another log,
@@ -58,21 +62,44 @@ impl Store {
         let finished_artifacts = self.finish_collections()?;
         let state = self.snapshot()?.retention()?;
         let mut applied = Applied::default();
+        let mut is_carried_out = false;
         if let Some((seq, begun)) = state.begun(plan) {
             let own = || finished.iter().filter(|deleting| deleting.plan == seq);
+            applied.plan = Some(seq);
             applied.deleted = sum(own().map(|deleting| deleting.delete));
             applied.segments = own().count() as u64;
             (applied.artifacts.artifacts, applied.artifacts.bytes) =
                 finished_artifacts.get(&seq).copied().unwrap_or_default();
-            let is_finished = applied.segments > 0 || applied.artifacts.artifacts > 0;
-            if is_finished && state.left_of(seq, &begun.matter) == 0 {
-                return Ok(Applied { plan: seq, ..applied });
-            }
+            is_carried_out = state.left_of(seq, &begun.matter) == 0;
         }
-        self.check_plan(plan)?;
-        self.check_all_here(plan)?;
-        let seq = self.begin(plan)?;
-        applied.plan = seq;
+        if !is_carried_out || (applied.segments == 0 && applied.artifacts.artifacts == 0) {
+            self.check_plan(plan)?;
+        }
+        let mut is_wanted = true;
+        if plan.matter.deletes() && !is_carried_out {
+            self.check_all_here(plan)?;
+            let seq = self.begin(plan)?;
+            applied.plan = Some(seq);
+            is_wanted = self.carry_out_deletions(plan, seq, &mut applied, progress, &guard)?;
+        }
+        let (done, total) = (applied.deleted.events, applied.deleted.events + applied.left);
+        let mut go_on = || is_wanted && progress(done, total);
+        applied.moved = self.carry_out_moves(&plan.matter, &mut go_on, &guard)?;
+        drop(guard);
+        // Caches: what cannot be made now is made by whoever misses it.
+        let _ = self.inner.log.head().and_then(|head| self.inner.log.write_directories(&head));
+        Ok(applied)
+    }
+
+    /// Deletes the records of a plan and then its artifacts; whether to go on with it.
+    fn carry_out_deletions(
+        &self,
+        plan: &Approved<Plan>,
+        seq: Seq,
+        applied: &mut Applied,
+        progress: ApplyProgress<'_>,
+        guard: &TiersGuard,
+    ) -> Result<bool> {
         let mut is_wanted = true;
         while is_wanted {
             let snapshot = self.snapshot()?;
@@ -85,7 +112,7 @@ impl Store {
             let mut outdated = false;
             while let Some((id, due)) = due.next().filter(|_| is_wanted && !outdated) {
                 let delete = due.delete;
-                outdated = !self.delete(&snapshot, id, (seq, plan), due, &guard)?;
+                outdated = !self.delete(&snapshot, id, (seq, plan), due, guard)?;
                 if !outdated {
                     applied.deleted = sum([applied.deleted, delete].into_iter());
                     applied.left -= delete.events;
@@ -97,15 +124,15 @@ impl Store {
                 break;
             }
         }
-        let (before, total) = (applied.artifacts, applied.deleted.events + applied.left);
-        let mut go_on = || is_wanted && progress(applied.deleted.events, total);
-        let collected = self.collect(plan, seq, &mut go_on)?;
+        let (before, done) = (applied.artifacts, applied.deleted.events);
+        let total = done + applied.left;
+        let collected = self.collect(plan, seq, &mut || {
+            is_wanted = is_wanted && progress(done, total);
+            is_wanted
+        })?;
         let (artifacts, bytes) = (collected.artifacts + before.artifacts, collected.bytes + before.bytes);
         applied.artifacts = Collected { artifacts, bytes, ..collected };
-        drop(guard);
-        // Caches: what cannot be made now is made by whoever misses it.
-        let _ = self.inner.log.head().and_then(|head| self.inner.log.write_directories(&head));
-        Ok(applied)
+        Ok(is_wanted)
     }
 
     /// Refuses a plan for segments that are in the archive: what is there cannot be deleted from here.

@@ -303,7 +303,7 @@ fn a_stub_that_no_plan_names_was_removed_without_authority() {
     use crate::format::frame::{self, Body, FrameRecord, Stub};
     use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
     let site = Site::new();
-    let plan = site.apply(&site.redaction(&seqs_of(&before_of(&site), [3]))).unwrap().plan;
+    let plan = site.apply(&site.redaction(&seqs_of(&before_of(&site), [3]))).unwrap().plan.unwrap();
     let path = site.path().join("log").join(crate::SegmentId(0).file_name("log"));
     let whole = std::fs::read(&path).unwrap();
     // One more record than the plan names.

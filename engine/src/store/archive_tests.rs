@@ -12,7 +12,7 @@ use crate::format::frame::FrameHeader;
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::format::retention::{Policy, PolicyRule, Terms};
 use crate::verify::{self, FindingClass, Report};
-use crate::{Class, SegmentId};
+use crate::{Class, SegmentId, Timestamp};
 
 /// How long the pieces are that the shelf gives, in bytes.
 const PIECE_LEN: u64 = 20_000;
@@ -86,9 +86,9 @@ impl Site {
         let sealed: Vec<_> = store.snapshot().unwrap().segments().filter(|segment| segment.sealed).collect();
         store.compact(sealed[1].id, &mut |_, _| true).unwrap().unwrap();
         for segment in &sealed {
-            let moved = store.move_to_archive(segment.id, "/shelf", &mut |_, _| true).unwrap().unwrap();
+            let moved = store.move_to_archive(segment.id, "/shelf", None, &mut |_, _| true).unwrap().unwrap();
             assert_eq!((moved.id, moved.end_seq), (segment.id, segment.end_seq));
-            assert_eq!(store.move_to_archive(segment.id, "/shelf", &mut |_, _| true).unwrap(), None);
+            assert_eq!(store.move_to_archive(segment.id, "/shelf", None, &mut |_, _| true).unwrap(), None);
         }
         store
     }
@@ -223,11 +223,11 @@ fn nothing_goes_that_the_archive_does_not_have_byte_for_byte() {
     altered[5_000] ^= 1;
     for content in [&altered[..], &bytes[..bytes.len() - 80], &[]] {
         std::fs::write(&book, content).unwrap();
-        let kept = store.move_to_archive(SegmentId(0), "/shelf", &mut |_, _| true);
+        let kept = store.move_to_archive(SegmentId(0), "/shelf", None, &mut |_, _| true);
         assert!(kept.is_err(), "{kept:?}");
     }
     std::fs::write(&book, &bytes).unwrap();
-    let stopped = store.move_to_archive(SegmentId(0), "/shelf", &mut |_, _| false);
+    let stopped = store.move_to_archive(SegmentId(0), "/shelf", None, &mut |_, _| false);
     assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
     assert_eq!(log(&site.log(SegmentId(0))), bytes);
     assert!(!site.dir.path().join("archived").exists());
@@ -260,4 +260,27 @@ fn the_status_of_retention_counts_what_is_in_the_archive_and_what_should_not_be_
     let near = status(&store).into_iter().find(|rule| rule.name == "near").unwrap();
     assert!(near.archive.events > 0);
     assert_eq!((near.not_warm.events, near.not_hot.events), (near.archive.events, 0));
+}
+
+#[test]
+fn what_an_archive_s_own_lock_keeps_is_told_and_not_planned() {
+    let site = Site::new();
+    let store = site.store();
+    let default = Terms { keep_s: Some(0), ..Terms::default() };
+    store.set_policy(&Policy { default, rules: Vec::new(), text: String::new() }).unwrap();
+    let now = store.snapshot().unwrap().received_at();
+    let in_hours = |hours: i64| Timestamp(now.0 + hours * 3_600_000_000_000);
+    let segments: Vec<_> = store.snapshot().unwrap().segments().filter(|segment| segment.sealed).collect();
+    store.move_to_archive(segments[0].id, "/shelf", Some(in_hours(5)), &mut |_, _| true).unwrap().unwrap();
+    let plan = |hours| store.snapshot().unwrap().plan(in_hours(hours), in_hours(hours + 1)).unwrap().matter;
+    let locked = plan(1);
+    let [lock] = &locked.locked[..] else { panic!("{:?}", locked.locked) };
+    assert_eq!((lock.archive.as_str(), lock.first_seq, lock.until), ("/shelf", 0, in_hours(5)));
+    assert_eq!((lock.tally.events, locked.delete.events), (301, 602));
+    assert!(locked.segments.iter().all(|segment| segment.first_seq != 0));
+    let refused = store.snapshot().unwrap().plan_redaction(&[5], "asked to", now, in_hours(1));
+    assert!(refused.unwrap_err().to_string().contains("locked until"));
+    assert_eq!((plan(5).locked.len(), plan(5).delete.events), (0, 903), "the lock is over");
+    store.restore(segments[0].id).unwrap().unwrap();
+    assert_eq!((plan(1).locked.len(), plan(1).delete.events), (0, 903), "what is here is not locked");
 }

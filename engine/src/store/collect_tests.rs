@@ -16,16 +16,16 @@ use crate::{Seq, Timestamp};
 const HOUR_NS: i64 = 3_600_000_000_000;
 const DAY_NS: i64 = 24 * HOUR_NS;
 
-struct Site {
-    disk: SimDisk,
-    clock: Arc<SimClock>,
-    store: Store,
-    key: SigningKey,
+pub(super) struct Site {
+    pub(super) disk: SimDisk,
+    pub(super) clock: Arc<SimClock>,
+    pub(super) store: Store,
+    pub(super) key: SigningKey,
 }
 
 impl Site {
     /// A store that keeps everything for ten days, with one operator.
-    fn new() -> Site {
+    pub(super) fn new() -> Site {
         let (disk, clock) = (SimDisk::new(1), Arc::new(SimClock::new(Timestamp(1_790_000_000_000_000_000))));
         let world = World { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..disk.world() };
         let options = Options::new("test.example/collect")
@@ -45,57 +45,57 @@ impl Site {
         site
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    fn later(&self) -> Timestamp {
+    pub(super) fn later(&self) -> Timestamp {
         Timestamp(self.now().0 + DAY_NS)
     }
 
-    fn pass(&self, hours: i64) {
+    pub(super) fn pass(&self, hours: i64) {
         self.clock.advance_ns((hours * HOUR_NS) as u64);
     }
 
-    fn put(&self, text: &str) -> ArtifactId {
+    pub(super) fn put(&self, text: &str) -> ArtifactId {
         self.store.put_artifact(&mut text.as_bytes()).unwrap().0.id
     }
 
-    fn append(&self, text: &str) -> Seq {
+    pub(super) fn append(&self, text: &str) -> Seq {
         self.store.append(text.as_bytes()).unwrap().seq
     }
 
-    fn name(&self, id: ArtifactId) -> Seq {
+    pub(super) fn name(&self, id: ArtifactId) -> Seq {
         self.append(&format!(r#"{{"kind":"x","artifact":"{id}"}}"#))
     }
 
-    fn plan(&self) -> Approved<Plan> {
+    pub(super) fn plan(&self) -> Approved<Plan> {
         self.plan_as_of(self.now())
     }
 
-    fn plan_as_of(&self, as_of: Timestamp) -> Approved<Plan> {
+    pub(super) fn plan_as_of(&self, as_of: Timestamp) -> Approved<Plan> {
         let mut plan = self.store.snapshot().unwrap().plan(as_of, self.later()).unwrap();
         plan.approve(&self.key).unwrap();
         plan
     }
 
-    fn apply(&self, plan: &Approved<Plan>) -> Collected {
+    pub(super) fn apply(&self, plan: &Approved<Plan>) -> Collected {
         self.store.apply_plan(plan, &mut |_, _| true).unwrap().artifacts
     }
 
-    fn file(&self, id: ArtifactId) -> PathBuf {
+    pub(super) fn file(&self, id: ArtifactId) -> PathBuf {
         let name = id.0.to_string();
         PathBuf::from("/store/artifacts").join(&name[..2]).join(&name)
     }
 
-    fn verified(&self, depth: Depth) -> Report {
+    pub(super) fn verified(&self, depth: Depth) -> Report {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let options = verify::Options { depth, threads: 1, ..Default::default() };
         verify::verify(&disk, Path::new("/store"), &options).unwrap()
     }
 
     #[track_caller]
-    fn assert_clean(&self) {
+    pub(super) fn assert_clean(&self) {
         for depth in [Depth::Quick, Depth::Full] {
             let report = self.verified(depth);
             assert!(report.is_clean(), "{depth:?}: {:#?}", report.findings);

@@ -26,6 +26,9 @@ mod export;
 mod failures_tests;
 mod find;
 mod log_keys;
+mod moves;
+#[cfg(test)]
+mod moves_tests;
 mod options;
 mod prepare;
 mod prove;
@@ -56,6 +59,7 @@ pub use apply::{Applied, ApplyProgress};
 pub use checkpoint::CheckpointSigner;
 pub use collect::Collected;
 pub use drill::{Drawn, Drill, DrilledSegments};
+pub use moves::Moved;
 pub use options::Options;
 pub use prepare::{Masking, Prepared, Source};
 pub use prove::ProvenRecord;

@@ -139,11 +139,18 @@ impl Store {
     /// # Errors
     /// As [`Store::release_hold`].
     pub fn check_plan(&self, plan: &Approved<Plan>) -> Result<()> {
-        let state = self.snapshot()?.retention()?;
+        let snapshot = self.snapshot()?;
+        let state = snapshot.retention()?;
         self.check_root(plan)?;
-        self.check(plan, &state, state.operators.required_to_delete())?;
+        let required = if plan.matter.deletes() { state.operators.required_to_delete() } else { 0 };
+        self.check(plan, &state, required)?;
         match state.begun(plan) {
-            Some((seq, _)) if state.left_of(seq, &plan.matter) == 0 => Err(carried_out(seq)),
+            Some((seq, _))
+                if state.left_of(seq, &plan.matter) == 0
+                    && snapshot.still_to_move(&plan.matter)?.is_empty() =>
+            {
+                Err(carried_out(seq))
+            }
             _ => Ok(()),
         }
     }

@@ -65,7 +65,8 @@ impl Store {
     /// somebody reads it. Nothing is dropped that is in an archive already.
     ///
     /// Before anything goes, the segment is brought back so, and compared byte for byte. `progress` is as for
-    /// [`Store::compact`].
+    /// [`Store::compact`]. `locked_until` is when the archive's own lock on the file ends, where that is known: until then
+    /// no plan names what is in it.
     ///
     /// # Errors
     /// As [`Store::compact`]; [`Error::Archived`] where the archive cannot be reached.
@@ -73,6 +74,7 @@ impl Store {
         &self,
         id: SegmentId,
         archive: &str,
+        locked_until: Option<Timestamp>,
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Option<ArchivedSegment>> {
         let (snapshot, now) = (self.snapshot()?, self.inner.log.world.clock.now());
@@ -82,7 +84,10 @@ impl Store {
                 let reason = format!("a policy wants the events of segment {id} here until {at}");
                 Err(Error::Refused { what: "move to the archive", reason })
             }
-            _ => handover::hand_over(&self.inner.log, &snapshot.catalog, place, archive, progress),
+            _ => {
+                let to = (archive, locked_until);
+                handover::hand_over(&self.inner.log, &snapshot.catalog, place, to, progress)
+            }
         }
     }
 

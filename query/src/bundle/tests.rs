@@ -133,7 +133,7 @@ fn a_bundle_counts_what_operators_had_deleted_and_says_what_the_log_says_of_the_
         assert_eq!(String::from_utf8(checked.answer).unwrap(), expected, "{text}");
         assert_eq!(checked.verdict, made.verdict);
         let deleted = Deleted {
-            plan: applied.plan,
+            plan: applied.plan.unwrap(),
             records: 3,
             reason: "erasure <request> 7".to_owned(),
             approved_by: vec![operator.verifier().to_string()],
@@ -141,7 +141,7 @@ fn a_bundle_counts_what_operators_had_deleted_and_says_what_the_log_says_of_the_
         assert_eq!(checked.verdict.deleted, [deleted]);
     }
     let (bytes, bundle) = log.export("kind = *").unwrap();
-    let plan = applied.plan;
+    let plan = applied.plan.unwrap();
     let told = format!(
         "deleted    3 records in range, by the plan of record {plan} (erasure <request> 7), approved by"
     );

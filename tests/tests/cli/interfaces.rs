@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Site, events};
 
 /// The fields that each schema had when it was released. One that is missing needs a schema of the next number.
-const RELEASED: [(&str, &str); 4] = [
+const RELEASED: [(&str, &str); 5] = [
     (
         "indelible.stats/1",
         "schema origin store_id tree_size root events store_records segments segments.sealed segments.active len len.hot \
@@ -37,6 +37,12 @@ const RELEASED: [(&str, &str); 4] = [
          unknown_signers[].checkpoint_count unknown_signers[].last_size not_covered noted witnessed witnessed[].by \
          witnessed[].at witnessed[].tree_size anchors anchors[].anchor anchors[].place anchors[].checkpoints \
          anchors[].tree_size anchors[].unread",
+    ),
+    (
+        "indelible.apply/1",
+        "schema plan deleted deleted.bytes deleted.events segments spared spared.bytes spared.events left artifacts \
+         artifacts.collected artifacts.bytes artifacts.spared artifacts.left warm warm.segments warm.log_len \
+         warm.pack_len warm.spared warm.left archive archive.segments archive.spared archive.left not_reached",
     ),
 ];
 
@@ -86,6 +92,10 @@ fn printed() -> Vec<Value> {
     all.push(site.run(&["stats", "--json"]).ends(0).json());
     all.push(site.run(&["doctor", "--json"]).ends(0).json());
     all.push(site.run(&["retention", "drill", "--json"]).ends(0).json());
+    site.write("retention.toml", "default = \"1y\"\n");
+    site.run(&["retention", "set", "retention.toml"]).ends(0);
+    site.run(&["retention", "plan", "-o", "plan.json"]).ends(0);
+    all.push(site.run(&["retention", "apply", "plan.json", "--json"]).ends(0).json());
     let log = site.path("evidence/log/00000000000000000000.log");
     let mut bytes = std::fs::read(&log).unwrap();
     let middle = bytes.len() / 2;

@@ -12,6 +12,7 @@ mod help;
 mod input;
 mod interfaces;
 mod keys;
+mod plans;
 mod proofs;
 mod publishing;
 mod questions;

@@ -40,7 +40,7 @@ fn plan(store: &Store, seqs: &[Seq], by: &[u8]) -> Approved<Plan> {
 }
 
 fn delete(store: &Store, seqs: &[Seq], by: &[u8]) -> Seq {
-    store.apply_plan(&plan(store, seqs, by), &mut |_, _| true).unwrap().plan
+    store.apply_plan(&plan(store, seqs, by), &mut |_, _| true).unwrap().plan.unwrap()
 }
 
 /// Segments of seqs 0 to 9 and 10 to 19, as in the other tests. From record 24 on operators are named, and twice records
