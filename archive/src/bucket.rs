@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use indelible_engine::disk::{Clock, SystemClock};
 use indelible_engine::{Error, Result, Timestamp};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::{
@@ -21,7 +22,7 @@ use object_store::{
 };
 use tokio::runtime::{self, Runtime};
 
-use crate::target::{Object, same, taken};
+use crate::target::{Lock, Object, Put, Removed, same, taken};
 
 /// Longest object in bytes: a put takes it whole.
 const OBJECT_LEN_MAX: u64 = 1 << 30;
@@ -142,6 +143,24 @@ impl Bucket {
         Err(Error::io("fetch", place)(io::ErrorKind::UnexpectedEof.into()))
     }
 
+    /// Removes an object, unless the bucket would keep it as a version: then its bytes would be there still, and nobody would
+    /// see them.
+    pub(crate) fn remove(&self, name: &str, asked: bool) -> Result<Removed> {
+        let (place, key) = (self.place_of(name), self.key(name));
+        let found = self
+            .wait("look at", place.clone(), async { self.client(0, HeaderMap::new())?.head(&key).await })?;
+        if let Some(version) = found.version.filter(|version| version != "null") {
+            let command =
+                format!("aws s3api delete-object --bucket {} --key {key} --version-id {version}", self.name);
+            let why = format!("the bucket keeps versions; once no lock is on it any more: {command}");
+            return Ok(Removed::No(why));
+        }
+        if !asked {
+            self.wait("remove", place, async { self.client(0, HeaderMap::new())?.delete(&key).await })?;
+        }
+        Ok(Removed::Yes)
+    }
+
     pub(crate) fn fetch(&self, object: &Object) -> Result<File> {
         let place = self.place_of(&object.name);
         let mut file = tempfile::tempfile().map_err(Error::io("make a file for", &place))?;
@@ -159,9 +178,9 @@ impl Bucket {
     pub(crate) fn put(
         &self,
         name: &str,
-        lock_until: Option<Timestamp>,
+        lock: Lock,
         make: &mut dyn FnMut(&Path) -> Result<()>,
-    ) -> Result<(Object, bool)> {
+    ) -> Result<(Object, Put)> {
         let place = self.place_of(name);
         let local = tempfile::NamedTempFile::new().map_err(Error::io("make a file for", &place))?;
         make(local.path())?;
@@ -172,13 +191,30 @@ impl Bucket {
                 format!("{} bytes are more than the {OBJECT_LEN_MAX} that are put at once", object.len);
             return Err(Error::Refused { what: "archive file for S3", reason });
         }
-        let was_there =
-            self.wait("put", place.clone(), self.put_if_absent(name, bytes.into(), lock_until))?;
+        let put = self.wait("put", place.clone(), self.put_locked(name, bytes.into(), lock))?;
         // Be it new or not, it is read back.
         let there = self.list_one(name)?;
         let equal = there.len == object.len
             && same(local.path(), &mut self.fetch(&there)?).map_err(Error::io("compare", &place))?;
-        if equal { Ok((object, was_there)) } else { Err(taken(place)) }
+        if equal { Ok((object, put)) } else { Err(taken(place)) }
+    }
+
+    /// Puts an object, locked where the bucket has locks, or where that was asked for.
+    async fn put_locked(
+        &self,
+        name: &str,
+        payload: PutPayload,
+        lock: Lock,
+    ) -> Result<Put, object_store::Error> {
+        let until = lock.until(now());
+        let put = |was_there, locked_until| Put { was_there, locked_until };
+        match self.put_if_absent(name, payload.clone(), until).await {
+            Ok(was_there) => Ok(put(was_there, until.filter(|_| !was_there))),
+            Err(error) if until.is_some() && lock.asked.is_none() && has_no_locks(&error) => {
+                self.put_if_absent(name, payload, None).await.map(|was_there| put(was_there, None))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts an object; whether there was one.
@@ -188,7 +224,7 @@ impl Bucket {
         payload: PutPayload,
         lock_until: Option<Timestamp>,
     ) -> Result<bool, object_store::Error> {
-        let client = self.client(payload.content_length() as u64, lock(lock_until))?;
+        let client = self.client(payload.content_length() as u64, lock_headers(lock_until))?;
         let key = self.key(name);
         let mut tries = 1;
         loop {
@@ -196,7 +232,9 @@ impl Bucket {
                 Ok(_) => return Ok(false),
                 Err(object_store::Error::AlreadyExists { .. }) => return Ok(true),
                 // What may be otherwise the next time: the network, or a server that has too much to do.
-                Err(object_store::Error::Generic { .. }) if tries < TRIES => {
+                Err(error @ object_store::Error::Generic { .. })
+                    if tries < TRIES && !has_no_locks(&error) =>
+                {
                     tokio::time::sleep(Duration::from_millis(100 << tries)).await;
                     tries += 1;
                 }
@@ -220,7 +258,7 @@ impl fmt::Display for Bucket {
 }
 
 /// The headers that lock an object: nobody, whoever owns the bucket included, can remove it before.
-fn lock(until: Option<Timestamp>) -> HeaderMap {
+fn lock_headers(until: Option<Timestamp>) -> HeaderMap {
     let Some(until) = until.and_then(|until| HeaderValue::from_str(&until.to_string()).ok()) else {
         return HeaderMap::new();
     };
@@ -230,6 +268,17 @@ fn lock(until: Option<Timestamp>) -> HeaderMap {
         // Such objects need a checksum, and some servers look for it by this alone.
         (HeaderName::from_static("x-amz-sdk-checksum-algorithm"), HeaderValue::from_static("SHA256")),
     ])
+}
+
+/// Whether a put was refused because the bucket has no object locks. Servers word it in their own ways.
+fn has_no_locks(error: &object_store::Error) -> bool {
+    let mut words = format!("{error:?}").to_ascii_lowercase();
+    words.retain(|c| c.is_ascii_alphanumeric());
+    words.contains("objectlockconfiguration")
+}
+
+fn now() -> Timestamp {
+    SystemClock.now()
 }
 
 /// What the server or the way to it says, without what it says of how it was asked.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use indelible_engine::format::admin::Admin;
-use indelible_engine::{Error, Fault, Result, SegmentInfo, Snapshot, Store};
+use indelible_engine::{Error, Fault, Result, SegmentInfo, Snapshot, Store, Timestamp};
 
 use crate::cache::Key;
 use crate::read::rebuild;
@@ -21,9 +21,12 @@ pub struct Archived {
     pub object: Object,
     /// Whether it was there already, with the same bytes.
     pub was_there: bool,
+    /// Until when it was locked, so that nobody can remove or replace it.
+    pub locked_until: Option<Timestamp>,
 }
 
-/// Writes a sealed segment to an archive as a Parquet file. `progress` is told how many of how many records are done; where
+/// Writes a sealed segment to an archive as a Parquet file. Where the archive has object locks, the file is locked until the
+/// first of its events is due by the policies. `progress` is told how many of how many records are done; where
 /// it says false the file is given up.
 ///
 /// # Errors
@@ -50,9 +53,10 @@ pub fn archive_segment(
     let shape = Shape::of(io::BufReader::new(log)).map_err(Error::io("read", &log_name))?;
     let (_, header) = shape.header().map_err(|fault| fault.in_file(Path::new(&log_name)))?;
     let name = object_name(day.get(..10).unwrap_or_default(), (first, end, header.rewritten_by));
-    let (object, was_there) =
-        target.put(&name, &mut |path| make(snapshot, segment, (&about, &shape), path, progress))?;
-    Ok(Archived { object, was_there })
+    let due = if target.has_locks() { snapshot.earliest_due(segment.id)? } else { None };
+    let (object, put) =
+        target.put(&name, due, &mut |path| make(snapshot, segment, (&about, &shape), path, progress))?;
+    Ok(Archived { object, was_there: put.was_there, locked_until: put.locked_until })
 }
 
 /// The name of a segment's file: below the day on which its first record was received. A segment of which records were deleted

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use indelible_engine::{Error, Result};
 
-use crate::target::{Object, same, taken};
+use crate::target::{Object, Put, same, taken};
 
 /// A folder, which is made when something is put there.
 #[derive(Debug)]
@@ -40,6 +40,13 @@ impl Folder {
         Ok(bytes.into())
     }
 
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        let path = self.path(name);
+        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        let dir = path.parent().unwrap_or(&self.root);
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync directory", dir))
+    }
+
     pub(crate) fn list(&self) -> Result<Vec<Object>> {
         let mut objects = Vec::new();
         for day in entries(&self.root)? {
@@ -60,11 +67,7 @@ impl Folder {
         Ok(objects)
     }
 
-    pub(crate) fn put(
-        &self,
-        name: &str,
-        make: &mut dyn FnMut(&Path) -> Result<()>,
-    ) -> Result<(Object, bool)> {
+    pub(crate) fn put(&self, name: &str, make: &mut dyn FnMut(&Path) -> Result<()>) -> Result<(Object, Put)> {
         let path = self.path(name);
         let dir = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(dir).map_err(Error::io("make directory", dir))?;
@@ -73,7 +76,8 @@ impl Folder {
             let file = File::open(&beside).map_err(Error::io("open", &beside))?;
             file.sync_all().map_err(Error::io("sync", &beside))?;
             let len = file.metadata().map_err(Error::io("measure", &beside))?.len();
-            Ok((Object { name: name.to_owned(), len }, link(&beside, &path)?))
+            let put = Put { was_there: link(&beside, &path)?, locked_until: None };
+            Ok((Object { name: name.to_owned(), len }, put))
         });
         let removed = fs::remove_file(&beside);
         let put = put?;

@@ -4,7 +4,7 @@
 //! One segment is one file, one row a record: `schema` says which columns there are, `shape` how its log was cut into frames,
 //! `write` fills them, `read` and `rows` hash all of a file again, or a group of rows. A `Target` is where the files are, in a `folder` or a `bucket`;
 //! `copy` puts segments there, `verify` looks at all and `cache`
-//! brings pieces of them back, of files of which it asks `ranges` alone. It stands beside the engine and not in it: a program that embeds
+//! brings pieces of them back, of files of which it asks `ranges` alone; `prune` takes out what was deleted since. It stands beside the engine and not in it: a program that embeds
 //! the store needs no Parquet.
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod bucket;
 mod cache;
 mod copy;
 mod folder;
+mod prune;
 mod ranges;
 mod read;
 mod rows;
@@ -26,6 +27,7 @@ mod write;
 
 pub use cache::{Cache, Fetch, Told};
 pub use copy::{Archived, archive_segment};
+pub use prune::{Pruned, prune_archive};
 pub use read::{Checked, check, rebuild};
 pub use schema::{About, ArchivedSource};
 pub use target::{Object, Target};

@@ -1,5 +1,5 @@
 //! Where an archive is: a folder, or a bucket of S3 and what speaks like it. Objects are put where there are none, listed
-//! and fetched; none is ever replaced or removed.
+//! and fetched; none is ever replaced, and one is removed only for what was deleted of it.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -37,6 +37,41 @@ pub struct Object {
     pub len: u64,
 }
 
+/// Until when an object is to be locked: nobody can remove or replace it before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lock {
+    /// Because somebody asks for it: a bucket without locks is refused.
+    pub(crate) asked: Option<Timestamp>,
+    /// Because policies keep all of it until then: where the bucket has locks.
+    pub(crate) due: Option<Timestamp>,
+}
+
+impl Lock {
+    /// The later of the two, if that is still to come.
+    #[cfg(feature = "s3")]
+    pub(crate) fn until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.asked.max(self.due.filter(|due| *due > now))
+    }
+}
+
+/// What came of putting an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Put {
+    /// Whether it was there already, with the same bytes.
+    pub(crate) was_there: bool,
+    /// Until when it is locked, by this put.
+    pub(crate) locked_until: Option<Timestamp>,
+}
+
+/// Whether an object is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Removed {
+    Yes,
+    /// It is there still, and why.
+    #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "a folder keeps nothing of what is removed"))]
+    No(String),
+}
+
 impl Target {
     /// The archive at `place`: a folder's path, `file:///PATH` or `s3://BUCKET/PREFIX`. What it takes to speak to a bucket
     /// is found among `variables`, by the names that the environment has them under: `AWS_ACCESS_KEY_ID`,
@@ -57,7 +92,8 @@ impl Target {
         Ok(Target { kind, lock_until: None })
     }
 
-    /// Has every object that is put from now on locked until a time: nobody can remove or replace it before.
+    /// Has every object that is put from now on locked until a time, or longer where policies keep all that is in it longer:
+    /// nobody can remove or replace it before.
     ///
     /// # Errors
     /// [`Error::Refused`] for a folder: nothing holds there against whoever may write to it.
@@ -68,11 +104,6 @@ impl Target {
         }
         self.lock_until = Some(until);
         Ok(())
-    }
-
-    /// Until when what is put from now on is locked.
-    pub fn locked_until(&self) -> Option<Timestamp> {
-        self.lock_until
     }
 
     /// All archive files that are there, by name.
@@ -113,6 +144,19 @@ impl Target {
         }
     }
 
+    /// Removes an object for good, or says whether it could be, where that is only `asked`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn remove(&self, object: &Object, asked: bool) -> Result<Removed> {
+        match &self.kind {
+            Kind::Folder(_) if asked => Ok(Removed::Yes),
+            Kind::Folder(folder) => folder.remove(&object.name).map(|()| Removed::Yes),
+            #[cfg(feature = "s3")]
+            Kind::Bucket(bucket) => bucket.remove(&object.name, asked),
+        }
+    }
+
     /// Where an object is, to be shown.
     pub fn place_of(&self, name: &str) -> PathBuf {
         match &self.kind {
@@ -122,20 +166,27 @@ impl Target {
         }
     }
 
-    /// Puts what `make` writes under a name that no object has. The length, and whether there was one of that name, with
-    /// the same bytes.
+    /// Whether objects here can be locked.
+    pub(crate) fn has_locks(&self) -> bool {
+        !matches!(self.kind, Kind::Folder(_))
+    }
+
+    /// Puts what `make` writes under a name that no object has, locked until all that is in it is `due` or longer.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] where there is one with other bytes; [`Error::Io`]; what `make` says.
+    #[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "a folder locks nothing"))]
     pub(crate) fn put(
         &self,
         name: &str,
+        due: Option<Timestamp>,
         make: &mut dyn FnMut(&Path) -> Result<()>,
-    ) -> Result<(Object, bool)> {
+    ) -> Result<(Object, Put)> {
+        let lock = Lock { asked: self.lock_until, due };
         match &self.kind {
             Kind::Folder(folder) => folder.put(name, make),
             #[cfg(feature = "s3")]
-            Kind::Bucket(bucket) => bucket.put(name, self.lock_until, make),
+            Kind::Bucket(bucket) => bucket.put(name, lock, make),
         }
     }
 }

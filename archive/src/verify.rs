@@ -1,6 +1,7 @@
 //! Verifying an archive by itself, without the store.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use indelible_engine::{Error, Fault, Result};
@@ -15,6 +16,8 @@ pub struct ArchiveReport {
     pub files: Vec<(PathBuf, u64, u64)>,
     /// What is wrong, a file each.
     pub findings: Vec<(PathBuf, Error)>,
+    /// Files of segments of which a later file is there too: they have events that were deleted since.
+    pub outdated: Vec<PathBuf>,
     /// Ranges of seqs between files that no file has.
     pub gaps: Vec<std::ops::Range<u64>>,
 }
@@ -33,7 +36,14 @@ pub fn verify_archive(target: &Target, progress: &mut dyn FnMut(usize, usize)) -
         let place = target.place_of(&object.name);
         match check(target.fetch(object)?, &place) {
             Ok(checked) => {
-                whole.insert(checked.about.seal.first_seq, (place, checked));
+                let (first_seq, newer) = (checked.about.seal.first_seq, checked.rewritten_by);
+                match whole.entry(first_seq) {
+                    Entry::Vacant(entry) => drop(entry.insert((place, checked))),
+                    Entry::Occupied(mut known) if known.get().1.rewritten_by < newer => {
+                        report.outdated.push(known.insert((place, checked)).0);
+                    }
+                    Entry::Occupied(_) => report.outdated.push(place),
+                }
             }
             Err(error) => report.findings.push((place, error)),
         }

@@ -161,7 +161,7 @@ fn to_archive(
         };
         // What was begun is done whole: who stops it stops behind it.
         let copied = archive_segment(store, &snapshot, &segment, target, &mut |_, _| true)?;
-        let to = (target, target.locked_until().filter(|_| !copied.was_there));
+        let to = (target, copied.locked_until);
         if let_go(store, &snapshot, segment.id, to, &mut || true)? {
             done.segments += 1;
         } else {
@@ -264,6 +264,11 @@ fn beyond_reach(snapshot: &Snapshot) -> Outcome<Vec<String>> {
         "artifacts that other events name too".to_owned(),
         "what the file system and the drive keep of blocks that are free now, and its snapshots".to_owned(),
     ];
+    for archive in snapshot.archives()? {
+        places.push(format!(
+            "files in the archive {archive} that are older than this: `indelible archive prune {archive}` removes them"
+        ));
+    }
     let lost_len = snapshot.lost_len()?;
     if lost_len > 0 {
         places

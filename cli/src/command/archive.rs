@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use indelible::{Error, SegmentId, SegmentInfo, Snapshot, Store, Timestamp};
-use indelible_archive::{Archived, Target, archive_segment, verify_archive};
+use indelible_archive::{Archived, Pruned, Target, archive_segment, prune_archive, verify_archive};
 use serde_json::json;
 
 use super::query::{moment, present};
@@ -30,6 +31,7 @@ use crate::signal::Stop;
   indelible archive copy /archive --older-than 1y --drop
   indelible archive verify /archive
   indelible archive restore --segments 0..100000
+  indelible archive prune /archive
   indelible archive copy s3://evidence/agents-prod --lock-until 2032-01-01
   duckdb -c \"select unnest(control) as id, count(*) from '/archive/*/*.parquet' group by id\"")]
 pub(crate) struct Args {
@@ -52,7 +54,8 @@ pub(crate) enum What {
         /// Only segments that were sealed this long ago or longer
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         older_than: Option<i64>,
-        /// Have the bucket lock each new file until this time, against everybody (mode COMPLIANCE)
+        /// Have the bucket lock each new file until this time, against everybody (mode COMPLIANCE). A bucket with Object Lock
+        /// locks a file in any case until the first of its events is due by the policies; this lengthens it
         #[arg(long, value_name = "TIME", value_parser = moment)]
         lock_until: Option<Timestamp>,
         /// Drop each segment here once it was brought back from the archive and compared; a record says so. Where a policy
@@ -71,6 +74,21 @@ pub(crate) enum What {
         /// Only segments with records of this range of seqs
         #[arg(long, value_name = "A..B", value_parser = seqs)]
         segments: Option<Range<u64>>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove the files that have events which were deleted since; which the bucket keeps in spite of that is said, exit code 14
+    #[command(
+        after_help = "Examples:\n  indelible archive prune /archive --dry-run\n  indelible archive prune s3://evidence/agents-prod --json"
+    )]
+    Prune {
+        /// A folder or s3://BUCKET/PREFIX
+        #[arg(value_name = "ARCHIVE")]
+        archive: String,
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -98,6 +116,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             copy(store, &target, *older_than, *drop, *json)
         }
         What::Restore { segments, json } => restore(store, segments.as_ref(), *json),
+        What::Prune { archive, dry_run, json } => prune(store, archives::target(archive)?, *dry_run, *json),
         What::Verify { archive, json } => verify(&archives::target(archive)?, *json),
     }
 }
@@ -126,7 +145,7 @@ fn copy(store: &Path, target: &Target, older_than: Option<i64>, drop: bool, json
         let mut one = || {
             let copied = archive_segment(&store, &snapshot, segment, target, &mut progress)?;
             // What was there already has the lock that it was put with, if any.
-            let locked_until = target.locked_until().filter(|_| !copied.was_there);
+            let locked_until = copied.locked_until;
             archived.push(copied);
             let to = (target, locked_until);
             if drop && let_go(&store, &snapshot, segment.id, to, &mut || stop.asked().is_none())? {
@@ -211,6 +230,31 @@ fn restore(store: &Path, seqs: Option<&Range<u64>>, json: bool) -> Outcome {
     Ok(stop.asked().unwrap_or(Code::Clean))
 }
 
+fn prune(store: &Path, target: Target, dry_run: bool, json: bool) -> Outcome {
+    let store = open::to_read(store)?;
+    let pruned = prune_archive(&store, &store.snapshot()?, &Arc::new(target), dry_run)?;
+    let mut out = Out::stdout();
+    if json {
+        let removed: Vec<_> = pruned.removed.iter().map(|object| &object.name).collect();
+        let left = pruned.left.iter().map(|(object, why)| json!({ "file": object.name, "why": why }));
+        out.json(&json!({ "removed": removed, "left": left.collect::<Vec<_>>(), "dry_run": dry_run }))?;
+    } else {
+        let verb = if dry_run { "would remove" } else { "removed" };
+        for object in &pruned.removed {
+            out.line(format_args!("{verb}  {}", output::escape(object.name.as_bytes())))?;
+        }
+        for (object, why) in &pruned.left {
+            let (name, why) = (output::escape(object.name.as_bytes()), output::escape(why.as_bytes()));
+            out.line(format_args!("left     {name}: {why}"))?;
+        }
+        if pruned == Pruned::default() {
+            output::say("no file of this archive has events that were deleted since");
+        }
+    }
+    out.finish()?;
+    Ok(if pruned.left.is_empty() { Code::Clean } else { Code::Incomplete })
+}
+
 /// The sealed segments that are old enough, but for those that went to this archive already.
 fn wanted(snapshot: &Snapshot, target: &Target, older_than: Option<i64>) -> Outcome<Vec<SegmentInfo>> {
     let before = older_than.map(|ns| present().0.saturating_sub(ns));
@@ -237,7 +281,11 @@ fn tell(
     if json {
         let files: Vec<_> = archived
             .iter()
-            .map(|file| json!({ "file": file.object.name, "len": file.object.len, "was_there": file.was_there }))
+            .map(|file| {
+                let until = file.locked_until.map(|until| until.to_string());
+                let Archived { object, was_there, .. } = file;
+                json!({ "file": object.name, "len": object.len, "was_there": was_there, "locked_until": until })
+            })
             .collect();
         let mut told = json!({ "files": files });
         if let Some(dropped) = dropped {
@@ -281,12 +329,19 @@ fn verify(target: &Target, json: bool) -> Outcome {
             .map(|(path, error)| json!({ "file": path.display().to_string(), "finding": error.to_string() }))
             .collect();
         let gaps: Vec<_> = report.gaps.iter().map(|gap| json!([gap.start, gap.end])).collect();
-        out.json(&json!({ "files": files, "findings": findings, "gaps": gaps }))?;
+        let outdated: Vec<_> = report.outdated.iter().map(|path| path.display().to_string()).collect();
+        out.json(&json!({ "files": files, "outdated": outdated, "findings": findings, "gaps": gaps }))?;
     } else {
         for (path, first, end) in &report.files {
             out.line(format_args!(
                 "whole    {first}..{end}  {}",
                 output::escape(path.display().to_string().as_bytes())
+            ))?;
+        }
+        for path in &report.outdated {
+            let path = output::escape(path.display().to_string().as_bytes()).into_owned();
+            out.line(format_args!(
+                "outdated {path}  it has events that were deleted since: `indelible archive prune`"
             ))?;
         }
         for gap in &report.gaps {

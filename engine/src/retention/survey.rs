@@ -9,11 +9,12 @@ use super::hold::{HoldTest, PlacedHold};
 use super::judge::Judge;
 use super::policy::DEFAULT_NAME;
 use super::state::State;
-use super::walk::{Shelf, Visited, walk};
+use super::walk::{Shelf, Visited, walk, walk_from};
 use crate::format::head::Head;
+use crate::format::log_header::LOG_HEADER_LEN;
 use crate::format::retention::{Tally, Terms};
 use crate::log::{Catalog, Log};
-use crate::{Result, Seq, Timestamp};
+use crate::{Result, SegmentId, Seq, Timestamp};
 
 /// How the log stands against its policies, as of a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +125,28 @@ pub(crate) fn status(
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(Status { policy: state.policy().map(|(seq, _)| *seq), rules: rules.into_values().collect() })
+}
+
+/// When the first event of a sealed segment is due, or somewhat earlier: what came before the segment is not looked at, which
+/// could make its events count as stored later. Nothing where all are kept for good.
+pub(crate) fn earliest_due(
+    log: &Log,
+    head: &Head,
+    catalog: &Catalog,
+    state: &State,
+    segment: SegmentId,
+) -> Result<Option<Timestamp>> {
+    let (mut judge, mut earliest) = (Judge::new(log, catalog, state)?, None);
+    let from = (segment, LOG_HEADER_LEN as u64);
+    walk_from(log, head, catalog, from, Ages::new(state.vouched()), |visited| {
+        if visited.segment != segment {
+            return Ok(ControlFlow::Break(()));
+        }
+        let due = judge.kept(&visited.subject).and_then(|kept| kept.due(visited.stored_at));
+        earliest = earliest.into_iter().chain(due).min();
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(earliest)
 }
 
 fn empty(state: &State, policy: Option<Seq>, name: &str, terms: Terms) -> RuleStatus {

@@ -97,11 +97,23 @@ pub(crate) fn walk(
     log: &Log,
     head: &Head,
     catalog: &Catalog,
+    ages: Ages,
+    visit: impl FnMut(&Visited<'_>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    walk_from(log, head, catalog, BEGINNING, ages, visit)
+}
+
+/// The same, of the events behind `from`.
+pub(crate) fn walk_from(
+    log: &Log,
+    head: &Head,
+    catalog: &Catalog,
+    from: Mark,
     mut ages: Ages,
     mut visit: impl FnMut(&Visited<'_>) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let (mut fields, mut source) = (Fields::default(), None::<Arc<SourceVersion>>);
-    each_record(log, head, catalog, BEGINNING, |place, received_at, seq, record| {
+    each_record(log, head, catalog, from, |place, received_at, seq, record| {
         let stored_at = ages.stored_at(seq, received_at);
         let going_on = Ok(ControlFlow::Continue(()));
         let Some(body) = record.body.bytes().filter(|_| record.source != 0) else { return going_on };

@@ -1,6 +1,7 @@
 //! Carrying out a plan: what operators approved goes, segment by segment, and nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::collect::Collected;
 use super::moves::Moved;
@@ -135,19 +136,23 @@ impl Store {
         Ok(is_wanted)
     }
 
-    /// Refuses a plan for segments that are in the archive: what is there cannot be deleted from here.
+    /// Refuses a plan for segments that are in the archive: their files are not written to, so the segments come back first.
     fn check_all_here(&self, plan: &Approved<Plan>) -> Result<()> {
+        let mut away = Vec::new();
         for segment in &plan.matter.segments {
-            let id = SegmentId(segment.first_seq);
-            if self.inner.log.files.log(id)?.archived.is_some() {
-                let reason = format!(
-                    "segment {} is in the archive; bring it back first: `indelible archive restore`",
-                    id.0
-                );
-                return Err(refused("plan", reason));
-            }
+            away.extend(
+                self.inner.log.files.log(SegmentId(segment.first_seq))?.archived.as_ref().map(Arc::clone),
+            );
         }
-        Ok(())
+        let (Some(first), Some(last)) = (away.first(), away.last()) else { return Ok(()) };
+        let (from, to, place) = (first.segment.id.0, last.segment.end_seq, &first.segment.archive);
+        let reason = format!(
+            "{} of its segments are in the archive; bring them back, carry it out, archive them again and remove the files \
+             that have what was deleted: `indelible archive restore --segments {from}..{to}`, this command, `indelible \
+             archive copy {place} --drop`, `indelible archive prune {place}`",
+            away.len()
+        );
+        Err(refused("plan", reason))
     }
 
     /// Begins a plan: from then on it is in the log, with its approvals.

@@ -12,7 +12,7 @@ use crate::retention::{
     self, HoldReach, LogIdentity, PlacedHold, State, Status, check, check_log, plan, policy, refused, survey,
 };
 use crate::trust::{Algorithm, VerifierKey};
-use crate::{Error, Result, Seq, Timestamp, limits};
+use crate::{Error, Result, SegmentId, Seq, Timestamp, limits};
 
 impl Store {
     /// Puts a policy in force, from here on and for all that is in the log; one that is in force already stays. The seq
@@ -277,6 +277,15 @@ impl Snapshot {
     /// Whatever reading the log says.
     pub fn retention_status(&self, as_of: Timestamp) -> Result<Status> {
         survey::status(&self.inner.log, &self.head, &self.catalog, &self.retention()?, as_of)
+    }
+
+    /// When the first event of a sealed segment is due by the policies, and no later; nothing where all are kept for good, or
+    /// there is no policy. Reads its events.
+    ///
+    /// # Errors
+    /// Whatever reading the log says.
+    pub fn earliest_due(&self, id: SegmentId) -> Result<Option<Timestamp>> {
+        survey::earliest_due(&self.inner.log, &self.head, &self.catalog, &self.retention()?, id)
     }
 
     /// What a hold reaches. Reads all events.

@@ -1,7 +1,10 @@
 //! Which tier holds a segment, and moving it to another.
 
+use std::collections::BTreeSet;
+
 use super::{Snapshot, Store};
 use crate::disk::ArchivedSegment;
+use crate::format::admin::Admin;
 use crate::log::SealedPlace;
 use crate::log::compact::{self, Compacted};
 use crate::log::files::Sealed;
@@ -131,6 +134,22 @@ impl Snapshot {
     pub fn archived(&self, id: SegmentId) -> Result<Option<ArchivedSegment>> {
         let log = self.inner.log.files.log(id)?;
         Ok(log.archived.as_ref().map(|archived| archived.segment.clone()))
+    }
+
+    /// The archives that segments of this log went to, by the log's records.
+    ///
+    /// # Errors
+    /// Whatever reading the log says.
+    pub fn archives(&self) -> Result<BTreeSet<String>> {
+        let mut places = BTreeSet::new();
+        for place in self.catalog.admin.iter().filter(|place| place.seq < self.head.next_seq) {
+            if let Admin::Tier(tiered) = self.inner.log.admin(place)?
+                && !tiered.archive.is_empty()
+            {
+                places.insert(tiered.archive);
+            }
+        }
+        Ok(places)
     }
 
     /// When all events of a sealed segment will have been in the hot tier for as long as any rule of any policy says, by

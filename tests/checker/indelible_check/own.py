@@ -34,7 +34,7 @@ KEYS = {
 }
 
 
-OPTIONAL = {"store.tier": {"archive"}}
+OPTIONAL = {"store.tier": {"archive", "locked_until"}}
 
 
 def canonical(value):

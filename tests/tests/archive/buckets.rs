@@ -18,6 +18,8 @@ s3 = boto3.client('s3', endpoint_url=sys.argv[1], region_name='eu-west-1',
 if sys.argv[2] == 'make':
     s3.create_bucket(Bucket='evidence', ObjectLockEnabledForBucket=True,
                      CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
+if sys.argv[2] == 'plain':
+    s3.create_bucket(Bucket='plain', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
 if sys.argv[2] == 'spoil':
     s3.put_object(Bucket='evidence', Key=sys.argv[3], Body=b'something else')
 if sys.argv[2] == 'lock':
@@ -59,7 +61,7 @@ impl Server {
     }
 
     /// Does or asks something past the proxy, without us.
-    fn boto(&self, args: &[&str]) -> String {
+    pub(super) fn boto(&self, args: &[&str]) -> String {
         let done = Command::new(self.python).args(["-c", BOTO, &self.url]).args(args).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap()
@@ -168,6 +170,33 @@ fn a_bucket_locks_what_is_put_until_a_time() {
     let lock: serde_json::Value = serde_json::from_str(&server.boto(&["lock", &key])).unwrap();
     assert_eq!(lock, json!(["COMPLIANCE", "2032-01-01T00:00:00+00:00"]));
     site.run(&["archive", "copy", "folder", "--lock-until", "2032-01-01"]).ends(2);
+}
+
+#[test]
+fn a_bucket_locks_what_is_put_until_the_first_of_it_is_due() {
+    let Some(server) = Server::start() else { return };
+    let site = site();
+    let policy = "default = \"700d\"\n[[rule]]\nname = \"a\"\nmatch = \"n < 9\"\nkeep = \"800d\"\n\
+                  [[rule]]\nname = \"b\"\nmatch = \"n < 5\"\nkeep = \"900d\"\n";
+    site.write("retention.toml", policy);
+    site.run(&["retention", "set", "retention.toml"]).ends(0);
+    let lock = |copied: &serde_json::Value| {
+        copied["files"][0]["locked_until"].as_str().unwrap_or("none")[..10].to_owned()
+    };
+    let copied = server.run(&site, &["archive", "copy", ARCHIVE, "--json"]).ends(0).json();
+    let key = format!("agents/prod/{}", copied["files"][0]["file"].as_str().unwrap());
+    let there: serde_json::Value = serde_json::from_str(&server.boto(&["lock", &key])).unwrap();
+    assert_eq!(there[0], "COMPLIANCE");
+    assert_eq!(there[1].as_str().unwrap()[..10], lock(&copied));
+    let longer = ["archive", "copy", "s3://evidence/b", "--lock-until", "2099-01-01", "--json"];
+    assert_eq!(lock(&server.run(&site, &longer).ends(0).json()), "2099-01-01");
+    let shorter = ["archive", "copy", "s3://evidence/c", "--lock-until", "2027-01-01", "--json"];
+    assert_eq!(lock(&server.run(&site, &shorter).ends(0).json()), lock(&copied));
+    // Where there are no locks the file goes there all the same, unless a lock is asked for.
+    server.boto(&["plain"]);
+    let plain = server.run(&site, &["archive", "copy", "s3://plain/a", "--json"]).ends(0).json();
+    assert!(plain["files"][0]["locked_until"].is_null(), "{plain}");
+    server.run(&site, &["archive", "copy", "s3://plain/b", "--lock-until", "2099-01-01"]).ends(3);
 }
 
 #[test]

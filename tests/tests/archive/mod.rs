@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod buckets;
+mod deletion;
 mod duckdb;
 mod proxy;
 mod retrieval;

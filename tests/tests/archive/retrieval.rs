@@ -41,7 +41,7 @@ fn asked(site: &Site) -> Vec<(Vec<u8>, Option<i32>)> {
         &["query", "n > 100 | count by run"],
         &["timeline", "run", "run_5"],
         &["log"],
-        &["show", "17", "--json"],
+        &["show", "17", "--integrity"],
         &["prove", "250"],
     ];
     let told = |Run { out, code, .. }: Run| (out, code);
@@ -58,6 +58,10 @@ fn what_went_to_an_archive_is_asked_proved_and_verified_as_before_and_comes_back
     assert_eq!(logs(&site).len(), 1, "only the active segment is here");
     assert_eq!(archive(&site), json!({ "files": [], "dropped": [] }));
     assert_eq!(asked(&site), before);
+    std::fs::remove_dir_all(site.path(".cache")).unwrap();
+    let exported = site.run(&["export", "run = run_3", "-o", "answer.zip", "--json"]).ends(0);
+    assert!(exported.err.contains("fetching segment"), "{}", exported.err);
+    assert_eq!(exported.json()["verdict"]["rows"], 87);
     // And without what was brought back for that.
     std::fs::remove_dir_all(site.path(".cache")).unwrap();
     let one = site.run(&["show", "17"]).ends(0);

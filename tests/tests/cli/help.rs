@@ -2,7 +2,7 @@
 
 use super::Site;
 
-const COMMANDS: [&str; 89] = [
+const COMMANDS: [&str; 90] = [
     "init",
     "append",
     "record",
@@ -84,6 +84,7 @@ const COMMANDS: [&str; 89] = [
     "archive",
     "archive copy",
     "archive restore",
+    "archive prune",
     "archive verify",
     "stats",
     "doctor",

@@ -5,6 +5,7 @@
 //! `INDELIBLE_CRASH_REPLAY='...' cargo test -p indelible-tests crash::replay -- --nocapture`.
 //! `INDELIBLE_CRASH_STATES` is how many states are to be looked at, 50,000 unless set.
 
+mod archive;
 mod check;
 mod cuts;
 mod deletions;
