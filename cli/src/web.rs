@@ -6,7 +6,8 @@
 use std::time::{Duration, Instant};
 
 use ureq::Agent;
-use ureq::tls::TlsConfig;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
 
 use crate::exit::{Failure, Outcome};
 
@@ -49,25 +50,24 @@ fn agent(deadline: Instant) -> Result<Agent, String> {
         .timeout_global(Some(left))
         .http_status_as_error(false)
         .max_redirects(0)
-        .proxy(None)
-        .tls_config(tls())
-        .build();
-    Ok(Agent::new_with_config(config))
+        .proxy(None);
+    Ok(Agent::new_with_config(with_tls(config).build()))
 }
 
-/// TLS as the way to S3 has it.
+/// With TLS as the way to S3 has it.
 #[cfg(feature = "tls")]
-fn tls() -> TlsConfig {
-    TlsConfig::builder()
+fn with_tls(config: ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope> {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ureq::tls::TlsConfig::builder()
         .root_certs(ureq::tls::RootCerts::PlatformVerifier)
-        .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
-        .build()
+        .unversioned_rustls_crypto_provider(provider);
+    config.tls_config(tls.build())
 }
 
 /// Without TLS nothing asks for it: `check_url` refuses such addresses.
 #[cfg(not(feature = "tls"))]
-fn tls() -> TlsConfig {
-    TlsConfig::default()
+fn with_tls(config: ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope> {
+    config
 }
 
 fn answer(

@@ -9,7 +9,7 @@ use super::*;
 use crate::disk::sim::{Random, SimDisk};
 use crate::hash::{Hash, LogTree};
 use crate::merkle::root;
-use crate::trust::{Checkpoint, Signer, SigningKey, VerifierKey};
+use crate::trust::{Algorithm, Checkpoint, Signer, SigningKey, VerifierKey};
 
 const KEYS: &str = "/keys";
 
@@ -27,7 +27,8 @@ enum Memory {
 /// A key that tells of every signature that it makes, also of those that a crash kept from being of use.
 struct Told {
     key: SigningKey,
-    signed: Arc<Mutex<Vec<Checkpoint>>>,
+    /// Each with the algorithm that signed it.
+    signed: Arc<Mutex<Vec<(Checkpoint, Algorithm)>>>,
 }
 
 impl Signer for Told {
@@ -37,12 +38,24 @@ impl Signer for Told {
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         // What is no checkpoint is a hand-over between keys.
-        if let Some(signed) = std::str::from_utf8(message).ok().and_then(|text| Checkpoint::decode(text).ok())
-        {
-            lock(&self.signed).push(signed);
+        let text = || std::str::from_utf8(message).ok().and_then(|text| Checkpoint::decode(text).ok());
+        if let Some(signed) = cosigned(message).or_else(text) {
+            lock(&self.signed).push((signed, self.key.verifier().algorithm()));
         }
         self.key.sign(message)
     }
+}
+
+/// The checkpoint in what a key of ML-DSA-44 signs of it: between its label and the root there are the key's name, a time,
+/// the origin, a zero and the size.
+fn cosigned(message: &[u8]) -> Option<Checkpoint> {
+    let (name_len, rest) = message.strip_prefix(b"subtree/v1\n\0")?.split_first()?;
+    let (origin_len, rest) = rest.get(usize::from(*name_len) + 8..)?.split_first()?;
+    let (origin, rest) = rest.split_at_checked(usize::from(*origin_len))?;
+    let size = u64::from_be_bytes(rest.get(8..16)?.try_into().ok()?);
+    let root = Hash(rest.get(16..)?.try_into().ok()?);
+    let origin = String::from_utf8(origin.to_vec()).ok()?;
+    Some(Checkpoint { origin, size, root, extensions: Vec::new() })
 }
 
 /// A machine with a log, its keys and its backups.
@@ -58,7 +71,8 @@ struct Life {
     /// The seeds of the keys of this log, the first first.
     own: Vec<u8>,
     backups: Vec<BTreeMap<PathBuf, Vec<u8>>>,
-    signed: Arc<Mutex<Vec<Checkpoint>>>,
+    /// Each with the algorithm that signed it.
+    signed: Arc<Mutex<Vec<(Checkpoint, Algorithm)>>>,
     /// The leaves of every tree that was signed, by origin.
     trees: Vec<(String, Vec<Hash>)>,
     told: Counts,
@@ -68,6 +82,8 @@ struct Life {
 #[derive(Debug, Default, Clone, Copy)]
 struct Counts {
     signed: usize,
+    /// By a key of ML-DSA-44.
+    signed_twice: usize,
     refused: usize,
     rotated: usize,
     restored: usize,
@@ -109,7 +125,11 @@ impl Life {
     }
 
     fn key(&self, number: u8) -> SigningKey {
-        SigningKey::from_seed(&self.origin(), [number; 32]).unwrap()
+        // No log begins with a key of ML-DSA-44.
+        let is_second =
+            Algorithm::MlDsa44.is_supported() && self.own.first() != Some(&number) && number % 4 == 3;
+        let algorithm = if is_second { Algorithm::MlDsa44 } else { Algorithm::Ed25519 };
+        SigningKey::of(algorithm, &self.origin(), [number; 32]).unwrap()
     }
 
     fn signer(&self, number: u8) -> FileSigner {
@@ -254,7 +274,7 @@ impl Life {
     /// Holds what was signed against all that was signed before. `Err` says what no one log can have.
     fn judge(&mut self) -> std::result::Result<(), String> {
         let (origin, leaves) = (self.origin(), self.leaves());
-        for checkpoint in std::mem::take(&mut *lock(&self.signed)) {
+        for (checkpoint, algorithm) in std::mem::take(&mut *lock(&self.signed)) {
             let size = checkpoint.size as usize;
             assert!(checkpoint.origin == origin && size <= leaves.len(), "what was signed is durable");
             let leaves = &leaves[..size];
@@ -270,6 +290,7 @@ impl Life {
             }
             self.trees.push((origin.clone(), leaves.to_vec()));
             self.told.signed += 1;
+            self.told.signed_twice += usize::from(algorithm == Algorithm::MlDsa44);
         }
         Ok(())
     }
@@ -317,6 +338,7 @@ fn no_life_makes_a_logs_signers_sign_two_histories() {
     for seed in 0..300 {
         let told = Life::new(seed, Memory::Shared).live().unwrap_or_else(|why| panic!("seed {seed}: {why}"));
         all.signed += told.signed;
+        all.signed_twice += told.signed_twice;
         all.refused += told.refused;
         all.rotated += told.rotated;
         all.restored += told.restored;
@@ -325,6 +347,7 @@ fn no_life_makes_a_logs_signers_sign_two_histories() {
     }
     let few = [all.signed / 5, all.refused, all.rotated, all.restored, all.crashed, all.forked];
     assert!(few.iter().all(|count| *count > 100), "lives in which little happens show little: {all:?}");
+    assert_eq!(all.signed_twice > 100, Algorithm::MlDsa44.is_supported(), "{all:?}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod scopes;
 mod second;
 mod store;
 mod tamper;
+#[cfg(not(feature = "ml-dsa"))]
+mod without_ml_dsa;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
