@@ -274,10 +274,28 @@ fn note() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     (note.into_bytes(), text.into_bytes(), key.into_bytes())
 }
 
-/// Bundles of questions to a golden store: one that shows a posting, one that shows vocabularies, one that shows nothing.
+/// Bundles of questions to golden stores: one that shows a posting, one that shows vocabularies, one that shows nothing, and one
+/// of a log from which records were deleted.
 fn bundles() -> Vec<(&'static str, Vec<u8>)> {
+    let equals = |word: &str| {
+        Filter::Field(Field::Name("kind".to_owned()), Test::Equals(vec![Value::Word(word.to_owned())]))
+    };
+    let window = Window { from: None, until: Some(Timestamp(1_775_000_000_000_000_000)) };
+    let vocabulary = Filter::Any(vec![equals("store*"), Filter::Time(Clock::Event, window)]);
+    let filters = vec![
+        ("term", equals("store.source")),
+        ("vocabulary", vocabulary),
+        ("everything", Filter::everything()),
+        ("challenge", equals("store.source")),
+    ];
+    let mut bundles = bundles_of("two-segments", filters);
+    bundles.extend(bundles_of("deleted", vec![("deleted", equals("tool.call"))]));
+    bundles
+}
+
+fn bundles_of(name: &str, filters: Vec<(&'static str, Filter)>) -> Vec<(&'static str, Vec<u8>)> {
     let golden = golden::all().expect("golden stores");
-    let golden = golden.into_iter().find(|golden| golden.name == "two-segments").expect("this one");
+    let golden = golden.into_iter().find(|golden| golden.name == name).expect("this one");
     let dir = tempfile::tempdir().expect("a directory");
     golden::write(&golden, dir.path()).expect("a store");
     let note = Note::decode(&golden.files["checkpoint"]).expect("a checkpoint");
@@ -285,15 +303,6 @@ fn bundles() -> Vec<(&'static str, Vec<u8>)> {
     let store =
         Store::open(dir.path().join(golden.name), Options::new(golden::ORIGIN)).expect("the store opens");
     let snapshot = store.snapshot().expect("a snapshot");
-    let field = |name: &str, test: Test| Filter::Field(Field::Name(name.to_owned()), test);
-    let equals = |name: &str, word: &str| field(name, Test::Equals(vec![Value::Word(word.to_owned())]));
-    let window = Window { from: None, until: Some(Timestamp(1_775_000_000_000_000_000)) };
-    let filters = [
-        ("term", equals("kind", "store.source")),
-        ("vocabulary", Filter::Any(vec![equals("kind", "store*"), Filter::Time(Clock::Event, window)])),
-        ("everything", Filter::everything()),
-        ("challenge", equals("kind", "store.source")),
-    ];
     filters
         .into_iter()
         .map(|(name, filter)| {

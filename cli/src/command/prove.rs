@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use indelible::trust::{Checkpoint, Note};
-use indelible::{ProvenRecord, Seq, Snapshot, Store};
+use indelible::{Error, ProvenRecord, Seq, Snapshot, Store};
 use serde::Serialize;
 
 use crate::exit::{Code, Failure, Outcome};
@@ -73,7 +73,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         let seq = seq(&snapshot, args.what.as_deref().unwrap_or_default())?;
         let note = checkpoint(&store, args.checkpoint.as_deref())?;
         let name = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("record-{seq}")));
-        let written = write(&name, &snapshot.prove(seq, &note)?)?;
+        let written = write(&name, &snapshot.prove(seq, &note).map_err(of_deleted)?)?;
         if args.json {
             out.json(&written)?;
         } else {
@@ -84,6 +84,18 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     }
     out.finish()?;
     Ok(Code::Clean)
+}
+
+/// What is left to prove of a deleted event.
+fn of_deleted(error: Error) -> Failure {
+    if let Error::Deleted { seq, .. } = &error {
+        return Failure::Usage(format!(
+            "{error}; its salt went with it, so nobody can prove any more what it said. That it was, when it came and how long \
+             it was is proven still: `indelible show {seq} --integrity` has what its leaf is made of, and a bundle of \
+             `indelible export` counts it by its plan"
+        ));
+    }
+    error.into()
 }
 
 fn checkpoint(store: &Store, named: Option<&Path>) -> Outcome<Note> {
@@ -103,7 +115,7 @@ fn seq(snapshot: &Snapshot, what: &str) -> Outcome<Seq> {
         return Ok(seq);
     }
     match snapshot.find_event(what.as_bytes())?.as_slice() {
-        [] => Err(indelible::Error::NotFound { what: "event", name: what.to_owned() }.into()),
+        [] => Err(Error::NotFound { what: "event", name: what.to_owned() }.into()),
         [seq] => Ok(*seq),
         several => {
             let seqs: Vec<String> = several.iter().map(Seq::to_string).collect();

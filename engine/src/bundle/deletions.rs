@@ -5,6 +5,7 @@
 //! the events that were deleted.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use roaring::RoaringBitmap;
@@ -12,7 +13,7 @@ use roaring::RoaringBitmap;
 use super::authority::{Authority, LEEWAY_NS};
 use super::shown::ShownIndex;
 use crate::format::index::TermKind;
-use crate::format::retention::Deleting;
+use crate::format::retention::{Approved, Deleting, Plan};
 use crate::hash::Hash;
 use crate::trust::VerifierKey;
 use crate::{Error, Result, Seq, Timestamp};
@@ -23,6 +24,9 @@ pub(crate) const DELETED: &str = "deleted";
 /// The `store.deleting` records of a bundle.
 #[derive(Debug, Default)]
 pub(super) struct Deletings(BTreeMap<Seq, (Timestamp, Deleting)>);
+
+/// Plans that were found to be approved, and by whom: many segments are deleted from by one.
+pub(super) type ApprovedPlans<'a> = BTreeMap<Seq, (&'a Approved<Plan>, Vec<VerifierKey>)>;
 
 /// What was deleted of a segment.
 #[derive(Debug, Clone, Default)]
@@ -52,15 +56,24 @@ impl Deletings {
         self.0.insert(seq, (received_at, deleting));
     }
 
-    /// What was deleted of the sealed segment of these seqs; nothing where no record here says so.
+    /// What was deleted of the sealed segment of these seqs; nothing where no record here says so. `plans` are those that
+    /// were found to be approved before.
     ///
     /// # Errors
     /// [`Error::Forged`] where a record says what no plan allows; as [`Authority::approved`].
-    pub(super) fn of_segment(&self, segment: &Range<Seq>, authority: &Authority) -> Result<Option<Restated>> {
+    pub(super) fn of_segment<'a>(
+        &self,
+        segment: &Range<Seq>,
+        authority: &'a Authority,
+        plans: &mut ApprovedPlans<'a>,
+    ) -> Result<Option<Restated>> {
         let mut restated: Option<Restated> = None;
         let own = self.0.iter().filter(|(_, (_, deleting))| deleting.first_seq == segment.start);
         for (&seq, (received_at, deleting)) in own {
-            let (plan, approved_by) = authority.approved(deleting.plan)?;
+            let (plan, approved_by) = match plans.entry(deleting.plan) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(authority.approved(deleting.plan)?),
+            };
             let matter = &plan.matter;
             let late = received_at.0.saturating_sub(plan.statement.expires.0);
             if deleting.plan > seq || seq <= segment.end || late >= LEEWAY_NS {
@@ -72,7 +85,10 @@ impl Deletings {
             let planned: Vec<&(Seq, Seq)> = planned.flat_map(|planned| &planned.seqs).collect();
             let mut offsets = RoaringBitmap::new();
             for (start, end) in &deleting.seqs {
-                let is_planned = planned.iter().any(|(from, to)| from <= start && end <= to);
+                // They ascend; a plan in which they do not allows less.
+                let before = planned.partition_point(|(from, _)| from <= start);
+                let last = before.checked_sub(1).and_then(|at| planned.get(at));
+                let is_planned = last.is_some_and(|(_, to)| end <= to);
                 if start >= end || *start < segment.start || *end > segment.end || !is_planned {
                     return Err(forged(format!(
                         "record {seq} names seqs {start} to {end}, which its plan does not have in this segment"
@@ -100,7 +116,7 @@ impl Deletings {
             let by_plan = restated.by_plan.entry(deleting.plan).or_insert_with(|| ByPlan {
                 offsets: RoaringBitmap::new(),
                 reason: why(),
-                approved_by,
+                approved_by: approved_by.clone(),
             });
             by_plan.offsets |= offsets;
         }

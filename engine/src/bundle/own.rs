@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::authority::Authority;
 use super::checked::KnownProfile;
-use super::deletions::{Deletings, Restated};
+use super::deletions::{ApprovedPlans, Deletings, Restated};
 use super::records::Records;
 use crate::format::admin::{Admin, Seal};
 use crate::hash::Hash;
@@ -73,6 +73,10 @@ impl OwnRecords {
         if is_created {
             return Ok(own);
         }
+        if records.spans.first().is_some_and(|span| span.seq == 0) {
+            let reason = "record 0 does not say whose log it is".to_owned();
+            return Err(Error::Forged { what: "checkpoint", reason });
+        }
         let reason = "the log's first record, which says whose log it is, is not here".to_owned();
         Err(Error::Incomplete { what: "first record", reason })
     }
@@ -96,8 +100,9 @@ impl OwnRecords {
             }
             end = seal.seqs.end;
         }
+        let mut plans = ApprovedPlans::new();
         for seal in &mut seals {
-            seal.restated = self.deletings.of_segment(&seal.seqs, &self.authority)?;
+            seal.restated = self.deletings.of_segment(&seal.seqs, &self.authority, &mut plans)?;
         }
         Ok(seals)
     }

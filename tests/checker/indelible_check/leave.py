@@ -27,6 +27,7 @@ class Leave:
     def __init__(self, created, key):
         self.created, self.key = created, key
         self.operators, self.plans, self.deletings = {}, {}, {}
+        self.known = {}  # the plans that were found to be approved
 
     def add(self, seq, received_at, value):
         of_kind = {"store.operators": self.operators, "store.plan": self.plans, "store.deleting": self.deletings}
@@ -60,6 +61,8 @@ class Leave:
 
     def approved(self, seq):
         """The plan of a record, which operators in force approved, as many as it takes."""
+        if seq in self.known:
+            return self.known[seq]
         need(seq in self.plans, "incomplete", "plan")
         keys = LogKeys(self.created)
         for at, (received_at, value) in sorted(self.operators.items()):
@@ -73,6 +76,7 @@ class Leave:
         signers = keys.signers(plan, seq, received_at, "delete")
         agreed = {signer.public for signer in signers} & {operator.public for operator in keys.operators}
         need(len(agreed) >= max(keys.threshold, 1), "forged", "approval")
+        self.known[seq] = plan
         return plan
 
 

@@ -261,5 +261,18 @@ fn what_operators_approve_is_deleted_and_never_denied() {
     site.run(&["hold", "place", "late", "--where", "kind = asked", "--reason", "r", "--by", "b"]).ends(0);
     site.run(&["verify"]).ends(0);
     site.run(&["verify", "--quick"]).ends(0);
-    site.run(&["prove", &seq]).ends(2);
+    site.run(&["checkpoint"]).ends(0);
+    let unproven = site.run(&["prove", &seq]).ends(2);
+    assert!(unproven.err.contains("its salt went with it"), "{}", unproven.err);
+    let made = site.run(&["export", "exists(kind)", "-o", "rest.zip", "--json"]).ends(0).json();
+    let deleted = &made["verdict"]["deleted"][0];
+    assert_eq!((&deleted["plan"], &deleted["records"]), (&plan.into(), &1.into()));
+    assert_eq!(deleted["reason"], "Art. 17, request 88");
+    assert_eq!(deleted["approved_by"].as_array().unwrap().len(), 2);
+    let key = made["verdict"]["key"].as_str().unwrap();
+    let told = site.run(&["verify-bundle", "rest.zip", "--key", key]).ends(0).text();
+    assert!(
+        told.contains(&format!("1 record in range, by the plan of record {plan} (Art. 17, request 88)")),
+        "{told}"
+    );
 }
