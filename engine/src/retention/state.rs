@@ -173,10 +173,10 @@ impl State {
         Ok(())
     }
 
-    /// The record by which a plan was begun, and the plan as it stands there.
+    /// The record by which a plan was begun, and the plan as it stands there. One that names the same, as of another time,
+    /// is another plan: an artifact that went can have been put again.
     pub(crate) fn begun(&self, plan: &Approved<Plan>) -> Option<(Seq, &Approved<Plan>)> {
-        let digest = &plan.statement.digest;
-        let found = self.plans.iter().find(|(_, known)| known.statement.digest == *digest);
+        let found = self.plans.iter().find(|(_, known)| known.statement == plan.statement);
         found.map(|(seq, known)| (*seq, known))
     }
 

@@ -1,7 +1,9 @@
 //! Policies, holds, approvals and plans, by example; then at random against a model.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::artifact::ArtifactId;
 use crate::disk::sim::{Random, SimClock, SimDisk};
 use crate::disk::{Clock, World};
 use crate::filter::{Field, Filter, Test, Value};
@@ -43,6 +45,18 @@ impl Site {
 
     fn append(&self, kind: &str) -> Seq {
         self.store.append(format!(r#"{{"kind":{kind}}}"#).as_bytes()).unwrap().seq
+    }
+
+    /// An event that names an artifact, if any.
+    fn append_naming(&self, kind: &str, artifact: Option<ArtifactId>) -> Seq {
+        let artifact = artifact.map(|id| format!(r#","see":["{id}"]"#)).unwrap_or_default();
+        self.store.append(format!(r#"{{"kind":{kind}{artifact}}}"#).as_bytes()).unwrap().seq
+    }
+
+    /// Puts one of a few artifacts; the seq of the record that says so.
+    fn put(&self, random: &mut Random) -> (ArtifactId, Seq) {
+        let (info, _) = self.store.put_artifact(&mut &[random.below(8) as u8][..]).unwrap();
+        (info.id, self.store.snapshot().unwrap().tree_size() - 1)
     }
 
     fn plan(&self) -> Approved<Plan> {
@@ -102,6 +116,11 @@ fn hold(name: &str, of: &[&str]) -> Hold {
 pub(super) fn named(plan: &Approved<Plan>) -> Vec<Seq> {
     let ranges = plan.matter.segments.iter().flat_map(|segment| &segment.seqs);
     ranges.flat_map(|(first, end)| *first..*end).collect()
+}
+
+/// The artifacts that a plan names.
+fn artifacts_of(plan: &Approved<Plan>) -> Vec<ArtifactId> {
+    plan.matter.artifacts.iter().map(|planned| planned.artifact.parse().unwrap()).collect()
 }
 
 #[test]
@@ -319,6 +338,8 @@ fn a_clock_far_ahead_makes_no_plan_that_can_be_approved_later() {
 /// What the model knows of an event.
 struct Known {
     seq: Seq,
+    /// The artifact that it names.
+    artifact: Option<ArtifactId>,
     /// Its kind; none where it cannot be read.
     kind: Option<usize>,
     received_at: Timestamp,
@@ -341,7 +362,7 @@ fn words(kinds: &[usize]) -> Vec<&'static str> {
 
 #[test]
 fn plans_at_random_delete_what_the_model_lets_go_and_nothing_else() {
-    let mut deleted_count = 0;
+    let (mut deleted_count, mut collected_count) = (0, 0);
     for seed in 0..40 {
         let (site, mut random) = (Site::new(), Random::new(seed));
         let operator = key(1);
@@ -352,11 +373,13 @@ fn plans_at_random_delete_what_the_model_lets_go_and_nothing_else() {
         let mut events: Vec<Known> = Vec::new();
         let mut policies: Vec<(Seq, Days, Rules)> = Vec::new();
         let mut holds: Vec<Vec<usize>> = Vec::new();
+        // The artifacts that are there, and the records that say last that they were put.
+        let mut artifacts: BTreeMap<ArtifactId, Seq> = BTreeMap::new();
         let mut sealed = 0;
         let some_days = |random: &mut Random| (random.below(8) > 0).then(|| 1 + random.below(20));
         let terms = |days: Option<u64>| Terms { keep_s: days.map(|days| days * DAY_S), ..Terms::default() };
         for step in 0..120 {
-            match random.below(12) {
+            match random.below(14) {
                 0 => {
                     let (default, count) = (some_days(&mut random), random.below(3));
                     let rules: Vec<_> =
@@ -378,12 +401,18 @@ fn plans_at_random_delete_what_the_model_lets_go_and_nothing_else() {
                 }
                 3 => site.pass(random.below(40) as i64),
                 4 => site.clock.set(Timestamp(site.now().0 - random.below(20) as i64 * DAY_NS)),
+                5 | 6 => {
+                    let (id, put) = site.put(&mut random);
+                    artifacts.insert(id, put);
+                }
                 _ => {
                     let kind = random.below(5) as usize;
                     let json = KINDS.get(kind).map_or("[{}]".to_owned(), |kind| format!("\"{kind}\""));
-                    let seq = site.append(&json);
+                    let artifact = artifacts.keys().nth(random.below(12) as usize).copied();
+                    let seq = site.append_naming(&json, artifact);
                     let received_at = site.store.snapshot().unwrap().record(seq).unwrap().received_at;
-                    events.push(Known { seq, kind: (kind < KINDS.len()).then_some(kind), received_at });
+                    let kind = (kind < KINDS.len()).then_some(kind);
+                    events.push(Known { seq, artifact, kind, received_at });
                 }
             }
             if policies.is_empty() || step % 5 != 0 {
@@ -415,12 +444,38 @@ fn plans_at_random_delete_what_the_model_lets_go_and_nothing_else() {
             });
             let expected: Vec<Seq> = expected.map(|event| event.seq).collect();
             assert_eq!(named(&plan), expected, "seed {seed}, step {step}");
-            if expected.is_empty() || random.coin() {
+            let stays = |event: &&Known| !expected.contains(&event.seq);
+            let free = artifacts.iter().filter(|(id, put)| {
+                let stored_at = received[..=**put as usize].iter().max().unwrap();
+                let is_named = events.iter().filter(stays).any(|event| event.artifact == Some(**id));
+                !is_named && stored_at.0 + DAY_NS <= as_of.0
+            });
+            let mut free: Vec<ArtifactId> = free.map(|(id, _)| *id).collect();
+            assert_eq!(artifacts_of(&plan), free, "seed {seed}, step {step}");
+            if (expected.is_empty() && free.is_empty()) || random.coin() {
                 continue;
             }
             plan.approve(&operator).unwrap();
+            // A writer goes on: it names an artifact of the plan, or puts one again.
+            if let Some(id) = free.first().copied().filter(|_| random.coin()) {
+                let seq = site.append_naming("\"z\"", Some(id));
+                events.push(Known {
+                    seq,
+                    artifact: Some(id),
+                    kind: Some(KINDS.len()),
+                    received_at: site.now(),
+                });
+                free.remove(0);
+            }
+            let (id, put) = site.put(&mut random);
+            artifacts.insert(id, put);
+            free.retain(|free| *free != id);
             let applied = site.store.apply_plan(&plan, &mut |_, _| true).unwrap();
             assert_eq!((applied.deleted.events, applied.left), (expected.len() as u64, 0));
+            assert_eq!((applied.artifacts.artifacts, applied.artifacts.left), (free.len() as u64, 0));
+            artifacts.retain(|id, _| !free.contains(id));
+            assert!(site.store.artifacts().unwrap().iter().eq(artifacts.keys()), "seed {seed}, step {step}");
+            collected_count += free.len();
             plans.push((applied.plan.unwrap(), as_of));
             events.retain(|event| !expected.contains(&event.seq));
             gone.extend(expected);
@@ -436,4 +491,5 @@ fn plans_at_random_delete_what_the_model_lets_go_and_nothing_else() {
         }
     }
     assert!(deleted_count > 100, "{deleted_count} events went");
+    assert!(collected_count > 30, "{collected_count} artifacts went");
 }

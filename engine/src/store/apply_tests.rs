@@ -8,6 +8,7 @@ use super::*;
 use crate::disk::sim::SimClock;
 use crate::disk::{Clock, World};
 use crate::filter::{Field, Filter, Test, Value};
+use crate::format::artifact::ARTIFACT_HEAD_LEN;
 use crate::format::retention::{Approved, Hold, OperatorSet, Plan};
 use crate::hash::{Hash, SegmentSalt};
 use crate::retention::State;
@@ -161,7 +162,12 @@ fn is_anywhere(dir: &Path, text: &str) -> bool {
             return is_anywhere(&path, text);
         }
         let bytes = std::fs::read(&path).unwrap();
-        let unpacked = path.extension().is_some_and(|kind| kind == "pack").then(|| unpack(&bytes));
+        let is_artifact = path.iter().any(|part| part == "artifacts");
+        let unpacked = match path.extension() {
+            Some(kind) if kind == "pack" => Some(unpack(&bytes)),
+            None if is_artifact => zstd::decode_all(&bytes[ARTIFACT_HEAD_LEN..]).ok(),
+            _ => None,
+        };
         has(&bytes) || unpacked.is_some_and(|log| has(&log))
     })
 }
@@ -230,6 +236,20 @@ fn what_goes_is_gone_from_every_answer_and_every_file_and_what_stays_is_as_it_wa
     }
     let again = site.apply(&site.redaction(&seqs_of(&before_of(&site), [7])));
     assert_eq!(again.unwrap().deleted.events, 1, "a segment can lose records more than once");
+    site.assert_clean();
+}
+
+#[test]
+fn an_artifact_that_only_a_deleted_event_named_is_in_no_file() {
+    let site = Site::new();
+    let text = "what only this artifact says ".repeat(40);
+    let (info, _) = site.store.put_artifact(&mut text.as_bytes()).unwrap();
+    let seq = site.store.append(format!(r#"{{"see":"{}"}}"#, info.id).as_bytes()).unwrap().seq;
+    site.store.seal().unwrap();
+    site.clock.advance_ns(2 * DAY_NS as u64);
+    assert!(is_anywhere(&site.path(), &text));
+    assert_eq!(site.apply(&site.redaction(&[seq])).unwrap().artifacts.artifacts, 1);
+    assert!(!is_anywhere(&site.path(), "only this artifact"));
     site.assert_clean();
 }
 

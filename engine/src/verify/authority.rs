@@ -4,7 +4,7 @@
 use super::report::Finding;
 use crate::format::admin::Admin;
 use crate::format::keys::{KeyRetirement, KeyRevocation, KeyRotation};
-use crate::format::retention::{Action, Approved, Matter, OperatorSet, Policy, PolicyRule};
+use crate::format::retention::{Action, Approved, Matter, OperatorSet, Policy, PolicyRule, Statement};
 use crate::trust::{Algorithm, LogKeys, Revoked, VerifierKey, verify_approval};
 use crate::{Seq, Timestamp};
 
@@ -38,8 +38,8 @@ pub(super) struct Authority {
     /// The holds that stand: seq and name.
     holds: Vec<(Seq, String)>,
     policy: Option<Policy>,
-    /// The digests of the plans that were begun.
-    plans: Vec<String>,
+    /// What was signed of the plans that were begun.
+    plans: Vec<Statement>,
 }
 
 /// How long after the last look at the clock a record may be committed.
@@ -89,9 +89,8 @@ impl Authority {
             }
             Admin::Plan(approved) => {
                 let wrong = self.approved(approved, record, self.threshold.max(1)).err();
-                let digest = &approved.statement.digest;
-                let again = self.plans.contains(digest);
-                self.plans.push(digest.clone());
+                let again = self.plans.contains(&approved.statement);
+                self.plans.push(approved.statement.clone());
                 wrong.or_else(|| {
                     again.then(|| ("a plan that is carried out once", "the same again".to_owned()))
                 })

@@ -20,6 +20,8 @@ class Deletions:
 
     def fold(self, value, seq, received_at):
         if value["kind"] == "store.plan":
+            begun = [plan["statement"] for plan in self.plans.values()]
+            need(value["statement"] not in begun, "forged", "a plan that is carried out twice")
             self.plans[seq] = value
         elif value["kind"] == "store.deleting":
             self.begun[seq] = value
