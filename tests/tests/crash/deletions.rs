@@ -2,11 +2,13 @@
 //! whole or gone, the store verifies clean, and the plan can be gone on with to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use indelible_engine::disk::Disk;
+use indelible_engine::artifact::ArtifactId;
 use indelible_engine::disk::sim::{Cut, SimDisk};
+use indelible_engine::disk::{Clock, Disk};
 use indelible_engine::format::retention::{Approved, OperatorSet, Plan};
 use indelible_engine::hash::Hash;
 use indelible_engine::trust::{Signer, SigningKey};
@@ -17,6 +19,9 @@ use super::workload::{STORE, machine, options};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 
+/// Two days, in nanoseconds: artifacts are collected when they are more than one old.
+const TWO_DAYS_NS: u64 = 2 * 24 * 3_600_000_000_000;
+
 /// A machine on which a plan was carried out, and what its store had before.
 struct Deleted {
     cuts: Vec<Cut>,
@@ -24,6 +29,9 @@ struct Deleted {
     before: BTreeMap<Seq, (Hash, Vec<u8>)>,
     planned: BTreeSet<Seq>,
     plan: Approved<Plan>,
+    /// The artifacts that only what goes names, and one that an event that stays names too.
+    own: [ArtifactId; 2],
+    shared: ArtifactId,
 }
 
 fn records(store: &Store) -> Result<Vec<Record>, Error> {
@@ -39,10 +47,17 @@ fn carried_out() -> Result<Deleted, Error> {
         .allocate_len(2_048)
         .seal_in_background(false);
     let store = Store::create(STORE, new)?;
+    let put = |mut text: &[u8]| store.put_artifact(&mut text).map(|(info, _)| info.id);
+    let (own, shared) = ([put(b"a diff")?, put(b"a prompt")?], put(b"a log")?);
     for segment in 0..3 {
         for n in 0..5 {
+            let see = match (segment, n) {
+                (0, 0) => format!("{} {} {shared}", own[0], own[1]),
+                (0, 1) => shared.to_string(),
+                _ => String::new(),
+            };
             let event = format!(
-                r#"{{"event_id":"e-{segment}-{n}","run_id":"run_{}","secret":"{segment}{n}"}}"#,
+                r#"{{"event_id":"e-{segment}-{n}","run_id":"run_{}","secret":"{segment}{n}","see":"{see}"}}"#,
                 n % 2
             );
             store.append(event.as_bytes())?;
@@ -53,7 +68,8 @@ fn carried_out() -> Result<Deleted, Error> {
     store.compact(second.unwrap_or_default(), &mut |_, _| true)?;
     let operator = SigningKey::from_seed("operator", [7; 32])?;
     let snapshot = store.snapshot()?;
-    let now = snapshot.received_at();
+    disk.clock().advance_ns(TWO_DAYS_NS);
+    let now = disk.clock().now();
     let later = Timestamp(now.0 + HOUR_NS);
     let set = OperatorSet { keys: vec![operator.verifier().to_string()], replaces: 0, threshold: 1 };
     store.set_operators(&snapshot.propose(set, now, later))?;
@@ -71,7 +87,7 @@ fn carried_out() -> Result<Deleted, Error> {
     disk.record();
     store.apply_plan(&plan, &mut |_, _| true)?;
     store.close()?;
-    Ok(Deleted { cuts: disk.cuts(), before, planned, plan })
+    Ok(Deleted { cuts: disk.cuts(), before, planned, plan, own, shared })
 }
 
 impl Deleted {
@@ -93,6 +109,13 @@ impl Deleted {
                 _ => {}
             }
         }
+        let whole =
+            |id: ArtifactId| store.artifact(id).and_then(|mut artifact| artifact.copy_to(&mut io::sink()));
+        whole(self.shared).map_err(|error| format!("the artifact that is named still: {error}"))?;
+        let left = store.artifacts().map_err(told)?.into_iter().filter(|id| self.own.contains(id)).count();
+        if done && left > 0 {
+            return Err(format!("{left} artifacts are still there"));
+        }
         let files: Arc<dyn Disk> = Arc::new(disk.clone());
         let quiet = verify::Options { threads: 1, ..verify::Options::default() };
         let report = verify::verify(&files, Path::new(STORE), &quiet).map_err(|error| error.to_string())?;
@@ -102,6 +125,11 @@ impl Deleted {
     /// Opens what a crash left, checks it, and carries the plan out to its end.
     fn examine(&self, disk: &SimDisk) -> Result<(), String> {
         let told = |what: &'static str| move |error: Error| format!("{what}: {error}");
+        // A machine that comes up again must not be behind the plan: nobody could apply it then.
+        let (clock, as_of) = (disk.clock(), self.plan.statement.as_of);
+        if clock.now() < as_of {
+            clock.set(as_of);
+        }
         let store = Store::open(STORE, options(disk)).map_err(told("open"))?;
         self.check(disk, &store, false)?;
         let state = store.snapshot().and_then(|snapshot| snapshot.retention()).map_err(told("state"))?;
@@ -133,7 +161,10 @@ impl Deleted {
 #[test]
 fn a_deletion_loses_nothing_else_and_comes_to_its_end_wherever_it_is_cut_off() {
     let deleted = carried_out().expect("the disk is well");
-    assert_eq!(deleted.planned.len(), 5);
+    assert_eq!((deleted.planned.len(), deleted.plan.matter.artifacts.len()), (5, 2));
+    let removed =
+        deleted.cuts.iter().filter(|cut| cut.call.starts_with("remove") && cut.call.contains("artifacts"));
+    assert_eq!(removed.count(), 2);
     let renames =
         deleted.cuts.iter().filter(|cut| cut.call.starts_with("rename") && cut.call.ends_with(".log"));
     assert_eq!(renames.count(), 3, "each segment's log is replaced");
