@@ -19,7 +19,7 @@ pub(crate) const METADATA_KEY: &str = "indelible";
 /// The key under which the log's frames stand, as JSON.
 pub(crate) const SHAPE_KEY: &str = "indelible.log";
 /// The version of the layout.
-pub(crate) const VERSION: u32 = 0;
+pub(crate) const VERSION: u32 = 1;
 /// Longest metadata that is read, in bytes: a few profiles.
 pub(crate) const METADATA_LEN_MAX: usize = 16 << 20;
 

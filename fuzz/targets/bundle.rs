@@ -5,7 +5,7 @@ use indelible_engine::bundle::{EVIDENCE_MEMBERS, Evidence, pack, unpack};
 use libfuzzer_sys::fuzz_target;
 
 /// The key that signed the seeds' checkpoint.
-const KEY: &str = "golden.example/v0+c3a9be53+ARKkFZLIt8F9QFnnspth6P+Wx0FfL4AzSPLwF+BbnqHa";
+const KEY: &str = "golden.example/v1+d4794626+ARKkFZLIt8F9QFnnspth6P+Wx0FfL4AzSPLwF+BbnqHa";
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(members) = unpack(data, &EVIDENCE_MEMBERS) {

@@ -1,10 +1,12 @@
 //! The golden stores: small stores, good and bad, each with what a verification must say of it. All of them come
 //! from a fixed key, clock and seed, so that making them again gives the same bytes.
 //!
-//! `cargo run -p indelible-tests --bin golden` writes them to `tests/golden/v0/`. As long as the format is of
-//! version 0 they are made anew with every change of it; released ones will be frozen by hash.
+//! `cargo run -p indelible-tests --bin golden` writes them to `tests/golden/v1/`, and the hashes of
+//! their files to `tests/golden/v1.sha256`. They are released: a change of theirs is one of the format, which takes a new
+//! version and a directory of its own, or one of what a writer chooses to write, which takes the latter.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,11 +23,14 @@ use indelible_engine::verify::{self, Report};
 use indelible_engine::{
     CheckpointSigner, Document, FileSigner, Options, Result, SegmentId, Store, Timestamp,
 };
+use sha2::{Digest, Sha256};
 
 /// The origin of every golden store, and the name of their key.
-pub const ORIGIN: &str = "golden.example/v0";
+pub const ORIGIN: &str = "golden.example/v1";
 /// Where the golden stores of this version of the format are, below the repository's root.
-pub const DIR: &str = "tests/golden/v0";
+pub const DIR: &str = "tests/golden/v1";
+/// The list of the SHA-256 of each of their files, as `sha256sum -c` reads it from their directory.
+pub const LIST: &str = "tests/golden/v1.sha256";
 /// The file that says what a verification must say.
 pub const EXPECT: &str = "expect";
 
@@ -533,4 +538,35 @@ pub fn verify_with(root: &Path, checkpoints: bool) -> std::io::Result<Report> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let key = checkpoints.then(|| key().verifier().clone());
     verify::verify(&disk, root, &verify::Options { key, ..options() }).map_err(std::io::Error::other)
+}
+
+/// The files below `dir` by their paths there, of all stores.
+///
+/// # Errors
+/// Whatever reading them says.
+pub fn files_below(dir: &Path) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let mut dirs = vec![dir.to_path_buf()];
+    while let Some(next) = dirs.pop() {
+        for entry in std::fs::read_dir(next)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap_or(&path).to_string_lossy().into_owned();
+                found.insert(name, std::fs::read(&path)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What [`LIST`] says of these files.
+#[must_use]
+pub fn list(files: &BTreeMap<String, Vec<u8>>) -> String {
+    files.iter().fold(String::new(), |mut list, (name, bytes)| {
+        let hash = Hash(Sha256::digest(bytes).into());
+        let _ = writeln!(list, "{hash}  {name}");
+        list
+    })
 }

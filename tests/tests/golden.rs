@@ -3,23 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use indelible_tests::golden::{self, DIR, EXPECT};
+use indelible_tests::golden::{self, DIR, EXPECT, LIST};
+use sha2::{Digest, Sha256};
 
-fn stored() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(DIR)
+/// The SHA-256 of the list of the golden stores' files. They are released: see `golden` before you change it.
+const FROZEN: &str = "b2f176010ddcd4e68f620322b167b5393668104aeb95490eaeda78e475a2f089";
+
+fn below_the_root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-fn files(dir: &Path, below: &Path, found: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files(&path, below, found)?;
-        } else {
-            let name = path.strip_prefix(below).unwrap_or(&path).to_string_lossy().into_owned();
-            found.insert(name, std::fs::read(&path)?);
-        }
-    }
-    Ok(())
+fn stored() -> PathBuf {
+    below_the_root(DIR)
+}
+
+#[test]
+fn the_golden_stores_are_those_that_were_released() {
+    let list = std::fs::read_to_string(below_the_root(LIST)).unwrap();
+    assert_eq!(golden::list(&golden::files_below(&stored()).unwrap()), list);
+    let hash = indelible_engine::hash::Hash(Sha256::digest(&list).into());
+    assert_eq!(hash.to_string(), FROZEN);
 }
 
 #[test]
@@ -45,8 +48,7 @@ fn making_the_golden_stores_anew_gives_the_same_bytes_and_no_others_are_there() 
     assert_eq!(names, made);
     let mut total = 0;
     for golden in all {
-        let (root, mut found) = (stored().join(golden.name), BTreeMap::new());
-        files(&root, &root, &mut found).unwrap();
+        let mut found = golden::files_below(&stored().join(golden.name)).unwrap();
         found.remove(EXPECT);
         let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&found), names(&golden.files), "{}", golden.name);

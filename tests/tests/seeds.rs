@@ -9,9 +9,7 @@ use std::path::Path;
 
 use indelible_engine::bundle::{Candidates, Challenge, EVIDENCE_MEMBERS, Scope, pack};
 use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
-use indelible_engine::format::admin::{
-    Admin, Document, Drilled, DrilledTier, Operators, Seal, StoredRule, Verified,
-};
+use indelible_engine::format::admin::{Admin, Document, Drilled, DrilledTier, Seal, StoredRule, Verified};
 use indelible_engine::format::entry::Entry;
 use indelible_engine::format::frame::{
     Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
@@ -184,7 +182,6 @@ fn without_tail(bytes: &[u8]) -> Vec<u8> {
 fn admins() -> Vec<Admin> {
     vec![
         Admin::Created {
-            operators: Operators { keys: Vec::new(), threshold: 0 },
             forked_from: None,
             format: 0,
             log_key: Some("example.org/log+0+AA==".to_owned()),

@@ -22,8 +22,6 @@ pub enum Admin {
     /// Seq 0: what this log is.
     #[serde(rename = "store.created")]
     Created {
-        /// The operators: who may approve what.
-        operators: Operators,
         /// Where this log goes on from another one that was lost or rolled back: that log's last checkpoint.
         forked_from: Option<String>,
         /// The format's read version at the time.
@@ -249,16 +247,6 @@ pub struct Seal {
     pub root: String,
     /// The digest of the rules by which the segment was indexed, 64 hex digits.
     pub rules: String,
-}
-
-/// Who may approve what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Operators {
-    /// Their verifier keys, ascending.
-    pub keys: Vec<String>,
-    /// How many of them it takes.
-    pub threshold: u32,
 }
 
 impl Admin {

@@ -78,7 +78,7 @@ use background::Threads;
 use crate::answer::Opened;
 use crate::disk::World;
 use crate::format::READ_VERSION;
-use crate::format::admin::{Admin, Operators};
+use crate::format::admin::Admin;
 use crate::format::failures::Failures;
 use crate::log::group::Group;
 use crate::log::seal::{self, SealedSegment};
@@ -383,10 +383,7 @@ impl Inner {
 
 fn created(options: &Options, origin: &Origin, store_id: StoreId) -> Admin {
     let log_key = options.log_key.as_ref().map(ToString::to_string);
-    let keys: Vec<String> = log_key.iter().cloned().collect();
-    let threshold = u32::from(!keys.is_empty());
     Admin::Created {
-        operators: Operators { keys, threshold },
         forked_from: options.forked_from.clone(),
         format: READ_VERSION,
         log_key,

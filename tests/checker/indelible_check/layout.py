@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from . import hashes
 from .verdict import damaged, need
 
-VERSION = 0
+VERSION = 1
 HEADER_LEN, FRAME_HEADER_LEN, RECORD_HEADER_LEN = 2048, 80, 16
 MAGIC, FRAME_MAGIC = b"INDLOG\r\n", b"\x89IDF"
 RECORDS, CLOSE = 1, 2

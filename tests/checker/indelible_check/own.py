@@ -6,7 +6,7 @@ from .events import parse_json
 from .verdict import forged, need
 
 KEYS = {
-    "store.created": ("forked_from", "format", "log_key", "operators", "origin", "retention", "store_id"),
+    "store.created": ("forked_from", "format", "log_key", "origin", "retention", "store_id"),
     "store.sealed": ("end_seq", "first_seq", "index_root", "root", "rules"),
     "store.source": ("name", "profile"),
     "store.rules": ("name", "rules", "text", "version"),

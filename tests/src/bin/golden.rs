@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         for golden in golden::all()? {
             golden::write(&golden, Path::new(golden::DIR))?;
         }
+        std::fs::write(golden::LIST, golden::list(&golden::files_below(Path::new(golden::DIR))?))?;
         Ok(())
     };
     match run() {

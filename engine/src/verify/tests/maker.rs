@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
-use crate::format::admin::{Admin, Operators, Seal};
+use crate::format::admin::{Admin, Seal};
 use crate::format::entry::Entry;
 use crate::format::frame::{Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels};
 use crate::format::log_header::LogHeader;
@@ -82,7 +82,6 @@ impl Maker {
         };
         maker.begin();
         let created = Admin::Created {
-            operators: Operators { keys: Vec::new(), threshold: 0 },
             forked_from: None,
             format: 0,
             log_key: Some(crate::trust::Signer::verifier(&key()).to_string()),
