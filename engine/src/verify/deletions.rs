@@ -127,8 +127,11 @@ impl Deletions {
         };
         let planned = plan.segments.iter().find(|segment| segment.first_seq == deleting.first_seq);
         let planned = planned.map(|segment| segment.seqs.as_slice()).unwrap_or_default();
+        // Both may be as long as the segment has records. A plan's ranges ascend.
         let stray = deleting.seqs.iter().find(|(start, end)| {
-            start >= end || !planned.iter().any(|(from, to)| from <= start && end <= to)
+            let before = planned.partition_point(|(from, _)| from <= start);
+            let at = before.checked_sub(1).and_then(|at| planned.get(at));
+            start >= end || at.is_none_or(|(_, to)| end > to)
         });
         stray.map(|(start, end)| (PLANNED, format!("records {start} to {end}, which it does not name")))
     }
