@@ -2,7 +2,7 @@
 //! named by the BLAKE3 of its content; one content is kept once.
 //!
 //! A file appears under its name whole, durable and checked, or not at all. Nothing here decides whether one may go:
-//! `retention` does, by what the log says, and [`names`] says which an event names.
+//! `retention` does, by what the log says, and `names` says which an event names.
 
 mod names;
 
