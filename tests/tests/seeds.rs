@@ -183,7 +183,7 @@ fn admins() -> Vec<Admin> {
     vec![
         Admin::Created {
             forked_from: None,
-            format: 0,
+            format: 1,
             log_key: Some("example.org/log+0+AA==".to_owned()),
             origin: "example.org/log".to_owned(),
             retention: "forever".to_owned(),

@@ -12,11 +12,12 @@ use super::report::{Finding, FindingClass};
 use super::round::OwnRecord;
 use super::segment::{Check, Created};
 use super::sources::{KnownSource, Lookup};
-use crate::Seq;
 use crate::error::Fault;
+use crate::format::READ_VERSION;
 use crate::format::admin::Admin;
 use crate::format::artifact::hash_of;
 use crate::format::frame::{Body, FrameRecord};
+use crate::{Class, Seq};
 
 /// Most blocks of one segment that are out at a time: they bound what is held in memory.
 const BLOCKS_OUT_MAX: usize = 4;
@@ -203,7 +204,12 @@ impl Check<'_> {
         }
         let first = seq == self.task.id.0;
         match admin {
-            Admin::Created { origin, store_id, log_key, .. } => {
+            Admin::Created { origin, store_id, log_key, format, .. } => {
+                if format != READ_VERSION {
+                    let what = "format of store.created";
+                    let fault = Fault::new(Class::Unsupported, 0, what, READ_VERSION, format);
+                    self.find(Finding::fault(&self.task.file, at, fault).seqs(seq..seq + 1));
+                }
                 if seq == 0 {
                     self.out.created = Some(Created { origin, store_id, log_key });
                 } else {

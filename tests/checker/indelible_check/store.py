@@ -8,7 +8,7 @@ from .deletions import Deletions
 from .events import parse_event
 from .filters import Subject, matches
 from .index import Index
-from .layout import CLOSE, SEGMENT_RECORDS_MAX
+from .layout import CLOSE, SEGMENT_RECORDS_MAX, VERSION
 from .log import Log
 from .log_keys import ACTIONS, OPERATORS, LogKeys, check_signatures
 from .merkle import Frontier, leaf_hash, root_of
@@ -210,7 +210,7 @@ class StoreCheck:
         need((kind == "store.sealed") == begins, "forged", f"{kind} at {seq}")
         if kind == "store.created":
             need(value["store_id"] == chain.store_id.hex(), "forged", "the store id of store.created")
-            need(value["format"] == 0, "unsupported", f"format {value['format']}")
+            need(value["format"] == VERSION, "unsupported", f"format {value['format']}")
             chain.created = value
             chain.keys = LogKeys(value)
         elif kind == "store.sealed":

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
+use crate::format::READ_VERSION;
 use crate::format::admin::{Admin, Seal};
 use crate::format::entry::Entry;
 use crate::format::frame::{Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels};
@@ -83,7 +84,7 @@ impl Maker {
         maker.begin();
         let created = Admin::Created {
             forked_from: None,
-            format: 0,
+            format: READ_VERSION,
             log_key: Some(crate::trust::Signer::verifier(&key()).to_string()),
             origin: ORIGIN.to_owned(),
             retention: "forever".to_owned(),

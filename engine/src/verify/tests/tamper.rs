@@ -235,7 +235,7 @@ fn store_records_out_of_place_are_forged() {
         },
         // A second beginning.
         &|maker| {
-            let first = br#"{"forked_from":null,"format":0,"kind":"store.created","log_key":null,"operators":{"keys":[],"threshold":0},"origin":"a","retention":"forever","store_id":"00000000000000000000000000000000"}"#;
+            let first = br#"{"forked_from":null,"format":1,"kind":"store.created","log_key":null,"origin":"a","retention":"forever","store_id":"00000000000000000000000000000000"}"#;
             maker.frame(&[(0, first.to_vec())]);
         },
         // An event under the store's own source, and one that speaks in the store's name.
