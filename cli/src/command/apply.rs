@@ -266,7 +266,8 @@ fn beyond_reach(snapshot: &Snapshot) -> Outcome<Vec<String>> {
     ];
     for archive in snapshot.archives()? {
         places.push(format!(
-            "files in the archive {archive} that are older than this: `indelible archive prune {archive}` removes them"
+            "files in the archive {archive} that are older than this: `indelible archive prune {archive}` removes them, and \
+             names the object versions that a bucket keeps"
         ));
     }
     let lost_len = snapshot.lost_len()?;
