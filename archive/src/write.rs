@@ -10,14 +10,15 @@ use indelible_engine::format::frame::Stub;
 use indelible_engine::hash::RecordSalt;
 use indelible_engine::source::EventTime;
 use indelible_engine::{Error, Record, Result, Seq, Snapshot, Timestamp};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::data_type::{
     ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::ColumnPath;
 
 use crate::damaged;
 use crate::schema::{About, METADATA_KEY, SHAPE_KEY, field_columns, schema};
@@ -221,8 +222,22 @@ pub(crate) fn write<W: Write + Send>(
     let names = field_columns(&sources);
     let unwritten = |error: serde_json::Error| fail(ParquetError::External(error.into()));
     let (facts, frames) = (serde_json::to_string(about), serde_json::to_string(shape));
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+    let mut properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
+    // What differs from row to row gains nothing by a dictionary, and nobody looks for a range of it.
+    for column in ["body", "salt", "deleted_hash"] {
+        let column = ColumnPath::from(column);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_statistics_enabled(column, EnabledStatistics::None);
+    }
+    // What grows from row to row is written as the steps.
+    for column in ["seq", "received_at", "event_time"] {
+        let column = ColumnPath::from(column);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+    }
+    let properties = properties
         .set_created_by(format!("indelible {}", env!("CARGO_PKG_VERSION")))
         .set_key_value_metadata(Some(vec![
             KeyValue::new(METADATA_KEY.to_owned(), facts.map_err(unwritten)?),
