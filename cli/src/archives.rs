@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indelible::{Retrieve, SegmentId};
+use indelible::{Retrieve, SegmentId, StoreId};
 use indelible_archive::{Cache, Fetch, Target};
 
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::output;
 use crate::progress::Progress;
 
@@ -41,6 +42,17 @@ pub(crate) fn retrieve_into(dir: PathBuf, place: Option<String>) -> Arc<dyn Retr
     let told = move |fetch: &Fetch<'_>| seen.lock().unwrap_or_else(PoisonError::into_inner).told(fetch);
     let place = place.or_else(|| env::var("INDELIBLE_ARCHIVE").ok().filter(|place| !place.is_empty()));
     Arc::new(Cache::new(dir, CACHE_LEN_MAX, variables(), Box::new(told)).from(place))
+}
+
+/// Removes what is kept of what was fetched for a store: events that are about to be deleted may be in it.
+pub(crate) fn forget(store: StoreId) -> Outcome<()> {
+    let dir = cache_dir().join(store.to_string());
+    match fs::remove_dir_all(&dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::Io(format!("remove {}", dir.display()), error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What was told of fetching.

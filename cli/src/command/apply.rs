@@ -109,6 +109,8 @@ fn carry_out(
     let until = max_duration
         .and_then(|ns| Instant::now().checked_add(Duration::from_nanos(u64::try_from(ns).unwrap_or(0))));
     let go_on = || stop.asked().is_none() && until.is_none_or(|until| Instant::now() < until);
+    // A segment that was brought back from an archive may lie there still, as it was.
+    archives::forget(store.store_id())?;
     let bar = Progress::records(plan.matter.delete.events);
     let applied = store.apply_plan(plan, &mut |done, total| {
         bar.of(done, total);
@@ -262,6 +264,7 @@ fn beyond_reach(snapshot: &Snapshot) -> Outcome<Vec<String>> {
         "backups, archives and evidence bundles that were made before".to_owned(),
         "entry tiles that were published: they have sources, times, lengths and labels".to_owned(),
         "artifacts that other events name too".to_owned(),
+        "what other people and machines fetched from archives, and keep in caches of their own".to_owned(),
         "what the file system and the drive keep of blocks that are free now, and its snapshots".to_owned(),
     ];
     for archive in snapshot.archives()? {

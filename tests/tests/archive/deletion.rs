@@ -18,6 +18,12 @@ fn redact(site: &Site, seq: &str) -> Run {
     site.run(&["redact", seq, "--reason", "request 88", "--key", "alice.key", "--key", "bob.key"])
 }
 
+/// All that is kept of what was fetched.
+fn kept_in_cache(site: &Site) -> String {
+    let files = indelible_tests::golden::files_below(&site.path(".cache")).unwrap();
+    files.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
+}
+
 #[test]
 fn what_is_deleted_of_an_archived_segment_goes_from_the_archive() {
     let site = Site::with_store();
@@ -40,8 +46,10 @@ fn what_is_deleted_of_an_archived_segment_goes_from_the_archive() {
         assert!(refused.err.contains(part), "{}", refused.err);
     }
     site.run(&["archive", "restore", "--segments", "0..10"]).ends(0);
+    assert!(kept_in_cache(&site).contains(gone.trim_end()), "it was fetched, and kept");
     let told = redact(&site, "17").ends(0).text();
     assert!(told.contains("archive prune "), "{told}");
+    assert!(!kept_in_cache(&site).contains(gone.trim_end()), "what is kept of archives goes too");
     let copied = site.run(&["archive", "copy", "archive", "--drop", "--json"]).ends(0).json();
     assert_eq!(copied["dropped"], json!([0]), "{copied}");
     assert_eq!(copied["files"][0]["file"].as_str().unwrap().matches('-').count(), 4, "{copied}");
