@@ -4,7 +4,7 @@
 //! groups, and so on, below sealed segments; so any node is a few hundred hashes away. They are never ahead of what
 //! is sealed, and who signs a checkpoint reads them only below the last size that was signed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::scan::{self, FrameScan};
 use super::{Catalog, Log};
@@ -29,6 +29,8 @@ pub(crate) struct LogNodes<'a> {
     catalog: Arc<Catalog>,
     /// For each of [`TIERS`] its cache, where there is one.
     caches: [Option<Arc<dyn File>>; TIERS.len()],
+    /// The leaves of the active segment, once one was asked for: no cache has them, and a proof asks for many.
+    active: OnceLock<Vec<Hash>>,
 }
 
 impl<'a> LogNodes<'a> {
@@ -39,7 +41,7 @@ impl<'a> LogNodes<'a> {
             let whole = head.active.0 >> level > 0;
             whole.then(|| log.world.disk.open(&log.layout.tree_level(level), Open::Read).ok()).flatten()
         };
-        Ok(LogNodes { log, head, catalog, caches: TIERS.map(open) })
+        Ok(LogNodes { log, head, catalog, caches: TIERS.map(open), active: OnceLock::new() })
     }
 
     /// The same tree, from the leaves alone.
@@ -81,19 +83,32 @@ impl<'a> LogNodes<'a> {
         let mut leaves = Vec::new();
         let mut seq = seqs.start;
         while seq < seqs.end {
-            let (id, end) = match self.catalog.sealed_at(seq) {
-                Some(place) => (SegmentId(place.first_seq), place.end_seq),
-                None => (self.head.active, self.head.next_seq),
+            let Some(place) = self.catalog.sealed_at(seq) else {
+                leaves.extend(self.active_leaves(seq..seqs.end)?);
+                break;
             };
-            let stop = end.min(seqs.end);
-            if stop <= seq {
-                let name = seq.to_string();
-                return Err(Error::NotFound { what: "record", name });
-            }
-            self.log.leaves(self.head, id, seq..stop, &mut leaves)?;
+            let stop = place.end_seq.min(seqs.end);
+            self.log.leaves(self.head, SegmentId(place.first_seq), seq..stop, &mut leaves)?;
             seq = stop;
         }
         Ok(leaves)
+    }
+
+    /// The leaves of these records of the active segment. Its log is read once, however often this is asked: what is kept
+    /// of it is 32 bytes a record.
+    fn active_leaves(&self, seqs: std::ops::Range<Seq>) -> Result<&[Hash]> {
+        let first_seq = self.head.active.0;
+        let leaves = match self.active.get() {
+            Some(leaves) => leaves,
+            None => {
+                let mut leaves = Vec::new();
+                self.log.leaves(self.head, self.head.active, first_seq..self.head.next_seq, &mut leaves)?;
+                self.active.get_or_init(|| leaves)
+            }
+        };
+        let place = |seq: Seq| usize::try_from(seq.checked_sub(first_seq)?).ok();
+        let found = place(seqs.start).zip(place(seqs.end)).and_then(|(start, end)| leaves.get(start..end));
+        found.ok_or_else(|| Error::NotFound { what: "record", name: seqs.end.saturating_sub(1).to_string() })
     }
 }
 
