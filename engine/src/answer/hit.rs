@@ -8,8 +8,8 @@ use crate::disk::Mapped;
 use crate::filter::Subject;
 use crate::format::frame::{FrameRecord, Labels, RECORD_HEADER_LEN};
 use crate::log::Record;
-use crate::source::{EventTime, Fields, Profile};
-use crate::{Fault, Result, SegmentId, Seq, Timestamp};
+use crate::source::{EventTime, Fields, Profile, text_at};
+use crate::{Fault, Result, SegmentId, Seq, Timestamp, limits};
 
 /// A record that matches a filter. Cheap to make; its fields are found when they are asked for.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Hit {
         if record.encoded_len() != at.len() {
             return Err(Fault::damaged(0, "record length", at.len(), record.encoded_len()));
         }
-        let source_place = stretch.sources.binary_search_by_key(&record.source, |(source, _)| *source);
+        let source_place = stretch.sources.binary_search_by_key(&record.source, |source| source.seq);
         let unknown = |_| Fault::damaged(8, "record source", "a source of the segment", record.source);
         Ok(Hit {
             seq,
@@ -79,9 +79,16 @@ impl Hit {
     /// The profile by which it is read: its fields' names stand in the order of their slots.
     pub fn profile(&self) -> &Profile {
         match self.stretch.sources.get(usize::from(self.source_place)) {
-            Some((_, profile)) => profile,
+            Some(source) => &source.profile,
             None => Profile::store_records(),
         }
+    }
+
+    /// The event's id, where a look at one member of the event tells it; nothing where all of it must be read.
+    pub(super) fn plain_id(&self) -> Option<&[u8]> {
+        let key = self.stretch.sources.get(usize::from(self.source_place))?.id_key.as_ref()?;
+        let id = text_at(self.body(), key.as_bytes())?;
+        (1..=limits::EVENT_ID_LEN_MAX).contains(&id.len()).then_some(id)
     }
 
     /// The segment that holds it.

@@ -14,6 +14,7 @@ mod bounds;
 mod explain;
 mod fences;
 mod fetch;
+mod glance;
 mod grep;
 mod group;
 mod hit;
@@ -63,8 +64,24 @@ pub(crate) struct AsOf {
     views: Arc<[View]>,
     opened: Arc<Opened>,
     /// For each view, its stretch.
-    stretches: Vec<Mutex<Option<Arc<Stretch>>>>,
+    stretches: Vec<Slot>,
     runs: OnceLock<Runs>,
+}
+
+/// The stretch of a view: as it was opened, and as it was made anew where that was found not to be whole. Both are set
+/// once, so that a question takes no lock to come to them.
+#[derive(Debug, Default)]
+struct Slot {
+    opened: OnceLock<Arc<Stretch>>,
+    remade: OnceLock<Arc<Stretch>>,
+    /// Held by whoever opens it: others wait, rather than do the same.
+    opening: Mutex<()>,
+}
+
+impl Slot {
+    fn get(&self) -> Option<&Arc<Stretch>> {
+        self.remade.get().or_else(|| self.opened.get())
+    }
 }
 
 /// What one snapshot of a store takes over from another: open stretches by their first seqs, and counts.
@@ -82,7 +99,7 @@ impl AsOf {
         views: Arc<[View]>,
         opened: Arc<Opened>,
     ) -> AsOf {
-        let stretches = views.iter().map(|_| Mutex::default()).collect();
+        let stretches = views.iter().map(|_| Slot::default()).collect();
         AsOf { log, head, catalog, views, opened, stretches, runs: OnceLock::new() }
     }
 
@@ -90,25 +107,27 @@ impl AsOf {
     /// `ask` asked again.
     fn ask<T>(&self, piece: usize, mut ask: impl FnMut(&Arc<Stretch>) -> Result<T, Trouble>) -> Result<T> {
         let stretch = self.stretch(piece)?;
-        let fault = match ask(&stretch) {
+        let fault = match ask(stretch) {
             Ok(answer) => return Ok(answer),
             Err(Trouble::Other(error)) => return Err(error),
             Err(Trouble::Stretch(fault)) => fault,
         };
-        let stretch = self.remake(piece, &stretch, &fault)?;
-        ask(&stretch).map_err(|trouble| match trouble {
+        let stretch = self.remake(piece, stretch, &fault)?;
+        ask(stretch).map_err(|trouble| match trouble {
             Trouble::Other(error) => error,
             Trouble::Stretch(fault) => fault.in_file(&self.log.layout.log(stretch.id)),
         })
     }
 
     /// The stretch of a view, opened at the first call.
-    fn stretch(&self, piece: usize) -> Result<Arc<Stretch>> {
-        let view = self.view(piece)?;
-        let Some(slot) = self.stretches.get(piece) else { return Ok(Arc::new(Stretch::open(self, view)?)) };
-        let mut slot = lock(slot);
-        if let Some(stretch) = &*slot {
-            return Ok(Arc::clone(stretch));
+    fn stretch(&self, piece: usize) -> Result<&Arc<Stretch>> {
+        let (view, slot) = self.slot(piece)?;
+        if let Some(stretch) = slot.get() {
+            return Ok(stretch);
+        }
+        let _guard = lock(&slot.opening);
+        if let Some(stretch) = slot.get() {
+            return Ok(stretch);
         }
         let known = lock(&self.opened.stretches).get(&view.first_seq).cloned();
         let fits = |stretch: &Arc<Stretch>| {
@@ -124,22 +143,22 @@ impl AsOf {
                 stretch
             }
         };
-        *slot = Some(Arc::clone(&stretch));
-        Ok(stretch)
+        Ok(slot.opened.get_or_init(|| stretch))
     }
 
     /// A stretch that was found not to be whole, made anew; nothing can be done about one that was already.
-    fn remake(&self, piece: usize, stretch: &Stretch, fault: &Fault) -> Result<Arc<Stretch>> {
-        let view = self.view(piece)?;
+    fn remake(&self, piece: usize, stretch: &Stretch, fault: &Fault) -> Result<&Arc<Stretch>> {
+        let (view, slot) = self.slot(piece)?;
         if stretch.rebuilt.is_some() {
             return Err(fault.clone().in_file(&self.log.layout.log(view.segment)));
         }
+        let _guard = lock(&slot.opening);
+        if let Some(remade) = slot.remade.get() {
+            return Ok(remade);
+        }
         let stretch = Arc::new(Stretch::from_log(self, view, fault.to_string())?);
         self.opened.keep(&stretch);
-        if let Some(slot) = self.stretches.get(piece) {
-            *lock(slot) = Some(Arc::clone(&stretch));
-        }
-        Ok(stretch)
+        Ok(slot.remade.get_or_init(|| stretch))
     }
 
     /// The places among the views of those that hold records of `seqs`.
@@ -160,8 +179,13 @@ impl AsOf {
 
     /// The view at `piece`.
     fn view(&self, piece: usize) -> Result<&View> {
+        Ok(self.slot(piece)?.0)
+    }
+
+    /// The same, with the place of its stretch.
+    fn slot(&self, piece: usize) -> Result<(&View, &Slot)> {
         let missing = || Error::NotFound { what: "part of the log", name: piece.to_string() };
-        self.views.get(piece).ok_or_else(missing)
+        self.views.get(piece).zip(self.stretches.get(piece)).ok_or_else(missing)
     }
 
     /// Whether nothing is ever written to the view's log again.

@@ -10,7 +10,7 @@ use super::fetch::ToFetch;
 use super::plan::Planner;
 use super::set::{Offsets, Set};
 use super::stretch::{Place, Stretch};
-use super::{AsOf, Hit, Trouble, ids};
+use super::{AsOf, Hit, Trouble, glance, ids};
 use crate::filter::{Filter, Matcher, Scratch};
 use crate::segment::FrameCursor;
 use crate::{Error, Result, SegmentId, Seq};
@@ -241,7 +241,7 @@ impl Search {
         for offset in open.offsets(false) {
             self.watch.check()?;
             let hit = stretch.hit(offset)?;
-            if self.matcher.matches(&hit.subject()?, &mut self.scratch)? {
+            if matches(&hit, &self.matcher, &mut self.scratch)? {
                 found.push(offset);
             }
         }
@@ -431,8 +431,16 @@ fn decide(
     scratch: &mut Scratch,
 ) -> Result<Option<Hit>, Trouble> {
     let hit = Hit::new(&current.stretch, place)?;
-    let matches = !current.open.contains(offset) || matcher.matches(&hit.subject()?, scratch)?;
+    let matches = !current.open.contains(offset) || matches(&hit, matcher, scratch)?;
     Ok(matches.then_some(hit))
+}
+
+/// Whether a record matches: all of the event is read only where a glance does not tell.
+fn matches(hit: &Hit, matcher: &Matcher, scratch: &mut Scratch) -> Result<bool> {
+    match glance::holds(matcher.root(), hit) {
+        Some(holds) => Ok(holds),
+        None => matcher.matches(&hit.subject()?, scratch),
+    }
 }
 
 impl Iterator for Search {

@@ -17,7 +17,7 @@ use crate::index::DELETED;
 use crate::log::files::Sealed;
 use crate::log::views::View;
 use crate::segment::{Field, FrameCursor, Posting, Sidecar};
-use crate::source::{FieldKind, Profile, Term};
+use crate::source::{FieldKind, Path, Profile, Term};
 use crate::{Fault, Result, SegmentId, Seq, Timestamp};
 
 /// A sealed segment, or a part of the active one.
@@ -26,8 +26,8 @@ pub(crate) struct Stretch {
     pub(super) id: SegmentId,
     pub(super) sidecar: Arc<Sidecar>,
     pub(super) text: LogText,
-    /// The sources of its records, ascending.
-    pub(super) sources: Vec<(Seq, ReadBy)>,
+    /// The sources of its records, ascending by their seqs.
+    pub(super) sources: Vec<SourceOf>,
     /// The fields that hold event ids or event times in some source's records: they have no terms there.
     pub(super) untermed: Vec<Untermed>,
     /// The records that were deleted: none of them matches anything.
@@ -37,6 +37,26 @@ pub(crate) struct Stretch {
     /// The fields' places in the sidecar, by their names, and the ways to their terms, made at the first need.
     fields: HashMap<Box<str>, (usize, OnceLock<Fences>)>,
     zones: OnceLock<Zones>,
+}
+
+/// A source of some of the records.
+#[derive(Debug)]
+pub(super) struct SourceOf {
+    pub(super) seq: Seq,
+    pub(super) profile: ReadBy,
+    /// The key in an event's outermost object whose value, where it is a text, is the event's id, whatever else there is.
+    pub(super) id_key: Option<String>,
+}
+
+impl SourceOf {
+    fn new(seq: Seq, profile: ReadBy) -> SourceOf {
+        let id =
+            profile.fields().iter().find(|field| field.kind == FieldKind::Id && !field.join && !field.all);
+        let first = id.and_then(|id| id.paths.first()).filter(|first| first.when.is_none());
+        let path = first.and_then(|first| first.path.parse::<Path>().ok());
+        let id_key = path.and_then(|path| path.as_key().map(str::to_owned));
+        SourceOf { seq, profile, id_key }
+    }
 }
 
 /// The profile by which records are read.
@@ -134,7 +154,7 @@ impl Stretch {
                     .filter(|field| matches!(field.kind, FieldKind::Id | FieldKind::Time))
                     .map(|field| Untermed { name: field.name.clone(), source, kind: field.kind }),
             );
-            sources.push((source, profile));
+            sources.push(SourceOf::new(source, profile));
         }
         let (id, mut fields) = (view.segment, HashMap::new());
         for index in 0..sidecar.field_count()? {

@@ -50,9 +50,6 @@ const START_S: u64 = 1_775_001_600;
 
 fn evidence_event(random: &mut Random, n: u64) -> String {
     let mut parts = Vec::new();
-    if random.below(5) > 0 {
-        parts.push(format!(r#""event_id":"e{}""#, random.below(n + 2)));
-    }
     let run = match random.below(8) {
         0 => "null".to_owned(),
         1 => format!("{}", random.below(5)),
@@ -84,6 +81,16 @@ fn evidence_event(random: &mut Random, n: u64) -> String {
         pick(random, &["a \\\"b\\\"", "needle", "hay", "nee", "dle"]),
         random.below(4)
     ));
+    // An id stands anywhere among the members, and is written in more ways than one.
+    if random.below(5) > 0 {
+        let id = match random.below(8) {
+            0 => format!(r#""\u0065{}""#, random.below(n + 2)),
+            1 => pick(random, &["7", "null", "true", r#""""#, r#"["e3"]"#]).to_owned(),
+            _ => format!(r#""e{}""#, random.below(n + 2)),
+        };
+        let key = pick(random, &["event_id", "event_id", "event_id", r"event\u005fid"]);
+        parts.insert(random.below(parts.len() as u64 + 1) as usize, format!(r#""{key}":{id}"#));
+    }
     format!("{{{}}}", parts.join(","))
 }
 
