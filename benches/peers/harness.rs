@@ -3,12 +3,11 @@
 //! Machines are noisy, and the noise lasts longer than a round: so all contenders of a section run in each round,
 //! A B C A B C, each round's first another, and what is compared are the medians.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+pub(crate) use indelible_benches::Result;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,6 @@
 mod append;
 mod bulk;
 mod evidence;
-mod fields;
 mod floor;
 mod group;
 mod harness;

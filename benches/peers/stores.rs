@@ -6,9 +6,9 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use redb::{ReadableDatabase, TableDefinition};
 use rusqlite::{Connection, params};
 
-use crate::fields::Fields;
 use crate::group::Sink;
 use crate::harness::Result;
+use indelible_benches::Fields;
 
 /// SQLite as one would build an audit log on it: indexed columns, and a table that links events to controls.
 pub(crate) struct Sqlite {
@@ -55,7 +55,7 @@ impl Sqlite {
             let mut link = transaction.prepare_cached(LINK)?;
             for event in events {
                 let body = event.as_ref();
-                let fields: Fields<'_> = serde_json::from_slice(body)?;
+                let fields = Fields::of(body)?;
                 insert.execute(params![
                     fields.event_id,
                     fields.run_id,
@@ -139,7 +139,7 @@ impl Fjall {
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
         for event in events {
             let body = event.as_ref();
-            let fields: Fields<'_> = serde_json::from_slice(body)?;
+            let fields = Fields::of(body)?;
             let seq = self.next.to_be_bytes();
             batch.insert(&self.bodies, seq, body);
             let policy = &fields.policy;

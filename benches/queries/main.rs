@@ -8,22 +8,22 @@
 //! again by the next run.
 #![allow(clippy::print_stdout, reason = "the tables are for whoever runs this")]
 
-mod fields;
+mod lmdb;
 mod own;
 mod questions;
 mod redb;
 mod sqlite;
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use indelible_benches::Result;
+
+use self::lmdb::Snapshot as Lmdb;
 use self::redb::Redb;
 use own::Indelible;
 use questions::{Answer, Question, questions};
 use sqlite::Sqlite;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Who can answer questions.
 trait Contender {
@@ -116,6 +116,7 @@ fn main() -> Result {
     let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(Indelible::open(&place, arguments.events)?)];
     if !arguments.alone {
         contenders.push(Box::new(Sqlite::open(&place, arguments.events)?));
+        contenders.push(Box::new(Lmdb::open(&place, arguments.events)?));
         contenders.push(Box::new(Redb::open(&place, arguments.events)?));
     }
     println!(

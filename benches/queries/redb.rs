@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use indelible_benches::Events;
+use indelible_benches::{Events, Fields};
 use memchr::memmem::Finder;
 use redb::{
     Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition as Table, WriteTransaction,
 };
 
-use super::fields::Fields;
 use super::questions::{Answer, DAYS, Question, SEED};
 use super::{Contender, Result};
 
@@ -51,7 +50,8 @@ impl Redb {
 }
 
 fn insert(transaction: &WriteTransaction, seq: u64, body: &[u8]) -> Result {
-    let Fields { event_id, run_id, agent_id, kind, policy, ts, controls } = &Fields::of(body)?;
+    let fields = Fields::of(body)?;
+    let Fields { event_id, run_id, agent_id, kind, policy, ts, controls, .. } = &fields;
     transaction.open_table(BODIES)?.insert(seq, body)?;
     transaction.open_table(BY_ID)?.insert(event_id, seq)?;
     transaction.open_table(BY_RUN)?.insert((*run_id, seq), ())?;
@@ -59,7 +59,7 @@ fn insert(transaction: &WriteTransaction, seq: u64, body: &[u8]) -> Result {
     for control in controls {
         transaction.open_table(BY_CONTROL)?.insert((*control, *agent_id, *kind, seq), ())?;
         let mut by_day = transaction.open_table(BY_DAY)?;
-        let day = ts.get(..10).unwrap_or_default();
+        let day = fields.day();
         let count = by_day.get((*control, day))?.map_or(0, |count| count.value());
         by_day.insert((*control, day), count + 1)?;
     }

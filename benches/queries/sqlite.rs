@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use indelible_benches::Events;
+use indelible_benches::{Events, Fields};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
-use super::fields::Fields;
 use super::questions::{Answer, DAYS, Question, SEED};
 use super::{Contender, Result};
 
@@ -59,7 +58,7 @@ impl Sqlite {
             let mut link = transaction.prepare("INSERT INTO event_control VALUES (?1, ?2, ?3, ?4, ?5)")?;
             for (seq, body) in (0_i64..).zip(Events::spread(SEED, events, DAYS).take(events)) {
                 let fields = Fields::of(&body)?;
-                let Fields { event_id, run_id, agent_id, kind, policy, ts, controls } = &fields;
+                let Fields { event_id, run_id, agent_id, kind, policy, ts, controls, .. } = &fields;
                 insert.execute(params![seq, event_id, run_id, agent_id, kind, policy.decision, ts, body])?;
                 for control in controls {
                     link.execute(params![control, agent_id, kind, ts, seq])?;
