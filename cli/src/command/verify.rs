@@ -32,7 +32,8 @@ use crate::{input, open};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible verify
-  indelible verify --quick
+  indelible verify --quick                        # in a second; says what it did not read
+  indelible verify --checksums
   indelible verify --max-duration 5m --resume     # a little every night; exit code 15 until all was checked
   indelible verify --subset 3/7                   # on Wednesdays
   indelible verify --since-last
@@ -43,23 +44,27 @@ use crate::{input, open};
   indelible verify --key acme.vkey --witness witness.vkey
   indelible verify --key 'acme.example/agents+9af1...+AaZ...' --json")]
 pub(crate) struct Args {
-    /// Headers, seals, chain and signatures only; bodies and indexes are not read
-    #[arg(long, conflicts_with = "full")]
+    /// What can be seen without reading the events: files and their lengths, headers, sidecars, the tree over the leaves that
+    /// these keep, seals, the latest checkpoint, the store's own records; and the last segment's frames
+    #[arg(long, conflicts_with_all = ["full", "checksums"])]
     pub(crate) quick: bool,
+    /// The checksum of every frame and sidecar, and all of the store's own records; bodies are not hashed, indexes not rebuilt
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) checksums: bool,
     /// Everything, which is the default: each body, hash and index, rebuilt and compared
     #[arg(long)]
     pub(crate) full: bool,
     /// Begin no other segment after this time, and remember what was found good; exit code 15 if that was not all
-    #[arg(long, value_name = "DURATION", value_parser = approvals::duration, conflicts_with = "quick")]
+    #[arg(long, value_name = "DURATION", value_parser = approvals::duration, conflicts_with_all = ["quick", "checksums"])]
     pub(crate) max_duration: Option<i64>,
     /// Go on where the last run with --max-duration stopped; what it found good is not read again
-    #[arg(long, conflicts_with = "quick")]
+    #[arg(long, conflicts_with_all = ["quick", "checksums"])]
     pub(crate) resume: bool,
-    /// Everything of each N-th segment, the K-th first, and quickly the rest: 1/N to N/N together are everything
-    #[arg(long, value_name = "K/N", value_parser = subset, conflicts_with_all = ["quick", "full", "max_duration", "resume"])]
+    /// Everything of each N-th segment, the K-th first, and the checksums of the rest: 1/N to N/N together are everything
+    #[arg(long, value_name = "K/N", value_parser = subset, conflicts_with_all = ["quick", "checksums", "full", "max_duration", "resume"])]
     pub(crate) subset: Option<(u32, u32)>,
-    /// Everything of what came since all was last found good, and quickly the rest
-    #[arg(long, conflicts_with_all = ["quick", "full", "max_duration", "resume", "subset"])]
+    /// Everything of what came since all was last found good, and the checksums of the rest
+    #[arg(long, conflicts_with_all = ["quick", "checksums", "full", "max_duration", "resume", "subset"])]
     pub(crate) since_last: bool,
     /// Where to remember how far --max-duration came and what --since-last goes on from; never in the store [default: a
     /// file in your configuration folder]
@@ -102,7 +107,11 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let gathered = Gathered::read();
     let max = args.max_duration.map(|ns| Duration::from_nanos(ns.unsigned_abs()));
     let options = Options {
-        depth: if args.quick { Depth::Quick } else { Depth::Full },
+        depth: match (args.quick, args.checksums) {
+            (true, _) => Depth::Quick,
+            (_, true) => Depth::Checksums,
+            _ => Depth::Full,
+        },
         scope,
         began_at,
         time_is_over: max
@@ -180,7 +189,7 @@ fn scope(store: &Path, args: &Args, state: Option<&StateFile>) -> Outcome<(Scope
         if by.is_none() {
             output::say("no verification of all of it is known: all is checked");
         }
-        let vouched = |by| format!("what was verified before: {by}; it was only looked at quickly now");
+        let vouched = |by| format!("what was verified before: {by}; only its checksums were looked at now");
         return Ok((scope, by.map(vouched)));
     }
     if args.max_duration.is_none() && !args.resume {

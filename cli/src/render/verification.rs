@@ -59,6 +59,7 @@ fn segment_line(out: &Out, segment: &SegmentVerdict, is_last: bool) -> String {
     let verdict = match (segment.class, segment.reach) {
         (Some(class), _) => out.paint(Colour::Bad, class),
         (None, Reach::Earlier | Reach::NotReached) => out.paint(Colour::Good, "clean earlier"),
+        (None, Reach::Checksums) => out.paint(Colour::Good, "clean by its checksums"),
         (None, Reach::Quick) => out.paint(Colour::Good, "clean by a quick look"),
         (None, Reach::Full) => out.paint(Colour::Good, "clean"),
     };
@@ -71,6 +72,9 @@ fn segment_line(out: &Out, segment: &SegmentVerdict, is_last: bool) -> String {
             false => "its seal not compared",
         },
     );
+    if segment.unread_count > 0 {
+        line.push_str(&format!(", {} not read", output::count(segment.unread_count)));
+    }
     if segment.finding_count > 0 {
         line.push_str(&format!(", {}", output::counted(segment.finding_count, "finding", "findings")));
     }

@@ -191,7 +191,7 @@ pub struct Verified {
     pub record_count: u64,
     /// The tree's root over them, 64 hex digits, where it was computed.
     pub root: Option<String>,
-    /// What was asked for: `full`, `quick`, `round`, `part`, `subset 3/7` or `since 4711`.
+    /// What was asked for: `full`, `quick`, `checksums`, `round`, `part`, `subset 3/7` or `since 4711`.
     pub scope: String,
     /// `clean`, or the weightiest class of the findings.
     pub verdict: String,

@@ -56,7 +56,8 @@ pub(super) enum Grounds {
     Read,
     /// Some of them in earlier runs of a round.
     Remembered,
-    /// For segments that were not hashed, what the log behind them states of the tree before it.
+    /// For segments that were not hashed, what the log behind them states of the tree before it, or the leaves that their
+    /// sidecars keep.
     Stated,
 }
 
@@ -156,6 +157,7 @@ impl Chain {
                 self.roots.push((mark.size, at_mark.root()));
             }
         }
+        let has_leaves = outcome.range.is_some();
         self.tree = match (self.tree.take(), outcome.range.take()) {
             (Some(mut tree), Some(range)) => {
                 let mark: RangeMark = range.mark();
@@ -164,10 +166,10 @@ impl Chain {
             }
             _ => None,
         };
-        if matches!(outcome.reach, Reach::Quick | Reach::Earlier) {
+        if outcome.reach != Reach::Full && !has_leaves {
             self.not_hashed.push(this.seqs.clone());
         }
-        if outcome.reach == Reach::Quick {
+        if matches!(outcome.reach, Reach::Checksums | Reach::Quick) {
             self.grounds = Grounds::Stated;
         }
         self.rules(outcome, &this, report);

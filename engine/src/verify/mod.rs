@@ -7,6 +7,7 @@
 //!
 //! The walk: `mod` lists the directory and hands each segment to a thread; `segment` goes through its frames
 //! (`frames`), looks at each event and its labels (`events`, `labels`, with the help of idle threads through `pool`), hashes, and rebuilds its index (`reindex`, `finished`) and `sidecar`;
+//! `quick` takes what the sidecar has `stated` in the log's place, where no events are to be read;
 //! `chain` joins the segments in order and compares seals; `authority` has who was entitled to what; `notes` has the
 //! checkpoints, `signatures` who signed them, `lines` whose lines were passed over; `scope` says which segments are gone through, `round` what earlier runs did; `hints` what is compared and never trusted; `kept` stands in for
 //! segments in archives; `artifacts` what events point to.
@@ -31,6 +32,7 @@ mod packed;
 mod parts;
 mod pool;
 mod proof;
+mod quick;
 mod range;
 mod reindex;
 mod report;
@@ -40,6 +42,7 @@ mod segment;
 mod sidecar;
 mod signatures;
 mod sources;
+mod stated;
 mod uncovered;
 mod walk;
 mod watch;
@@ -78,9 +81,14 @@ pub use watch::Progress;
 /// How much is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Depth {
+    /// What can be seen without reading the events: that each segment's files are there, as long and for as many records
+    /// as they say, sidecars by their checksums, the tree over the leaves that they keep against the logs' headers, the
+    /// latest checkpoint and its signatures, seals, and the store's own records. Where a sidecar cannot show that, its
+    /// log is read; the last segment's always is.
+    Quick,
     /// Frames and sidecars by their checksums, how segments and seals hang together, sizes and signatures of the
     /// latest checkpoint. Bodies, leaves and indexes are not rebuilt.
-    Quick,
+    Checksums,
     /// Every body, entry, leaf, root, event, index and sidecar, rebuilt and compared.
     #[default]
     Full,
@@ -146,7 +154,7 @@ impl fmt::Debug for Options {
 pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Report> {
     // Checkpoints first: what the log then has beyond them, it got while this ran.
     let mut early = report::Findings::default();
-    let mut kept = notes::read(disk, path, options.depth == Depth::Quick, &mut early);
+    let mut kept = notes::read(disk, path, options.depth != Depth::Full, &mut early);
     if let Some(note) = &options.expect {
         kept.push(Kept::new(String::new(), note.clone(), Held::Expected)?);
     }
@@ -162,7 +170,7 @@ pub fn verify(disk: &Arc<dyn Disk>, path: &Path, options: &Options) -> Result<Re
     report.scope = options.scope.name(options.depth);
     let held = round::held(disk, options, &files.segments, &sources, &mut report);
     let reaches = options.scope.reaches(options.depth, &files.segments, &held);
-    let watch = Watch::new(options, walk::total_len(disk, &sources, &reaches));
+    let watch = Watch::new(options, walk::total_len(disk, path, &files, &sources, &reaches));
     let directories = Directories::open(disk, path, &mut report.remarks);
     let walk = Walk { files: &files, sources: &sources, reaches: &reaches, held: &held };
     let mut outcomes = walk::check(disk, path, options, &walk, &directories, &kept, &watch);
@@ -245,6 +253,7 @@ fn join(
         first_seq: id.0,
         end_seq: outcome.end_seq,
         log_len: outcome.log_len,
+        unread_count: outcome.unread_count,
         sealed: false,
         looked_at: !outcome.left_out,
         root: outcome.root,
@@ -259,6 +268,7 @@ fn join(
     }
     report.covered.record_count += outcome.record_count;
     report.covered.body_count += outcome.body_count;
+    report.covered.unread_count += outcome.unread_count;
     let findings = std::mem::take(&mut outcome.findings);
     findings.hand_over(report);
     report.remarks.append(&mut outcome.remarks);
@@ -303,8 +313,8 @@ fn check_notes(chain: &Chain, kept: &[Kept], options: &Options, report: &mut Rep
         if findings.count == 0 {
             let size = Some(kept.checkpoint.size);
             report.checkpoint_size = report.checkpoint_size.max(size);
-            // Where all is looked at quickly, sizes are all that is compared.
-            let compared = options.depth == Depth::Quick || !chain.is_not_hashed(kept.checkpoint.size);
+            // Where checksums are all that is looked at, sizes are all that is compared.
+            let compared = options.depth == Depth::Checksums || !chain.is_not_hashed(kept.checkpoint.size);
             if kept.held != Held::InStore && compared {
                 outside = outside.max(size);
             }
@@ -348,7 +358,7 @@ fn check_tree(
         let seqs = chain.end_seq()..*size;
         // Where bytes are there that cannot be read, the log is not behind: it is damaged. Where a whole segment cannot
         // be read, a newer release's for one, there is no telling how far the log goes.
-        let unread = options.depth == Depth::Full && chain.root().is_none();
+        let unread = options.depth != Depth::Checksums && chain.root().is_none();
         let (class, found) = match chain.torn_len {
             0 if unread => {
                 (FindingClass::Incomplete, format!("{} records that can be read", chain.end_seq()))
@@ -362,7 +372,7 @@ fn check_tree(
         findings.push(Finding::new(class, &kept.file, format!("{what} size"), expected, found).seqs(seqs));
         return;
     }
-    if options.depth == Depth::Quick {
+    if options.depth == Depth::Checksums {
         return;
     }
     let computed = match size {

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fetching::Fetching;
 use super::hints::Files;
-use crate::SegmentId;
 use crate::disk::{Disk, File, Open, Retrieve};
 use crate::format::kept::{KEPT_LEN_MAX, Kept};
 use crate::format::log_header::LOG_HEADER_LEN;
 use crate::format::pack::{Directory, PACK_HEADER_LEN, PACK_TAIL_LEN, Tail};
+use crate::{SegmentId, Seq};
 
 /// Where a segment's records stand.
 #[derive(Debug, Clone)]
@@ -58,6 +58,16 @@ impl Source {
     fn kept(&self, disk: &Arc<dyn Disk>) -> io::Result<Kept> {
         let bytes = disk.read(&self.path, KEPT_LEN_MAX)?.ok_or(io::ErrorKind::NotFound)?;
         Kept::decode(&bytes, self.id).map(|(kept, _)| kept).map_err(io::Error::other)
+    }
+
+    /// The segment's first seq, as its file's name has it.
+    pub(super) fn first_seq(&self) -> Seq {
+        self.id.0
+    }
+
+    /// Whether its records are in the store's own directory.
+    pub(super) fn is_here(&self) -> bool {
+        !matches!(self.tier, Tier::Archive(_))
     }
 
     /// Length of the log in bytes.

@@ -222,6 +222,8 @@ pub struct SegmentVerdict {
     pub end_seq: Seq,
     /// Length of its log file in bytes.
     pub log_len: u64,
+    /// Records whose bytes were not read, as a quick look has it; of those in the archive see `looked_at`.
+    pub unread_count: u64,
     /// How far it was looked at.
     pub reach: Reach,
     /// When an earlier run of this round checked it.
@@ -250,9 +252,11 @@ pub struct Covered {
     pub record_count: u64,
     /// Records whose bodies, entries and events were checked.
     pub body_count: u64,
+    /// Records whose bytes were not read: of a quick verification most.
+    pub unread_count: u64,
     /// Events that were deleted, their entries being there.
     pub deleted_count: u64,
-    /// Artifacts whose content was checked, of a quick verification their heads.
+    /// Artifacts whose content was checked, where bodies were not checked their heads.
     pub artifact_count: u64,
     /// Bytes read.
     pub read_len: u64,
@@ -276,7 +280,7 @@ pub struct Report {
     /// The store's identity.
     #[serde(serialize_with = "as_text")]
     pub store_id: Option<StoreId>,
-    /// What was asked for: `full`, `quick`, `subset 3/7`, `since 4711` or `round`.
+    /// What was asked for: `full`, `quick`, `checksums`, `subset 3/7`, `since 4711` or `round`.
     pub scope: String,
     /// Whether all that was asked for was looked at; a round's runs leave out what their time does not allow.
     pub is_complete: bool,

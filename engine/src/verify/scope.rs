@@ -18,7 +18,7 @@ pub enum Scope {
     /// All of it.
     #[default]
     All,
-    /// Every `of`-th segment, and of the others what [`Depth::Quick`] looks at. As a segment's number in the log never
+    /// Every `of`-th segment, and of the others what [`Depth::Checksums`] looks at. As a segment's number in the log never
     /// changes, the parts 1 to `of` together are all of it.
     Subset {
         /// Which part, from 1 on.
@@ -26,7 +26,7 @@ pub enum Scope {
         /// Of how many.
         of: u32,
     },
-    /// The segments with records from a size on, and of the others what [`Depth::Quick`] looks at.
+    /// The segments with records from a size on, and of the others what [`Depth::Checksums`] looks at.
     Since {
         /// How many records are vouched for.
         size: u64,
@@ -42,6 +42,7 @@ impl Scope {
     pub(super) fn name(&self, depth: Depth) -> String {
         match self {
             _ if depth == Depth::Quick => "quick".to_owned(),
+            _ if depth == Depth::Checksums => "checksums".to_owned(),
             Scope::All => "full".to_owned(),
             Scope::Subset { part, of } => format!("subset {part}/{of}"),
             Scope::Since { size, .. } => format!("since {size}"),
@@ -56,9 +57,10 @@ impl Scope {
         segments: &[SegmentId],
         held: &BTreeMap<Seq, Held<'_>>,
     ) -> Vec<Reach> {
-        let full_if = |full: bool| if full { Reach::Full } else { Reach::Quick };
+        let full_if = |full: bool| if full { Reach::Full } else { Reach::Checksums };
         let reach = |place: usize, id: &SegmentId| match self {
             _ if depth == Depth::Quick => Reach::Quick,
+            _ if depth == Depth::Checksums => Reach::Checksums,
             Scope::All => Reach::Full,
             // Parts are counted from 1.
             Scope::Subset { part, of } => {
@@ -75,7 +77,7 @@ impl Scope {
     pub(super) fn is_enough(&self, depth: Depth, reach: Reach) -> bool {
         match (self, reach) {
             (_, Reach::NotReached) => false,
-            (Scope::Round(_), Reach::Quick) => depth == Depth::Quick,
+            (Scope::Round(_), Reach::Quick | Reach::Checksums) => depth != Depth::Full,
             _ => true,
         }
     }
@@ -85,7 +87,7 @@ impl Scope {
         match self {
             Scope::All | Scope::Round(_) => depth,
             Scope::Subset { part, of } if u32::from(hash.0[0]) % (*of).max(1) + 1 == *part => depth,
-            Scope::Subset { .. } | Scope::Since { .. } => Depth::Quick,
+            Scope::Subset { .. } | Scope::Since { .. } => Depth::Checksums,
         }
     }
 }
@@ -97,6 +99,8 @@ pub enum Reach {
     /// Every body, entry, leaf, event and index, rebuilt and compared.
     Full,
     /// Checksums, places and the store's own records.
+    Checksums,
+    /// What its sidecar and its log's header say; its events were not read.
     Quick,
     /// By an earlier run of this round; it was not read again.
     Earlier,
@@ -109,6 +113,7 @@ impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reach::Full => "full",
+            Reach::Checksums => "checksums",
             Reach::Quick => "quick",
             Reach::Earlier => "earlier",
             Reach::NotReached => "not reached",

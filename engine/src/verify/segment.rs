@@ -17,6 +17,7 @@ use super::frames::{FrameWalk, Step};
 use super::packed::Source;
 use super::parts::Parts;
 use super::pool::Pool;
+use super::quick;
 use super::range::{RangeMark, TreeRange};
 use super::reindex::Reindex;
 use super::report::{Finding, FindingClass, Findings, Looked, Remark};
@@ -69,6 +70,13 @@ pub(super) struct Task<'a> {
     pub(super) watch: &'a Watch<'a>,
 }
 
+impl Task<'_> {
+    /// The seq at which the next segment begins, or the one behind this segment's first where there is none.
+    pub(super) fn next_seq(&self) -> Seq {
+        self.next.map_or(self.id.0 + 1, Source::first_seq)
+    }
+}
+
 /// What was found in one segment.
 #[derive(Default)]
 pub(super) struct Outcome {
@@ -83,6 +91,8 @@ pub(super) struct Outcome {
     pub(super) end_seq: Seq,
     pub(super) record_count: u64,
     pub(super) body_count: u64,
+    /// Records whose bytes were not read.
+    pub(super) unread_count: u64,
     /// The leaves as a part of the log's tree; none where a record is missing or bodies were not read.
     pub(super) range: Option<TreeRange>,
     pub(super) marks: Vec<RangeMark>,
@@ -162,7 +172,7 @@ pub(super) fn check(task: &Task<'_>) -> Outcome {
 }
 
 /// The seal that a log begins with, if it can be read.
-fn peek_seal(disk: &Arc<dyn Disk>, source: &Source) -> io::Result<Option<Seal>> {
+pub(super) fn peek_seal(disk: &Arc<dyn Disk>, source: &Source) -> io::Result<Option<Seal>> {
     // A seal is a few hundred bytes of JSON, in a frame of its own.
     let bytes = source.first_bytes(disk, LOG_HEADER_LEN + (8 << 10))?;
     let payload = frame::decode(bytes.get(LOG_HEADER_LEN..).unwrap_or_default()).map(|(_, payload)| payload);
@@ -206,6 +216,8 @@ pub(super) struct Check<'a> {
     /// By the seq of label rules.
     pub(super) label_scratch: HashMap<Seq, Scratch>,
     pub(super) hashes: Vec<Hash>,
+    /// Why a quick look at the sidecar was not enough, where that is the sidecar's fault.
+    pub(super) sidecar_fault: Option<io::Error>,
 }
 
 impl<'a> Check<'a> {
@@ -236,6 +248,7 @@ impl<'a> Check<'a> {
             scratch: Vec::new(),
             label_scratch: HashMap::new(),
             hashes: Vec::new(),
+            sidecar_fault: None,
         }
     }
 
@@ -302,6 +315,9 @@ impl<'a> Check<'a> {
                     return Ok(());
                 }
             }
+        }
+        if self.task.depth == Depth::Quick && self.by_sidecar(&file)? {
+            return self.end(self.out.log_len);
         }
         let mut walk = FrameWalk::new(&file, LOG_HEADER_LEN as u64, self.task.watch)?;
         self.out.log_len = walk.file_len();
@@ -434,7 +450,7 @@ impl<'a> Check<'a> {
             return false;
         }
         if header.first_seq == seq {
-            if let Some(leaf) = self.last_leaf.filter(|_| self.task.depth == Depth::Full)
+            if let Some(leaf) = self.last_leaf.filter(|_| self.task.depth != Depth::Checksums)
                 && leaf != header.predecessor
             {
                 // The record before, or this frame, is not the one that the other was written with.
@@ -497,7 +513,7 @@ impl<'a> Check<'a> {
                 self.first_record(record_at, seq);
             }
         }
-        if self.task.depth == Depth::Full {
+        if self.task.depth != Depth::Checksums {
             self.leaves(header, &records);
         }
         if let Some(fault) = fault {
@@ -516,6 +532,7 @@ impl<'a> Check<'a> {
         hashes.clear();
         frame::body_hashes(&salt, header.first_seq, records.iter().map(|(_, record)| record), &mut hashes);
         let mut predecessor = header.predecessor;
+        let full = self.task.depth == Depth::Full;
         for ((seq, (place, record)), body_hash) in (header.first_seq..).zip(records).zip(&hashes) {
             let entry = Entry {
                 encoding: record.encoding,
@@ -530,7 +547,7 @@ impl<'a> Check<'a> {
             predecessor = entry.leaf(&mut self.scratch);
             self.last_leaf = Some(predecessor);
             self.leaf(predecessor, *place as u32);
-            self.out.body_count += u64::from(record.body.bytes().is_some());
+            self.out.body_count += u64::from(full && record.body.bytes().is_some());
         }
         self.hashes = hashes;
     }
@@ -563,25 +580,35 @@ impl<'a> Check<'a> {
             own_leaves,
             places,
             frames,
+            sidecar_fault,
             ..
         } = self;
         task.registry.pass(task.place, expected, broken && !out.left_out);
         out.end_seq = expected;
         // Of what is in the archive, all that asks for authority or gives it is here.
         out.whole = !broken || out.left_out;
-        if out.left_out {
-            out.reach = Reach::Quick;
+        let full = task.depth == Depth::Full;
+        out.reach = match task.depth {
+            Depth::Full if !out.left_out => Reach::Full,
+            Depth::Full | Depth::Checksums => Reach::Checksums,
+            Depth::Quick => Reach::Quick,
+        };
+        if out.left_out || out.unread_count > 0 {
             return out;
         }
-        let full = task.depth == Depth::Full;
-        out.reach = if full { Reach::Full } else { Reach::Quick };
-        if full {
+        if task.depth != Depth::Checksums {
             out.last_leaf = last_leaf.filter(|_| out.record_count > 0);
+        }
+        if task.depth != Depth::Checksums && !broken {
+            out.root = Some(own.root());
+            out.range = Some(range);
+        }
+        if let Some(error) = sidecar_fault.filter(|_| !broken) {
+            // The log is as it should be: what does not agree with it is the sidecar.
+            out.findings.push(quick::finding(task, error));
         }
         let mut rebuilt = None;
         if full && !broken {
-            out.root = Some(own.root());
-            out.range = Some(range);
             rebuilt = index.map(|index| {
                 let index = index.finish();
                 Rebuilt { restated: index.restate(), index, leaves: own_leaves, places, frames }
@@ -591,7 +618,7 @@ impl<'a> Check<'a> {
         out.index_rules = rebuilt.as_ref().map(|rebuilt| rebuilt.restated.rules);
         out.in_directory =
             task.in_directory.zip(rebuilt.as_ref()).map(|(place, rebuilt)| place.compare(rebuilt));
-        if task.has_sidecar && !task.active {
+        if task.has_sidecar && !task.active && out.sidecar == Looked::Absent {
             let name = task.id.file_name("idx");
             let facts = out.header.as_ref().zip(out.root).map(|(header, segment_root)| Facts {
                 store_id: header.store_id,

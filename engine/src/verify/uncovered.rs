@@ -20,9 +20,25 @@ pub(super) fn say(chain: &Chain, options: &Options, outside: Option<u64>, report
         1 => say("1 segment in the archive: `--archive` has it looked at".to_owned()),
         unread => say(format!("{unread} segments in the archive: `--archive` has them looked at")),
     }
-    if options.depth == Depth::Quick {
-        say("bodies, leaves, roots and indexes: quick looks at checksums, ranges and signatures only"
-            .to_owned());
+    match options.depth {
+        Depth::Quick => {
+            let records = match report.covered.unread_count {
+                1 => "the record".to_owned(),
+                count => format!("the {count} records"),
+            };
+            say(format!(
+                "the bytes of {records} that sidecars stand for were not read: `verify --checksums` reads them, `verify` \
+                 compares all that they say"
+            ));
+            say("indexes, and whether they name all of the store's own records".to_owned());
+        }
+        Depth::Checksums => {
+            say("bodies, leaves, roots and indexes: checksums, ranges and signatures were looked at only"
+                .to_owned());
+        }
+        Depth::Full => {}
+    }
+    if options.depth != Depth::Full {
         say("checkpoints other than the latest".to_owned());
     }
     if options.key.is_none() {
@@ -56,7 +72,7 @@ pub(super) fn say(chain: &Chain, options: &Options, outside: Option<u64>, report
 fn segments(chain: &Chain, options: &Options, report: &Report, say: &mut Vec<String>) {
     for (reach, what) in [
         (Reach::NotReached, "the time was over before them; the next run of the round goes on there"),
-        (Reach::Quick, "looked at quickly: bodies, leaves, roots and indexes were not"),
+        (Reach::Checksums, "looked at quickly, by checksums: bodies, leaves, roots and indexes were not"),
         (Reach::Earlier, "not read again: earlier runs of this round checked them"),
     ] {
         let runs = report.segments.chunk_by(|one, next| one.reach == next.reach && day(one) == day(next));

@@ -15,8 +15,8 @@ use super::segment::{self, Outcome, Task};
 use super::sources::Registry;
 use super::watch::Watch;
 use super::{Depth, Options, hints};
-use crate::Seq;
-use crate::disk::Disk;
+use crate::disk::{Disk, Open};
+use crate::{SegmentId, Seq};
 
 /// Threads that are used unless told otherwise; each holds the index of one segment.
 const THREADS_DEFAULT: usize = 4;
@@ -30,10 +30,22 @@ pub(super) struct Walk<'a> {
 }
 
 /// How many bytes there are to read; a guess where a file cannot be opened, which its own check will tell.
-pub(super) fn total_len(disk: &Arc<dyn Disk>, sources: &[Source], reaches: &[Reach]) -> u64 {
-    let len = |source: &Source| source.log_len(disk).unwrap_or(0);
-    let to_read = sources.iter().zip(reaches).filter(|(_, reach)| **reach != Reach::Earlier);
-    to_read.map(|(source, _)| len(source)).sum()
+pub(super) fn total_len(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    files: &hints::Files,
+    sources: &[Source],
+    reaches: &[Reach],
+) -> u64 {
+    let len = |((id, source), reach): ((&SegmentId, &Source), &Reach)| match reach {
+        Reach::Earlier => 0,
+        Reach::Quick if files.sidecars.contains(id) => {
+            let path = root.join("log").join(id.file_name("idx"));
+            disk.open(&path, Open::Read).and_then(|file| file.len()).unwrap_or(0)
+        }
+        _ => source.log_len(disk).unwrap_or(0),
+    };
+    files.segments.iter().zip(sources).zip(reaches).map(len).sum()
 }
 
 /// Checks all segments, several at a time, taken in order.
@@ -73,7 +85,7 @@ pub(super) fn check(
                 }
                 if is_over.load(Ordering::Relaxed) {
                     // The end of the log alone tells whether it is behind its checkpoints.
-                    reach = if active { Reach::Quick } else { Reach::NotReached };
+                    reach = if active { Reach::Checksums } else { Reach::NotReached };
                 }
             }
             let task = Task {
@@ -88,7 +100,11 @@ pub(super) fn check(
                 in_directory: directories.place(*id),
                 part_names: files.parts.get(id).map_or(&[], Vec::as_slice),
                 next: sources.get(place + 1),
-                depth: if reach == Reach::Full { Depth::Full } else { Depth::Quick },
+                depth: match reach {
+                    Reach::Full => Depth::Full,
+                    Reach::Quick => Depth::Quick,
+                    Reach::Checksums | Reach::Earlier | Reach::NotReached => Depth::Checksums,
+                },
                 remember: reach == Reach::Full && matches!(options.scope, Scope::Round(_)),
                 marks: &marks,
                 registry: &registry,
@@ -96,7 +112,7 @@ pub(super) fn check(
                 watch,
             };
             let outcome = match reach {
-                Reach::Full | Reach::Quick => segment::check(&task),
+                Reach::Full | Reach::Checksums | Reach::Quick => segment::check(&task),
                 Reach::Earlier => {
                     held.get(&id.0).map_or_else(|| segment::check(&task), |held| round::recall(&task, held))
                 }

@@ -28,11 +28,11 @@ const RELEASED: [(&str, &str); 5] = [
     (
         "indelible.verify/1",
         "schema origin store_id scope is_complete tree_size root torn_len checkpoint_size segments segments[].first_seq \
-         segments[].end_seq segments[].log_len segments[].reach segments[].checked_at segments[].sealed segments[].root \
+         segments[].end_seq segments[].log_len segments[].unread_count segments[].reach segments[].checked_at segments[].sealed segments[].root \
          segments[].index_root segments[].sidecar segments[].finding_count segments[].class findings findings[].class \
          findings[].file findings[].offset findings[].what findings[].expected findings[].found findings[].seqs \
          findings[].seqs.start findings[].seqs.end findings_left_out class remarks remarks[].file remarks[].text covered \
-         covered.record_count covered.body_count covered.deleted_count covered.artifact_count covered.read_len covered.seal_count \
+         covered.record_count covered.body_count covered.unread_count covered.deleted_count covered.artifact_count covered.read_len covered.seal_count \
          covered.index_count covered.checkpoint_count covered.signature_count covered.ml_dsa_44_count unknown_signers unknown_signers[].name unknown_signers[].key_id \
          unknown_signers[].checkpoint_count unknown_signers[].last_size not_covered noted witnessed witnessed[].by \
          witnessed[].at witnessed[].tree_size anchors anchors[].anchor anchors[].place anchors[].checkpoints \

@@ -153,7 +153,7 @@ fn a_check_in_several_nights_comes_to_its_end_and_says_each_time_how_far_it_came
         if report["is_complete"] == true {
             break report;
         }
-        assert!(report["root"].is_null() && reaches(&report, "not-reached") + reaches(&report, "quick") > 0);
+        assert!(report["root"].is_null() && reaches(&report, "not-reached") + reaches(&report, "checksums") > 0);
         assert!(site.path("place.json").is_file());
     };
     assert_eq!((checked, last["root"].is_string()), (5, true));
@@ -181,7 +181,9 @@ fn what_is_remembered_of_one_store_is_not_believed_of_another() {
     for wrong in [["--subset", "0/7"], ["--subset", "8/7"], ["--subset", "3"], ["--max-duration", "soon"]] {
         site.run(&["verify", wrong[0], wrong[1]]).ends(2);
     }
-    site.run(&["verify", "--quick", "--since-last"]).ends(2);
+    for depth in ["--quick", "--checksums"] {
+        site.run(&["verify", depth, "--since-last"]).ends(2);
+    }
 }
 
 #[test]
@@ -197,11 +199,14 @@ fn a_verification_is_noted_in_the_log_and_what_came_since_is_checked_by_it() {
     assert_eq!(notes(&site).len(), 1);
     let since = site.run(&["verify", "--since-last", "--json"]).ends(0).json();
     assert_eq!(since["scope"], format!("since {seq}"));
-    assert_eq!((reaches(&since, "full"), reaches(&since, "quick")), (1, 4));
+    assert_eq!((reaches(&since, "full"), reaches(&since, "checksums")), (1, 4));
     let words = since["not_covered"].to_string();
     assert!(words.contains(&format!("record {seq} of the log says")), "{words}");
-    // A quick look vouches for nothing.
-    site.run(&["verify", "--quick"]).ends(0);
+    // A quick look vouches for nothing, and says what it did not read.
+    let quick = site.run(&["verify", "--quick", "--json"]).ends(0).json();
+    let unread = quick["covered"]["unread_count"].as_u64().unwrap();
+    assert!(unread > 0 && quick["not_covered"].to_string().contains(&format!("{unread} records")), "{quick}");
+    site.run(&["verify", "--checksums"]).ends(0);
     let again = site.run(&["verify", "--since-last", "--json"]).ends(0).json();
     assert_eq!(again["scope"], format!("since {}", since["tree_size"]));
     let third = site.run(&["verify", "--subset", "3/7", "--json"]).ends(0).json();

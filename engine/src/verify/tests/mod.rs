@@ -4,6 +4,7 @@ mod authority;
 mod keys;
 mod labels;
 mod maker;
+mod quick;
 mod scopes;
 #[cfg(feature = "ml-dsa")]
 mod second;
@@ -98,20 +99,6 @@ fn help_with_one_long_segment_changes_nothing_in_what_is_found() {
         assert_eq!((many.segments, many.covered), (one.segments.clone(), one.covered));
     }
     assert!(one.findings.len() >= 40, "{}", one.findings.len());
-}
-
-#[test]
-fn quick_says_what_it_does_not_look_at() {
-    let mut maker = Maker::new();
-    maker.events(40);
-    maker.seal();
-    maker.events(3);
-    let report = maker.finish(0).verify_with(&Options { depth: Depth::Quick, ..Options::default() });
-    assert_clean(&report);
-    assert_eq!((report.covered.record_count, report.covered.body_count), (maker.next_seq, 0));
-    assert_eq!(report.segments[0].sidecar, Looked::Checksums);
-    assert_eq!(report.root, None);
-    assert!(report.not_covered[0].contains("bodies"), "{:?}", report.not_covered);
 }
 
 #[test]
