@@ -14,6 +14,7 @@ use indelible_engine::format::entry::Entry;
 use indelible_engine::format::frame::{
     Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
 };
+use indelible_engine::format::failures::Failures;
 use indelible_engine::format::head::Head;
 use indelible_engine::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use indelible_engine::format::retention::{ArtifactPut, Collecting};
@@ -21,7 +22,7 @@ use indelible_engine::hash::{Hash, SegmentSalt};
 use indelible_engine::index::{IndexBuilder, IndexedRecord};
 use indelible_engine::segment::{Locator, PackWriter, SegmentFacts, encode_sidecar};
 use indelible_engine::source::{Fields, Profile, shipped};
-use indelible_engine::trust::{Checkpoint, Note, SigningKey};
+use indelible_engine::trust::{Checkpoint, CosignerKey, Note, Policy, SigningKey};
 use indelible_engine::{Options, Origin, SegmentId, Store, StoreId, Timestamp};
 use indelible_tests::golden;
 
@@ -44,6 +45,7 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     // Both end in zeros and a checksum: the target puts them back.
     add("log_header/seed-seven-records", without_tail(log_header().encode().as_slice()));
     add("head/seed-seven-records", without_tail(head().encode().as_slice()));
+    add("head/seed-failures", without_tail(failures().encode().as_slice()));
     for (index, admin) in admins().into_iter().enumerate() {
         add(&format!("admin/seed-{index}"), admin.encode());
     }
@@ -52,6 +54,9 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     add("note/seed-note", note);
     add("note/seed-checkpoint", checkpoint);
     add("note/seed-key", key);
+    let (cosigner, policy) = witnesses();
+    add("note/seed-cosigner-key", cosigner);
+    add("note/seed-policy", policy);
     for (name, bytes) in bundles() {
         add(&format!("bundle/seed-{name}"), bytes);
     }
@@ -269,6 +274,22 @@ fn note() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let text = checkpoint.encode().expect("a checkpoint");
     let key = indelible_engine::trust::Signer::verifier(&key).to_string();
     (note.into_bytes(), text.into_bytes(), key.into_bytes())
+}
+
+/// A witness's key, and a policy that asks for one of two.
+fn witnesses() -> (Vec<u8>, Vec<u8>) {
+    let key = |seed: u8| {
+        let key = SigningKey::from_seed(&format!("w{seed}.example.org"), [seed; 32]).expect("a key");
+        CosignerKey::of(indelible_engine::trust::Signer::verifier(&key)).to_string()
+    };
+    let (one, two) = (key(2), key(3));
+    let policy = format!("witness one {one}\nwitness two {two} https://w3.example.org/\ngroup g any one two\nquorum g\n");
+    Policy::decode(policy.as_bytes()).expect("a policy");
+    (one.into_bytes(), policy.into_bytes())
+}
+
+fn failures() -> Failures {
+    Failures { disk_full: 3, io: 1, closing: 1, closed: 9, last_at: Some(Timestamp(1_775_035_800_000_000_000)) }
 }
 
 /// Bundles of questions to golden stores: one that shows a posting, one that shows vocabularies, one that shows nothing, and one
