@@ -11,10 +11,10 @@ use indelible_engine::bundle::{Candidates, Challenge, EVIDENCE_MEMBERS, Scope, p
 use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
 use indelible_engine::format::admin::{Admin, Document, Drilled, DrilledTier, Seal, StoredRule, Verified};
 use indelible_engine::format::entry::Entry;
+use indelible_engine::format::failures::Failures;
 use indelible_engine::format::frame::{
     Body, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, LabelBuf, Labels,
 };
-use indelible_engine::format::failures::Failures;
 use indelible_engine::format::head::Head;
 use indelible_engine::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use indelible_engine::format::retention::{ArtifactPut, Collecting};
@@ -283,13 +283,21 @@ fn witnesses() -> (Vec<u8>, Vec<u8>) {
         CosignerKey::of(indelible_engine::trust::Signer::verifier(&key)).to_string()
     };
     let (one, two) = (key(2), key(3));
-    let policy = format!("witness one {one}\nwitness two {two} https://w3.example.org/\ngroup g any one two\nquorum g\n");
+    let policy = format!(
+        "witness one {one}\nwitness two {two} https://w3.example.org/\ngroup g any one two\nquorum g\n"
+    );
     Policy::decode(policy.as_bytes()).expect("a policy");
     (one.into_bytes(), policy.into_bytes())
 }
 
 fn failures() -> Failures {
-    Failures { disk_full: 3, io: 1, closing: 1, closed: 9, last_at: Some(Timestamp(1_775_035_800_000_000_000)) }
+    Failures {
+        disk_full: 3,
+        io: 1,
+        closing: 1,
+        closed: 9,
+        last_at: Some(Timestamp(1_775_035_800_000_000_000)),
+    }
 }
 
 /// Bundles of questions to golden stores: one that shows a posting, one that shows vocabularies, one that shows nothing, and one

@@ -4,10 +4,11 @@
 //! groups, and so on, below sealed segments; so any node is a few hundred hashes away. They are never ahead of what
 //! is sealed, and who signs a checkpoint reads them only below the last size that was signed.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::scan::{self, FrameScan};
-use super::{Catalog, Log};
+use super::{Catalog, Log, lock};
 use crate::disk::{File, Open};
 use crate::format::frame;
 use crate::format::head::Head;
@@ -21,33 +22,66 @@ const TIER_LEVELS: u8 = 8;
 /// The levels that are cached: enough for the largest tree.
 pub(super) const TIERS: [u8; 5] = [8, 16, 24, 32, 40];
 
+/// Most nodes that are remembered below the lowest cached level, and above it: 96 bytes each. The first that are asked for
+/// stay, and among the lower ones these are those of the tree's right edge, which every proof needs.
+const LOW_NODES_MAX: usize = 1 << 10;
+const HIGH_NODES_MAX: usize = 1 << 17;
+
+/// What is known of the log's tree as of one head, shared by all that is proven there: the files of the caches, and nodes
+/// that were hashed before.
+#[derive(Debug, Default)]
+pub(crate) struct KnownNodes {
+    /// For each of [`TIERS`] its cache, where there is one.
+    caches: OnceLock<[Option<Arc<dyn File>>; TIERS.len()]>,
+    /// The leaves of the active segment, once one was asked for: no cache has them, and a proof asks for many.
+    active: OnceLock<Vec<Hash>>,
+    /// By level and index: of the levels below the lowest of [`TIERS`], and of the others.
+    nodes: [Mutex<HashMap<(u8, u64), Hash>>; 2],
+}
+
+impl KnownNodes {
+    /// Where a node is remembered, if it is worth it.
+    fn of_level(&self, level: u8) -> Option<(&Mutex<HashMap<(u8, u64), Hash>>, usize)> {
+        let [low, high] = &self.nodes;
+        match level {
+            0 => None,
+            level if level < TIER_LEVELS => Some((low, LOW_NODES_MAX)),
+            _ => Some((high, HIGH_NODES_MAX)),
+        }
+    }
+}
+
 /// The log's tree as of one head.
 #[derive(Debug)]
 pub(crate) struct LogNodes<'a> {
     log: &'a Log,
     head: &'a Head,
     catalog: Arc<Catalog>,
-    /// For each of [`TIERS`] its cache, where there is one.
-    caches: [Option<Arc<dyn File>>; TIERS.len()],
-    /// The leaves of the active segment, once one was asked for: no cache has them, and a proof asks for many.
-    active: OnceLock<Vec<Hash>>,
+    known: Arc<KnownNodes>,
 }
 
 impl<'a> LogNodes<'a> {
-    pub(crate) fn new(log: &'a Log, head: &'a Head) -> Result<Self> {
-        let catalog = log.catalog(head)?;
-        // A cache that is not there, or can't be read, costs time.
-        let open = |level| {
-            let whole = head.active.0 >> level > 0;
-            whole.then(|| log.world.disk.open(&log.layout.tree_level(level), Open::Read).ok()).flatten()
-        };
-        Ok(LogNodes { log, head, catalog, caches: TIERS.map(open), active: OnceLock::new() })
+    /// With what is known of the tree as of this very head.
+    pub(crate) fn new(log: &'a Log, head: &'a Head, known: Arc<KnownNodes>) -> Result<Self> {
+        Ok(LogNodes { log, head, catalog: log.catalog(head)?, known })
     }
 
     /// The same tree, from the leaves alone.
     pub(crate) fn without_caches(mut self) -> Self {
-        self.caches = TIERS.map(|_| None);
+        self.known =
+            Arc::new(KnownNodes { caches: OnceLock::from(TIERS.map(|_| None)), ..KnownNodes::default() });
         self
+    }
+
+    /// The cache of a level. One that is not there, or can't be read, costs time.
+    fn cache(&self, level: u8) -> Option<&Arc<dyn File>> {
+        let open = |level| {
+            let whole = self.head.active.0 >> level > 0;
+            let path = self.log.layout.tree_level(level);
+            whole.then(|| self.log.world.disk.open(&path, Open::Read).ok()).flatten()
+        };
+        let caches = self.known.caches.get_or_init(|| TIERS.map(open));
+        caches.get(TIERS.iter().position(|tier| *tier == level)?)?.as_ref()
     }
 
     /// The roots of `count` whole groups of a cached level, from `first` on; `level` 0 are the leaves.
@@ -56,8 +90,7 @@ impl<'a> LogNodes<'a> {
             return self.leaves(first..first + count);
         }
         let mut bytes = vec![0; usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(32)];
-        let cache = TIERS.iter().position(|tier| *tier == level).and_then(|tier| self.caches[tier].as_ref());
-        if let Some(cache) = cache {
+        if let Some(cache) = self.cache(level) {
             // What could not be read stays zero.
             let _ = cache.read_up_to(&mut bytes, first * 32);
         }
@@ -98,12 +131,12 @@ impl<'a> LogNodes<'a> {
     /// of it is 32 bytes a record.
     fn active_leaves(&self, seqs: std::ops::Range<Seq>) -> Result<&[Hash]> {
         let first_seq = self.head.active.0;
-        let leaves = match self.active.get() {
+        let leaves = match self.known.active.get() {
             Some(leaves) => leaves,
             None => {
                 let mut leaves = Vec::new();
                 self.log.leaves(self.head, self.head.active, first_seq..self.head.next_seq, &mut leaves)?;
-                self.active.get_or_init(|| leaves)
+                self.known.active.get_or_init(|| leaves)
             }
         };
         let place = |seq: Seq| usize::try_from(seq.checked_sub(first_seq)?).ok();
@@ -119,16 +152,22 @@ impl NodeReader for LogNodes<'_> {
         // The last cached level at or below this one; a node is the root over a run of that level's.
         let base = TIERS.iter().rev().copied().find(|tier| *tier <= level).unwrap_or(0);
         let levels = level - base;
-        Ok(merkle::root::<LogTree>(&self.run(base, index << levels, 1 << levels)?))
+        let hashed = || Ok(merkle::root::<LogTree>(&self.run(base, index << levels, 1 << levels)?));
+        let Some((known, count_max)) = self.known.of_level(level) else { return hashed() };
+        let found = lock(known).get(&(level, index)).copied();
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let node = hashed()?;
+        let mut known = lock(known);
+        if known.len() < count_max {
+            known.insert((level, index), node);
+        }
+        Ok(node)
     }
 }
 
 impl Log {
-    /// The nodes of the log's tree as of `head`.
-    pub(crate) fn nodes<'a>(&'a self, head: &'a Head) -> Result<LogNodes<'a>> {
-        LogNodes::new(self, head)
-    }
-
     /// Appends the leaves of `seqs`, all in one segment, to `leaves`.
     fn leaves(
         &self,
@@ -195,7 +234,7 @@ impl Log {
             let len = file.read_up_to(&mut cached, 0).map_err(io("read"))?;
             let filled = cached[..len].as_chunks::<32>().0.iter().take_while(|root| **root != Hash::ZERO.0);
             let known = filled.count() as u64;
-            let nodes = LogNodes::new(self, head)?;
+            let nodes = LogNodes::new(self, head, Arc::default())?;
             let mut roots = Vec::new();
             for index in known..whole {
                 roots.extend(nodes.group(level, index)?.0);

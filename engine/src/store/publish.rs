@@ -24,7 +24,7 @@ impl Snapshot {
     /// published.
     pub fn tiles(&self, published: u64, checkpoint: &Note) -> Result<impl Iterator<Item = Result<Resource>>> {
         let size = self.published_size(published, checkpoint)?;
-        let nodes = self.inner.log.nodes(&self.head)?;
+        let nodes = self.nodes()?;
         let levels = 0..=limits::TREE_SIZE_MAX.ilog2() as u8 / 8;
         let tiles = levels.flat_map(move |level| Tile::new_in(level, published, size));
         Ok(tiles.map(move |tile| {

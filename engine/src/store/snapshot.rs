@@ -7,10 +7,11 @@ use std::sync::{Arc, OnceLock};
 use super::find::POINT_WINDOW_LEN;
 use super::{Inner, Integrity, Record, Source};
 use crate::answer::AsOf;
-use crate::format::frame::{self, Body, FrameHeader};
+use crate::format::frame::{self, Body, FrameHeader, FrameRecord};
 use crate::format::head::Head;
 use crate::hash::{Hash, LogTree, SegmentSalt};
 use crate::log::scan::{self, FrameScan};
+use crate::log::tree::{KnownNodes, LogNodes};
 use crate::log::views::View;
 use crate::log::{Catalog, SealedPlace};
 use crate::merkle::{self, Frontier};
@@ -24,6 +25,7 @@ pub struct Snapshot {
     pub(super) catalog: Arc<Catalog>,
     views: Arc<OnceLock<Arc<[View]>>>,
     as_of: Arc<OnceLock<Arc<AsOf>>>,
+    known: Arc<KnownNodes>,
 }
 
 /// A segment as a snapshot sees it.
@@ -54,6 +56,7 @@ impl Snapshot {
                         catalog,
                         views: Arc::default(),
                         as_of: Arc::default(),
+                        known: Arc::default(),
                     });
                 }
                 Err(_) if attempts < 3 && inner.log.head()?.generation != head.generation => attempts += 1,
@@ -166,7 +169,7 @@ impl Snapshot {
         if size == self.head.next_seq {
             return Ok(self.root());
         }
-        merkle::root_at::<LogTree, _>(&self.inner.log.nodes(&self.head)?, size)
+        merkle::root_at::<LogTree, _>(&self.nodes()?, size)
     }
 
     /// A proof that the record at `seq` is in the tree of the first `size` records: RFC 6962, section 2.1.1.
@@ -178,7 +181,7 @@ impl Snapshot {
             let name = format!("{seq} in the tree of {size}");
             return Err(Error::NotFound { what: "record", name });
         }
-        merkle::inclusion_proof::<LogTree, _>(&self.inner.log.nodes(&self.head)?, seq, size)
+        merkle::inclusion_proof::<LogTree, _>(&self.nodes()?, seq, size)
     }
 
     /// A proof that the tree of `old` records is a prefix of this snapshot's: RFC 6962, section 2.1.2.
@@ -189,7 +192,27 @@ impl Snapshot {
         if old > self.head.next_seq {
             return Err(Error::NotFound { what: "tree size", name: old.to_string() });
         }
-        merkle::consistency_proof::<LogTree, _>(&self.inner.log.nodes(&self.head)?, old, self.head.next_seq)
+        merkle::consistency_proof::<LogTree, _>(&self.nodes()?, old, self.head.next_seq)
+    }
+
+    /// The nodes of the log's tree.
+    pub(super) fn nodes(&self) -> Result<LogNodes<'_>> {
+        LogNodes::new(&self.inner.log, &self.head, Arc::clone(&self.known))
+    }
+
+    /// A record of a sealed segment, read where its sidecar has it, without its frame's checksum: for who sees by its leaf
+    /// whether it is that record. Nothing where that cannot be; then its frame is to be read.
+    pub(super) fn record_in_place(&self, seq: Seq) -> Option<Record> {
+        let id = SegmentId(self.catalog.sealed_at(seq)?.first_seq);
+        let files = &self.inner.log.files;
+        let log = files.log(id).ok()?;
+        let sidecar = files.sidecar_of(&log)?;
+        let located = sidecar.locate(sidecar.offset_of(seq)?).ok()??;
+        let mut bytes = vec![0; usize::try_from(located.record_len).ok()?];
+        log.file.read_exact_at(&mut bytes, located.record_at).ok()?;
+        let (record, _) = FrameRecord::decode(&bytes).ok()?;
+        (record.encoded_len() == bytes.len())
+            .then(|| record_of(seq, located.frame.received_at, &record, id, None))
     }
 
     pub(super) fn head(&self) -> &Head {
@@ -291,7 +314,7 @@ impl Records {
 
 fn push_frame(
     header: &FrameHeader,
-    records: &[frame::FrameRecord<'_>],
+    records: &[FrameRecord<'_>],
     segment: SegmentId,
     salt: &SegmentSalt,
     seqs: &Range<Seq>,
@@ -307,25 +330,35 @@ fn push_frame(
             Integrity::of(&entry, predecessor)
         });
         if seqs.contains(&seq) {
-            ready.push_back(Record {
-                seq,
-                received_at: header.received_at,
-                source: record.source,
-                encoding: record.encoding,
-                labels: record.labels.iter().map(str::to_owned).collect(),
-                body: record.body.bytes().unwrap_or_default().to_vec(),
-                deleted: match record.body {
-                    Body::Deleted(stub) => Some(stub),
-                    _ => None,
-                },
-                own_salt: match record.body {
-                    Body::Salted(salt, _) => Some(salt),
-                    _ => None,
-                },
-                segment,
-                integrity: tied,
-            });
+            ready.push_back(record_of(seq, header.received_at, record, segment, tied));
         }
+    }
+}
+
+fn record_of(
+    seq: Seq,
+    received_at: Timestamp,
+    record: &FrameRecord<'_>,
+    segment: SegmentId,
+    integrity: Option<Integrity>,
+) -> Record {
+    Record {
+        seq,
+        received_at,
+        source: record.source,
+        encoding: record.encoding,
+        labels: record.labels.iter().map(str::to_owned).collect(),
+        body: record.body.bytes().unwrap_or_default().to_vec(),
+        deleted: match record.body {
+            Body::Deleted(stub) => Some(stub),
+            _ => None,
+        },
+        own_salt: match record.body {
+            Body::Salted(salt, _) => Some(salt),
+            _ => None,
+        },
+        segment,
+        integrity,
     }
 }
 

@@ -153,7 +153,9 @@ fn a_check_in_several_nights_comes_to_its_end_and_says_each_time_how_far_it_came
         if report["is_complete"] == true {
             break report;
         }
-        assert!(report["root"].is_null() && reaches(&report, "not-reached") + reaches(&report, "checksums") > 0);
+        assert!(
+            report["root"].is_null() && reaches(&report, "not-reached") + reaches(&report, "checksums") > 0
+        );
         assert!(site.path("place.json").is_file());
     };
     assert_eq!((checked, last["root"].is_string()), (5, true));

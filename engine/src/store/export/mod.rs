@@ -59,7 +59,7 @@ impl Snapshot {
         let candidates = if is_all { Candidates::All } else { Candidates::Matches };
         let records = self.records_at(wanted, sources)?;
         let tail_start = self.head.active.0.min(stated.size);
-        let nodes = || self.inner.log.nodes(&self.head);
+        let nodes = || self.nodes();
         // The caches of the tree are not evidence: where they lead astray, the leaves decide.
         for nodes in [nodes()?, nodes()?.without_caches()] {
             let tail = nodes.run(0, tail_start, stated.size - tail_start)?;
