@@ -2,6 +2,8 @@
 //! plan.
 
 use super::AsOf;
+use super::gathered::IdRun;
+use super::stretch::Stretch;
 use crate::filter::{Matcher, Node};
 use crate::{Fault, Result};
 
@@ -17,18 +19,46 @@ pub(super) fn wanted(matcher: &Matcher) -> Option<&[(u64, String)]> {
 
 /// Those of `pieces` that may have one of the ids; a piece that is not whole is left for the search to deal with.
 pub(super) fn pieces_with(as_of: &AsOf, pieces: Vec<usize>, ids: &[(u64, String)]) -> Result<Vec<usize>> {
-    let stretches: Vec<_> =
-        pieces.into_iter().map(|piece| Ok((piece, as_of.stretch(piece)?))).collect::<Result<_>>()?;
+    let asked;
+    let runs = match as_of.id_runs.get() {
+        Some(runs) => runs,
+        None => {
+            let (runs, is_settled) = as_of.opened.gathered.ask(as_of)?;
+            asked = runs;
+            if is_settled { as_of.id_runs.get_or_init(|| asked) } else { &asked }
+        }
+    };
+    let masks: Vec<u32> = runs.iter().map(|run| mask(run, ids)).collect();
+    let (mut kept, mut others) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        match runs.iter().zip(&masks).find(|(run, _)| run.pieces.contains(&piece)) {
+            Some((run, mask)) if mask >> (piece - run.pieces.start) & 1 == 1 => kept.push(piece),
+            Some(_) => {}
+            None => others.push((piece, &**as_of.stretch(piece)?)),
+        }
+    }
+    kept.extend(asked_themselves(&others, ids));
+    kept.sort_unstable();
+    Ok(kept)
+}
+
+/// The pieces of a run that may have one of the ids, the first being bit 0.
+fn mask(run: &IdRun, ids: &[(u64, String)]) -> u32 {
+    ids.iter().fold(0, |mask, (prefix, _)| mask | run.directory.event(*prefix).unwrap_or(u32::MAX))
+}
+
+/// Those of the pieces whose sidecars have one of the ids.
+fn asked_themselves(pieces: &[(usize, &Stretch)], ids: &[(u64, String)]) -> Vec<usize> {
     let mut kept = Vec::new();
     for (prefix, _) in ids {
         // All are looked at three times, each time a little closer, so that the waits for memory of one look go on
         // side by side.
         let near: Vec<Result<usize, Fault>> =
-            stretches.iter().map(|(_, stretch)| stretch.sidecar.event_id_near(*prefix)).collect();
-        for ((_, stretch), near) in stretches.iter().zip(near) {
+            pieces.iter().map(|(_, stretch)| stretch.sidecar.event_id_near(*prefix)).collect();
+        for ((_, stretch), near) in pieces.iter().zip(near) {
             let _ = near.and_then(|near| stretch.sidecar.touch_event_ids(near));
         }
-        for (piece, stretch) in &stretches {
+        for (piece, stretch) in pieces {
             let found = stretch.sidecar.find_event_by_prefix(*prefix);
             if !found.is_ok_and(|seqs| seqs.is_empty()) {
                 kept.push(*piece);
@@ -37,5 +67,5 @@ pub(super) fn pieces_with(as_of: &AsOf, pieces: Vec<usize>, ids: &[(u64, String)
     }
     kept.sort_unstable();
     kept.dedup();
-    Ok(kept)
+    kept
 }

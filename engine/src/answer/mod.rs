@@ -14,6 +14,7 @@ mod bounds;
 mod explain;
 mod fences;
 mod fetch;
+mod gathered;
 mod glance;
 mod grep;
 mod group;
@@ -45,6 +46,7 @@ use crate::{Error, Fault, Result, Seq};
 
 pub use explain::{Explanation, PostingExplanation, SegmentExplanation};
 pub use fetch::ToFetch;
+use gathered::{Gathered, IdRun};
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
 use memo::Memo;
@@ -66,6 +68,8 @@ pub(crate) struct AsOf {
     /// For each view, its stretch.
     stretches: Vec<Slot>,
     runs: OnceLock<Runs>,
+    /// Directories of event ids that are in memory, once there are all that there will be.
+    id_runs: OnceLock<Vec<IdRun>>,
 }
 
 /// The stretch of a view: as it was opened, and as it was made anew where that was found not to be whole. Both are set
@@ -84,11 +88,13 @@ impl Slot {
     }
 }
 
-/// What one snapshot of a store takes over from another: open stretches by their first seqs, and counts.
+/// What one snapshot of a store takes over from another: open stretches by their first seqs, counts, and where event ids
+/// are.
 #[derive(Debug, Default)]
 pub(crate) struct Opened {
     stretches: Mutex<HashMap<Seq, Arc<Stretch>>>,
     memo: Memo,
+    gathered: Gathered,
 }
 
 impl AsOf {
@@ -100,7 +106,7 @@ impl AsOf {
         opened: Arc<Opened>,
     ) -> AsOf {
         let stretches = views.iter().map(|_| Slot::default()).collect();
-        AsOf { log, head, catalog, views, opened, stretches, runs: OnceLock::new() }
+        AsOf { log, head, catalog, views, opened, stretches, runs: OnceLock::new(), id_runs: OnceLock::new() }
     }
 
     /// Lets `ask` ask the stretch of a view. Where that turns out not to be whole, it is made anew from the log, and

@@ -502,6 +502,44 @@ fn a_damaged_or_missing_sidecar_costs_time_and_changes_no_answer() {
 }
 
 #[test]
+fn ids_are_found_by_what_is_remembered_of_the_youngest_segments() {
+    let mut is_remembered = false;
+    for seed in 0..6 {
+        let mut random = Random(seed + 300);
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(dir.path(), &mut random);
+        for _ in 0..3 {
+            let snapshot = store.snapshot().unwrap();
+            for _ in 0..256 {
+                assert_eq!(snapshot.count(&Filter::Ids(vec!["nowhere".to_owned()])).unwrap(), 0);
+            }
+            for _ in 0..30 {
+                let ids = (0..1 + random.below(2)).map(|_| format!("e{}", random.below(130))).collect();
+                check(&snapshot, &Filter::Ids(ids), &mut random);
+            }
+            check(&snapshot, &Filter::Ids(vec!["7".to_owned()]), &mut random);
+            let as_of = snapshot.search(&Filter::everything()).unwrap().as_of;
+            is_remembered |= as_of.id_runs.get().is_some_and(|runs| !runs.is_empty());
+            write(&store, &mut random, 30);
+            store.seal().unwrap();
+        }
+        store.close().unwrap();
+        // One of the sidecars that they are gathered of is damaged: it is asked itself, and made anew.
+        let sidecar = dir.path().join("log").join("00000000000000000000.idx");
+        let mut bytes = std::fs::read(&sidecar).unwrap();
+        let at = random.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 2;
+        std::fs::write(&sidecar, bytes).unwrap();
+        let store = Store::open(dir.path(), Options::default().read_only(true)).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        for n in 0..20 {
+            check(&snapshot, &Filter::Ids(vec![format!("e{n}")]), &mut random);
+        }
+    }
+    assert!(is_remembered);
+}
+
+#[test]
 fn a_damaged_or_missing_part_changes_no_answer() {
     let mut random = Random(15);
     let dir = tempfile::tempdir().unwrap();

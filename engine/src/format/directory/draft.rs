@@ -160,7 +160,8 @@ fn encode_lookup(entries: Vec<DraftEntry>) -> Vec<u8> {
         bucket << 16 | (entry << bits) >> 52 << 4 | entry & 15
     };
     let mut packed: Vec<u64> = entries.into_iter().map(pack).collect();
-    packed.sort_unstable();
+    // Not `sort_unstable`: the entries of each segment ascend already, and this sort makes use of that.
+    packed.sort();
     let mut bytes = Vec::with_capacity(8 + ((1 << bits) + 1) * 4 + packed.len() * 2);
     bytes.extend(bits.to_le_bytes());
     bytes.extend((packed.len() as u32).to_le_bytes());
