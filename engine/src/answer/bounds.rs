@@ -25,6 +25,11 @@ impl Bounds {
         self.open.is_empty()
     }
 
+    /// Whether nothing can match.
+    pub(super) fn is_none(&self) -> bool {
+        self.sure.is_empty() && self.open.is_empty()
+    }
+
     /// All that may match.
     pub(super) fn all(&self) -> Set {
         if self.is_exact() { self.sure.clone() } else { self.sure.clone().or(self.open.clone()) }

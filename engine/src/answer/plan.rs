@@ -114,16 +114,18 @@ impl<'a> Planner<'a> {
         parts.sort_by_key(|(count, _)| *count);
         let mut all = Bounds::exact(within.clone());
         for (_, part) in parts {
-            let left = all.all();
-            if left.is_empty() {
+            if all.is_none() {
                 break;
             }
             all = match part {
                 Part::Posting(name, term, posting) if all.is_exact() => {
-                    Bounds::exact(self.in_posting(name, term, posting, left)?)
+                    Bounds::exact(self.in_posting(name, term, posting, all.sure)?)
                 }
                 Part::Posting(name, term, posting) => all.and(Bounds::exact(self.set(name, term, posting)?)),
-                Part::Node(node) => all.and(self.bounds(node, &left)?),
+                Part::Node(node) => {
+                    let left = all.all();
+                    all.and(self.bounds(node, &left)?)
+                }
             };
         }
         Ok(all)

@@ -69,6 +69,8 @@ pub struct Search {
     /// The pieces that are still to be walked through.
     pieces: Option<std::vec::IntoIter<usize>>,
     current: Option<Current>,
+    /// How many records to look for at once.
+    ahead_count: usize,
     warnings: Vec<Warning>,
     failed: bool,
 }
@@ -83,8 +85,6 @@ struct Current {
     cursor: FrameCursor,
     /// The records that come next, the first last: see [`Current::look_ahead`].
     ahead: Vec<(u32, Place)>,
-    /// How many to look for at once.
-    ahead_count: usize,
     /// The records of the piece that are still to be decided on.
     left: Range<Seq>,
 }
@@ -102,6 +102,7 @@ impl Search {
             newest_first: false,
             pieces: None,
             current: None,
+            ahead_count: 1,
             warnings: Vec::new(),
             failed: false,
         })
@@ -338,7 +339,6 @@ impl Search {
             open: bounds.open,
             cursor: FrameCursor::default(),
             ahead: Vec::new(),
-            ahead_count: 1,
             left,
         }))
     }
@@ -352,7 +352,7 @@ impl Search {
                 }
                 return Ok(None);
             };
-            let decided = match current.next_place() {
+            let decided = match current.next_place(&mut self.ahead_count) {
                 Ok(None) => {
                     self.watch.pass(current.left.end - current.left.start);
                     self.current = None;
@@ -390,20 +390,22 @@ impl Search {
 const AHEAD_MAX: usize = 32;
 
 impl Current {
-    fn next_place(&mut self) -> Result<Option<(u32, Place)>, Trouble> {
+    fn next_place(&mut self, ahead_count: &mut usize) -> Result<Option<(u32, Place)>, Trouble> {
         if self.ahead.is_empty() {
-            self.look_ahead()?;
+            self.look_ahead(*ahead_count)?;
+            // Whoever wants one record is not made to wait for many.
+            *ahead_count = (*ahead_count * 4).min(AHEAD_MAX);
         }
         Ok(self.ahead.pop())
     }
 
     /// Finds out where the next few records lie, and touches each: so the waits for memory go on side by side, where
     /// they would come one after another if each record were looked at in its turn.
-    fn look_ahead(&mut self) -> Result<(), Trouble> {
+    fn look_ahead(&mut self, ahead_count: usize) -> Result<(), Trouble> {
         let mut offsets = [0; AHEAD_MAX];
         let count = offsets
             .iter_mut()
-            .zip(self.offsets.by_ref().take(self.ahead_count))
+            .zip(self.offsets.by_ref().take(ahead_count))
             .map(|(to, offset)| *to = offset)
             .count();
         let offsets = offsets.get(..count).unwrap_or_default();
@@ -416,8 +418,6 @@ impl Current {
             self.ahead.iter().fold(0, |sum, (_, place)| sum ^ log.get(place.at.start).unwrap_or(&0));
         std::hint::black_box(touched);
         self.ahead.reverse();
-        // Whoever wants one record is not made to wait for many.
-        self.ahead_count = (self.ahead_count * 4).min(AHEAD_MAX);
         Ok(())
     }
 }

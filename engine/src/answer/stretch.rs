@@ -190,6 +190,7 @@ impl Stretch {
     }
 
     /// Where the record at `offset` lies; its frame's checksum was found right.
+    #[inline]
     pub(super) fn place(&self, offset: u32, cursor: &mut FrameCursor) -> Result<Place, Trouble> {
         let beyond = || Fault::damaged(0, "record offset", self.count(), offset);
         let located = self.sidecar.locate_from(offset, cursor)?.ok_or_else(beyond)?;

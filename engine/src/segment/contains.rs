@@ -30,7 +30,7 @@ enum Form<'a> {
     /// Ascending `u16`s.
     Array(&'a [u8]),
     /// A bit each.
-    Bits(&'a [u8]),
+    Bits(&'a [u8; BITS_LEN]),
     /// `u16` pairs: the first, and how many follow it.
     Runs(&'a [u8]),
 }
@@ -48,9 +48,14 @@ pub(super) fn retain(bitmap: &[u8], offsets: &mut Vec<u32>) -> Option<()> {
                 .partition_point(|offset| offset >> 16 == container.key);
         // One loop for each form, not one that asks for the form each time.
         kept = match container.form {
-            Form::Bits(bits) => keep(offsets, start..at, kept, |low| {
-                bits.get(usize::from(low) / 8).is_some_and(|bits| bits >> (low % 8) & 1 == 1)
-            }),
+            Form::Bits(bits) => keep_in_bits(offsets, start..at, kept, bits),
+            Form::Array(array) => {
+                let mut rest = array.as_chunks().0;
+                keep(offsets, start..at, kept, |low| {
+                    rest = from(rest, low);
+                    rest.first().is_some_and(|first| u16::from_le_bytes(*first) == low)
+                })
+            }
             form => keep(offsets, start..at, kept, |low| form.contains(low)),
         };
         at < offsets.len()
@@ -60,7 +65,12 @@ pub(super) fn retain(bitmap: &[u8], offsets: &mut Vec<u32>) -> Option<()> {
 }
 
 /// Moves those of `range` whose lower half is wanted to `kept` and behind; where these end.
-fn keep(offsets: &mut [u32], range: Range<usize>, mut kept: usize, wanted: impl Fn(u16) -> bool) -> usize {
+fn keep(
+    offsets: &mut [u32],
+    range: Range<usize>,
+    mut kept: usize,
+    mut wanted: impl FnMut(u16) -> bool,
+) -> usize {
     for at in range {
         let Some(&offset) = offsets.get(at) else { break };
         // Written in any case: whether it stays is no branch, which could not be foretold.
@@ -72,11 +82,48 @@ fn keep(offsets: &mut [u32], range: Range<usize>, mut kept: usize, wanted: impl 
     kept
 }
 
+/// The same for a container of bits. Of 64 offsets at a time it is seen first which stay, and then these alone are moved:
+/// they are mostly few.
+fn keep_in_bits(offsets: &mut [u32], range: Range<usize>, mut kept: usize, bits: &[u8; BITS_LEN]) -> usize {
+    for start in range.clone().step_by(64) {
+        let some = offsets.get(start..range.end.min(start + 64)).unwrap_or_default();
+        let mut stay = (0..).zip(some).fold(0_u64, |stay, (place, offset)| {
+            // A `u16` has no bit outside.
+            let byte = bits[usize::from(*offset as u16 / 8)];
+            stay | u64::from(byte >> (offset % 8) & 1) << place
+        });
+        while stay != 0 {
+            let at = start + stay.trailing_zeros() as usize;
+            offsets.copy_within(at..at + 1, kept);
+            kept += 1;
+            stay &= stay - 1;
+        }
+    }
+    kept
+}
+
+/// What is left of an ascending array from the first that is not below `low` on, which is looked for in growing steps.
+fn from(array: &[[u8; 2]], low: u16) -> &[[u8; 2]] {
+    let is_below = |entry: &[u8; 2]| u16::from_le_bytes(*entry) < low;
+    let mut end = 1;
+    while array.get(end - 1).is_some_and(is_below) {
+        end *= 2;
+    }
+    let near = array.get(end / 2..end.min(array.len())).unwrap_or_default();
+    array.get(end / 2 + near.partition_point(is_below)..).unwrap_or_default()
+}
+
 /// The offsets of the bitmap, which are about `count`.
 pub(super) fn offsets(bitmap: &[u8], count: usize) -> Option<Vec<u32>> {
     let mut offsets = Vec::with_capacity(count);
     each(bitmap, |container| {
-        container.form.each(|low| offsets.push(container.key << 16 | u32::from(low)));
+        let whole = |low: u16| container.key << 16 | u32::from(low);
+        match container.form {
+            Form::Array(array) => {
+                offsets.extend(array.as_chunks().0.iter().map(|low| whole(u16::from_le_bytes(*low))));
+            }
+            form => form.each(|low| offsets.push(whole(low))),
+        }
         true
     })?;
     Some(offsets)
@@ -131,7 +178,7 @@ fn each<'a>(bitmap: &'a [u8], mut visit: impl FnMut(Container<'a>) -> bool) -> O
         let form = match (is_runs, count) {
             (true, _) => Form::Runs(bytes),
             (false, ..=ARRAY_MAX) => Form::Array(bytes),
-            (false, _) => Form::Bits(bytes),
+            (false, _) => Form::Bits(bytes.first_chunk()?),
         };
         at += start + len;
         if !visit(Container { key: u32::from(u16_at(key, 0)), count: count as u32, form }) {
@@ -174,7 +221,7 @@ impl Form<'_> {
                 let word = |index: usize| {
                     let cut_low = if index == first { start % 64 } else { 0 };
                     let cut_high = if index == last { 63 - (end - 1) % 64 } else { 0 };
-                    (u64_at(bits, index * 8) >> cut_low << cut_low << cut_high).count_ones()
+                    (u64_at(bits.as_slice(), index * 8) >> cut_low << cut_low << cut_high).count_ones()
                 };
                 let inner = bits.get((first + 1) * 8..last * 8).unwrap_or_default();
                 let whole: u32 =

@@ -147,9 +147,13 @@ impl Sidecar {
     ///
     /// # Errors
     /// Damaged.
+    #[inline]
     pub fn locate_from(&self, offset: u32, cursor: &mut FrameCursor) -> Result<Option<Located>, Fault> {
         if cursor.frame.is_none() || !(cursor.first..cursor.next_first).contains(&offset) {
-            let Some((index, frame, next_first)) = self.frame_of(offset)? else { return Ok(None) };
+            // It is mostly a few frames behind the last one.
+            let is_behind = cursor.frame.is_some() && cursor.next_first <= offset;
+            let near = if is_behind { cursor.index as usize + 1 } else { 0 };
+            let Some((index, frame, next_first)) = self.frame_of(offset, near)? else { return Ok(None) };
             *cursor = FrameCursor { index, first: frame.first_offset, next_first, frame: Some(frame) };
         }
         let Some(frame) = cursor.frame else { return Ok(None) };
@@ -189,32 +193,36 @@ impl Sidecar {
     /// # Errors
     /// Damaged.
     pub fn received_at(&self, offset: u32) -> Result<Option<Timestamp>, Fault> {
-        Ok(self.frame_of(offset)?.map(|(_, frame, _)| frame.received_at))
+        Ok(self.frame_of(offset, 0)?.map(|(_, frame, _)| frame.received_at))
     }
 
-    /// The frame that holds the record at `offset`: its place, itself, and the first offset of the frame behind it.
-    fn frame_of(&self, offset: u32) -> Result<Option<(u32, FramePlace, u32)>, Fault> {
+    /// The frame that holds the record at `offset`: its place, itself, and the first offset of the frame behind it. It
+    /// is none before the one at `near`, and the nearer that is, the sooner it is found.
+    fn frame_of(&self, offset: u32, near: usize) -> Result<Option<(u32, FramePlace, u32)>, Fault> {
+        let count = self.meta.frame_count as usize;
         if offset >= self.meta.record_count {
             return Ok(None);
         }
         let section = self.section(Section::Frames)?;
-        let frame = |index: usize| section.get(index * FRAME_PLACE_LEN..).map(FramePlace::decode);
-        let (mut low, mut high) = (0, self.meta.frame_count as usize);
+        let first = |index: usize| u32_at(section, index * FRAME_PLACE_LEN);
+        let (mut low, mut high) = (near, count);
+        if near > 0 {
+            let mut step = 1;
+            while near + step < count && first(near + step) <= offset {
+                low = near + step;
+                step *= 2;
+            }
+            high = count.min(near + step);
+        }
         while low < high {
             let middle = low + (high - low) / 2;
-            match frame(middle) {
-                Some(frame) if frame.first_offset <= offset => low = middle + 1,
-                _ => high = middle,
-            }
+            if first(middle) <= offset { low = middle + 1 } else { high = middle }
         }
-        let Some(found) = low.checked_sub(1).and_then(frame) else {
+        let found = low.checked_sub(1).and_then(|index| section.get(index * FRAME_PLACE_LEN..));
+        let Some(found) = found.map(FramePlace::decode).filter(|frame| frame.first_offset <= offset) else {
             return Err(self.fault(Section::Frames, 0, "a frame for each record", "none"));
         };
-        let next_first = if low < self.meta.frame_count as usize {
-            frame(low).map_or(self.meta.record_count, |frame| frame.first_offset)
-        } else {
-            self.meta.record_count
-        };
+        let next_first = if low < count { first(low) } else { self.meta.record_count };
         Ok(Some((low as u32 - 1, found, next_first)))
     }
 
@@ -330,6 +338,7 @@ impl Sidecar {
     }
 
     /// The bytes of a section, whose checksum is checked at the first call.
+    #[inline]
     pub(super) fn section(&self, section: Section) -> Result<&[u8], Fault> {
         let bit = 1 << section as u32;
         if self.checked.load(Ordering::Relaxed) & bit != 0 {
