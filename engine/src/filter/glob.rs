@@ -28,7 +28,7 @@ impl Glob {
 
     /// Whether `text` matches.
     ///
-    /// A star that failed is tried again one byte further on, and only the last star is ever tried again: what the
+    /// A star that failed is tried again one character further on, and only the last star is ever tried again: what the
     /// ones before it took can stay as it is. So the time is the product of the lengths at worst.
     pub fn matches(&self, text: &[u8]) -> bool {
         let (mut at, mut in_pattern) = (0, 0);
@@ -53,7 +53,7 @@ impl Glob {
                 _ => {}
             }
             let Some((after_star, from)) = retry else { return false };
-            (in_pattern, at) = (after_star, from + 1);
+            (in_pattern, at) = (after_star, from + char_len(text[from]));
             retry = Some((after_star, at));
         }
         at == text.len()
@@ -61,7 +61,7 @@ impl Glob {
     }
 }
 
-/// Length of the UTF-8 character that starts with `byte`; 1 inside of one.
+/// Length of the UTF-8 character that starts with `byte`.
 fn char_len(byte: u8) -> usize {
     match byte {
         0xC0..=0xDF => 2,
@@ -86,6 +86,7 @@ mod tests {
             ("a**b", &["ab", "axxb"], &["a"]),
             ("plain", &["plain"], &["plain ", "Plain"]),
             ("?", &["x", "é"], &["", "xy"]),
+            ("*??b*", &["aab", "€€b"], &["€b x", "éb"]),
         ] {
             let glob = Glob::new(pattern);
             for text in matching {

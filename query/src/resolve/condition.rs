@@ -121,7 +121,7 @@ impl Resolver<'_> {
     }
 
     /// A value to look for in a field: control ids in their one spelling.
-    fn field_value(&mut self, field: &Field, name: &str, operand: &Spanned<Operand>) -> Value {
+    pub(super) fn field_value(&mut self, field: &Field, name: &str, operand: &Spanned<Operand>) -> Value {
         let value = self.value(name, operand);
         let Field::Name(name) = field else { return value };
         if name == "kind" && value.as_str().starts_with("store.") || name == "source" && value.as_str() == "0"

@@ -68,7 +68,8 @@ impl Resolver<'_> {
         if !self.fields.contains(&source) {
             self.fields.push(source);
         }
-        let value = self.value(&field.node, value);
-        Filter::Field(Field::Name(field.node.clone()), Test::Equals(vec![value]))
+        let named = Field::Name(field.node.clone());
+        let value = self.field_value(&named, &field.node, value);
+        Filter::Field(named, Test::Equals(vec![value]))
     }
 }

@@ -19,7 +19,7 @@ use crate::ast::{Head, Operand, Query};
 use crate::controls::Controls;
 use crate::error::{Problem, Problems};
 use crate::plan::{Base, Plan, Predicate, Shape, Source, Step, StepKind};
-use crate::span::Spanned;
+use crate::span::{Span, Spanned};
 use crate::vocabulary::Vocabulary;
 
 /// What a query is resolved against.
@@ -89,6 +89,12 @@ impl Resolver<'_> {
         let (filter, rest) = Predicate::all(conditions).split();
         let (mut base, mut steps) = self.head(&query.head, filter, &mut shape);
         if let Some(rest) = rest {
+            if let Head::Controls(_) = query.head {
+                let whole = Span { start: 0, end: self.text.len() };
+                let message = "`controls` cannot count by what is computed of an event, or by an expression on its text";
+                let problem = Problem::new(whole, message);
+                self.problems.push(problem.help("ask for each by itself: control ID where …"));
+            }
             let text = rest_of_conditions(query);
             // What is left out need not be put in order.
             let ordered = steps.iter().position(|step| matches!(step.kind, StepKind::TimeOrder));

@@ -120,7 +120,9 @@ impl Stage {
                 self.evaluator.load(row)?;
                 values.extend(self.evaluator.each(place, row)?);
             }
-            if values.len() <= VALUES_MAX {
+            // A number that is too long to be asked for is no reason to find nothing.
+            let can_be_asked = !values.iter().any(|value| matches!(value, Value::Json(_)));
+            if can_be_asked && values.len() <= VALUES_MAX {
                 narrowed = narrowed.and(one_of(field, &values));
             }
         }

@@ -19,7 +19,8 @@ const COUNTED: [&str; 2] = ["run", "agent"];
 /// What the labels begin with that are no controls: they name the label rules, and what was masked.
 const NO_CONTROLS: [&str; 2] = ["rules:", "masked:"];
 
-/// A row for each control, with those that nothing is evidence of; behind them ids that the catalogue does not have.
+/// A row for each control, with those that nothing is evidence of; behind them the ids of records that count which the
+/// catalogue does not have.
 pub(super) fn coverage(coverage: &Coverage, context: &Arc<Context>) -> Rows {
     let (coverage, context) = (coverage.clone(), Arc::clone(context));
     held(move || rows(&coverage, &context))
@@ -48,8 +49,12 @@ fn rows(coverage: &Coverage, context: &Context) -> Result<Vec<Row>> {
         None => by_rows(coverage, &parts, &groups, context)?,
     };
     let known = controls.iter().map(|control| (control.id.clone(), Value::Text(control.title.clone())));
+    let count = controls.len();
     let all = known.chain(others.into_iter().map(|id| (id, Value::Missing)));
-    Ok(all.zip(tallies).map(|((id, title), tally)| row(id, title, &tally)).collect())
+    // An id that the catalogue does not have is there by what counts, and by nothing that else stands in the log.
+    let is_there = |(place, (_, tally)): &(usize, (_, Tally))| *place < count || tally.records > 0;
+    let all = all.zip(tallies).enumerate().filter(is_there);
+    Ok(all.map(|(_, ((id, title), tally))| row(id, title, &tally)).collect())
 }
 
 /// The row of one control.

@@ -62,7 +62,7 @@ pub(super) fn group(
             .into_iter()
             .map(|(mut row, tallies)| {
                 for (tally, left_out) in tallies.into_iter().zip(&mut left_out) {
-                    *left_out += tally.left_out;
+                    *left_out += tally.left_out + if tally.count > 0 { tally.duration_count } else { 0 };
                     row.push(tally.finish());
                 }
                 row
@@ -92,11 +92,12 @@ pub(super) fn combinations(lists: &[Vec<Value>]) -> Vec<Vec<Value>> {
 #[derive(Debug)]
 struct Tally {
     function: Function,
+    /// How many rows, or how many numbers are in the sum.
     count: u64,
     sum: Sum,
+    /// How many durations are in the sum of these, which counts where there are no numbers.
+    duration_count: u64,
     duration: i128,
-    /// Of durations, not of numbers.
-    is_duration: bool,
     best: Option<Value>,
     all: Vec<Value>,
     distinct: HashSet<Value>,
@@ -109,8 +110,8 @@ impl Tally {
             function,
             count: 0,
             sum: Sum::default(),
+            duration_count: 0,
             duration: 0,
-            is_duration: false,
             best: None,
             all: Vec::new(),
             distinct: HashSet::new(),
@@ -136,16 +137,13 @@ impl Tally {
                     return value.footprint();
                 }
             }
-            (Function::Sum | Function::Avg, Value::Decimal(number)) if !self.is_duration => {
+            (Function::Sum | Function::Avg, Value::Decimal(number)) => {
                 self.sum.add(number);
                 self.count += 1;
             }
-            (Function::Sum | Function::Avg, Value::Duration(duration))
-                if self.count == 0 || self.is_duration =>
-            {
-                self.is_duration = true;
+            (Function::Sum | Function::Avg, Value::Duration(duration)) => {
                 self.duration += duration;
-                self.count += 1;
+                self.duration_count += 1;
             }
             (Function::Min, _) if has_order || matches!(value, Value::Text(_)) => {
                 if self.best.as_ref().is_none_or(|best| value < best) {
@@ -171,11 +169,11 @@ impl Tally {
         match self.function {
             Function::Count => Value::count(self.count),
             Function::Distinct => Value::count(self.distinct.len() as u64),
-            Function::Sum | Function::Avg if self.count == 0 => Value::Missing,
-            Function::Sum if self.is_duration => Value::Duration(self.duration),
-            Function::Sum => Value::Decimal(self.sum.sum()),
-            Function::Avg if self.is_duration => Value::Duration(self.duration / i128::from(self.count)),
-            Function::Avg => Value::Decimal(self.sum.mean(self.count)),
+            Function::Sum if self.count > 0 => Value::Decimal(self.sum.sum()),
+            Function::Avg if self.count > 0 => Value::Decimal(self.sum.mean(self.count)),
+            Function::Sum | Function::Avg if self.duration_count == 0 => Value::Missing,
+            Function::Sum => Value::Duration(self.duration),
+            Function::Avg => Value::Duration(self.duration / i128::from(self.duration_count)),
             Function::Min | Function::Max => self.best.unwrap_or(Value::Missing),
             Function::Percentile(percent) => {
                 // The nearest rank: the least value that so many percent of all do not pass.

@@ -84,6 +84,33 @@ fn coverage_says_what_each_control_alone_would_say() {
 }
 
 #[test]
+fn coverage_of_a_time_has_no_ids_of_another_time() {
+    let sample = labelled();
+    let text = "controls until 2026-04-02 | fields control, events";
+    let (by_index, _) = ask(&sample.snapshot, text);
+    assert!(
+        !by_index.iter().any(|row| row.starts_with("ACME:7") || row.starts_with("OTHER:1")),
+        "{by_index:?}"
+    );
+    assert_eq!(ask(&sample.disclosed(), text).0, by_index);
+    let query = Query::parse(text, &Vocabulary::default()).unwrap();
+    let controls = MappedControls::shipped().unwrap();
+    let candidates = sample.disclosed_to(&query.filters(&controls, &Options::at(now())).unwrap());
+    assert_eq!(ask(&candidates, text).0, by_index, "records that do not count make no difference");
+}
+
+#[test]
+fn coverage_by_what_only_a_row_can_say_is_refused() {
+    let sample = sample();
+    for text in
+        ["controls where text ~ \"(?i)deploy\"", "controls where approval.approved_at - ts > 1h | count"]
+    {
+        let error = sample.run(text).expect_err(text).to_string();
+        assert!(error.contains("cannot count") && error.contains("control ID where"), "{text}\n{error}");
+    }
+}
+
+#[test]
 fn what_was_added_to_a_log_stands_in_place_of_what_ships() {
     let mut sample = sample();
     let pack = "framework = \"ACME\"\ntitle = \"Ours\"\nedition = \"1\"\nversion = \"1\"\n\

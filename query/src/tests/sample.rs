@@ -142,3 +142,40 @@ fn what_makes_no_sense_is_told() {
     }
     insta::assert_snapshot!(told);
 }
+
+#[test]
+fn a_timeline_names_its_value_as_a_condition_does() {
+    let sample = sample();
+    let rows = |text: &str| -> Vec<String> {
+        sample.run(text).unwrap().map(|row| show(&row.expect("a row"))).collect()
+    };
+    assert_eq!(rows("timeline control \"soc 2 cc8.1\""), ["e4", "e5"]);
+    assert_eq!(rows("timeline kind store.sealed | count"), ["2"]);
+}
+
+#[test]
+fn a_sum_of_numbers_and_durations_does_not_hang_on_their_order() {
+    let event = |id: usize, from: &str, to: &str| format!(r#"{{"event_id":"{id}","from":{from},"to":{to}}}"#);
+    let (early, late) = ("\"2026-04-01T00:00:00Z\"", "\"2026-04-01T01:00:00Z\"");
+    let events = [event(0, early, late), event(1, "1", "5"), event(2, early, late), event(3, "2", "4")];
+    let sample = Sample::new([events.iter().map(String::as_str).collect()]);
+    for order in ["", "| sort seq desc "] {
+        let text = format!("{order}| stats sum(to - from), avg(to - from), count()");
+        let rows: Vec<String> = sample.run(&text).unwrap().map(|row| show(&row.expect("a row"))).collect();
+        assert_eq!(rows, ["6 3 4"], "{text}: numbers, and no durations where there are numbers");
+    }
+}
+
+#[test]
+fn few_rows_share_a_number_that_is_too_long_for_a_decimal_as_many_do() {
+    let long = format!("{}.5", "9".repeat(600));
+    let events: Vec<String> = (0..20)
+        .map(|id| format!(r#"{{"event_id":"{id}","ts":"2026-04-01T00:00:{id:02}Z","key":{long}}}"#))
+        .collect();
+    let sample = Sample::new([events.iter().map(String::as_str).collect()]);
+    for count in [2, 20] {
+        let text = format!("| limit {count} | preceded by (exists(key)) within key | count");
+        let rows: Vec<String> = sample.run(&text).unwrap().map(|row| show(&row.expect("a row"))).collect();
+        assert_eq!(rows, [(count - 1).to_string()], "{text}");
+    }
+}
