@@ -6,6 +6,8 @@
     check.py consistency FILE --expect CHECKPOINT --key VKEY  that a log only grew
     check.py bundle FILE.zip --key VKEY                       the evidence for an answer, and that nothing is missing;
                                                               --expect, --challenge and --audit add what you know
+    check.py query DIR QUESTION.json [--key VKEY]             what a store answers to a question, which is written as in a
+                                                              bundle's query.json; of a store that is clean alone
     check.py batch                                            questions from stdin, answers as JSON, a line each
 
 The exit code is that of the verdict: 0 clean, 4 unsupported, 10 damaged, 11 forged, 12 not authenticated,
@@ -20,11 +22,18 @@ import sys
 
 from indelible_check.bundle import check_bundle_file
 from indelible_check.proof import check_growth_file, check_proof_file
-from indelible_check.store import check_store
+from indelible_check.store import ask_store, check_store
 from indelible_check.verdict import EXIT_CODES
 
+
+def ask_questions(path, key, questions):
+    """The answers of a store to the questions in a file, a line each."""
+    with open(questions, encoding="utf-8") as file:
+        return ask_store(path, key, [json.loads(line) for line in file])
+
+
 CHECKS = {"store": check_store, "proof": check_proof_file, "consistency": check_growth_file,
-          "bundle": check_bundle_file}
+          "bundle": check_bundle_file, "query": ask_questions}
 
 
 def run_batch():
@@ -47,6 +56,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=[*CHECKS, "batch"])
     parser.add_argument("path", nargs="?")
+    parser.add_argument("question", nargs="?", help="of a query: the file that it stands in")
     parser.add_argument("--key", help="the verifier key of the log: name+id+base64")
     parser.add_argument("--expect", metavar="CHECKPOINT", help="an earlier checkpoint, from which the log must go on")
     parser.add_argument("--challenge", metavar="SEED", help="of a bundle: the seed that was to draw its sample")
@@ -56,16 +66,19 @@ def main():
     args = parser.parse_args()
     if args.what == "batch":
         return run_batch()
-    if args.path is None:
-        parser.error("say what to check")
+    if args.path is None or (args.question is None) != (args.what != "query"):
+        parser.error("say what to check, and of a store with a question where this stands")
     try:
         beside = {"seed": args.challenge, "audits": args.audit} if args.what == "bundle" else {}
-        report = CHECKS[args.what](args.path, args.key, args.expect, **beside)
+        report = CHECKS[args.what](args.path, args.key, args.question or args.expect, **beside)
     except ValueError as error:
         parser.error(str(error))
     except OSError as error:
         print(error, file=sys.stderr)
         return 3
+    for answer in report.facts.get("answers", []) if report.verdict == "clean" and not args.json else []:
+        print(answer.get("rows") or "".join(answer.values()), end="")
+        return 0 if "rows" in answer else 2 if "refused" in answer else EXIT_CODES["unsupported"]
     if args.json:
         print(json.dumps(report.as_json(), indent=2))
     else:

@@ -2,11 +2,12 @@
 //!
 //! `INDELIBLE_WRITE_PAGE=1 cargo test -p indelible-query page` writes the answers anew.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::sample::sample;
 use super::{Sample, id};
-use crate::{Row, Value};
+use crate::{Row, Value, Vocabulary};
 
 const FENCE: &str = "```query\n";
 
@@ -28,6 +29,28 @@ fn the_page_says_what_queries_answer() {
     }
     assert!(count > 20);
     assert!(page == expected, "docs/QUERY.md says other things than queries do: write the page anew");
+}
+
+#[test]
+fn the_page_has_all_names_that_are_well_known() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/QUERY.md");
+    let page = std::fs::read_to_string(&path).expect("the page");
+    let listed = |fence: &str| -> Vec<String> {
+        let (_, block) = page.split_once(fence).expect("the list");
+        let (block, _) = block.split_once("```").expect("a list ends");
+        block.split_whitespace().map(str::to_owned).collect()
+    };
+    let names =
+        |vocabulary: &Vocabulary| -> BTreeSet<String> { vocabulary.names().map(str::to_owned).collect() };
+    let known = Vocabulary::default();
+    let of_mappings = known.with_shipped().expect("they ship");
+    let mut told = listed("```text names\n");
+    told.extend(["source", "encoding", "day", "label"].map(str::to_owned));
+    // A name more or less gives queries another meaning: those of bundles, too, which others made before.
+    assert_eq!(told.iter().cloned().collect::<BTreeSet<_>>(), names(&known));
+    told.extend(listed("```text names of mappings\n"));
+    assert_eq!(told.iter().cloned().collect::<BTreeSet<_>>(), names(&of_mappings));
+    assert_eq!(told.len(), names(&of_mappings).len(), "no name stands there twice");
 }
 
 /// What a query says: its rows as a table, warnings behind, or what is wrong with it.

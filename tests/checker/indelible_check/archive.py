@@ -2,7 +2,6 @@
 spelling."""
 
 import json
-import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from .own import canonical
 from .verdict import damaged, need
 
 EVIDENCE = ["checkpoint", "extends", "scope.json", "records.bin", "index.bin", "proof.bin"]
-FOR_PEOPLE = ["README.txt", "report.html", "query.json", "answer.jsonl"]
+FOR_PEOPLE = ["README.txt", "report.html"]
+QUESTION = ["query.json", "answer.jsonl"]
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 DATE = 0x21
 SIZE_MAX = 1 << 48
@@ -44,7 +44,7 @@ def unpack(archive):
         name = archive[at + 30:start].decode("ascii", "replace")
         members.append((name, archive[start:start + length]))
         at = start + length
-    need([name for name, _ in members] in (EVIDENCE, FOR_PEOPLE + EVIDENCE), "damaged", "the archive's members")
+    need([name for name, _ in members] in (EVIDENCE, FOR_PEOPLE + QUESTION + EVIDENCE), "damaged", "the archive's members")
     need(pack(members) == archive, "damaged", "the archive is not the one of its members")
     return dict(members)
 
@@ -92,7 +92,7 @@ def read_scope(data):
     try:
         for filter_ in scope["filters"]:
             check_form(filter_)
-    except (ValueError, TypeError, KeyError, AttributeError, re.error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise damaged(f"a filter of scope.json: {error}") from None
     return scope
 

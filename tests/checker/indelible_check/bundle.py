@@ -10,6 +10,8 @@ from .merkle import _split, node_hash
 from .note import Checkpoint, Key, Note
 from .owed import Segment
 from .profile import STORE_PROFILE, compile_profile
+from .query.question import check_question
+from .query.rows import Event
 from .shown import ShownIndex
 from .verdict import Fault, Report, need
 
@@ -66,6 +68,8 @@ class BundleCheck:
         inside = [one for seq, one in self.records.items() if self.is_in_scope(seq)]
         need(all(one.record.source in self.profiles for one in inside), "incomplete", "source")
         is_disclosed = len(inside) + len(self.gone) == self.scope["end_seq"] - self.scope["first_seq"]
+        if "query.json" in self.members:
+            self.check_answer(tiling)
         is_audited = self.is_audited(tiling)
         if self.seed is not None:
             need(self.scope.get("challenge", {}).get("seed") == self.seed, "incomplete", "challenge")
@@ -76,6 +80,16 @@ class BundleCheck:
                 "deleted": {plan: list(self.gone.values()).count(plan) for plan in sorted(set(self.gone.values()))},
                 "withheld": self.withheld, "drawn": len(self.drawn), "records": len(inside),
                 "not_checked": [name for name in FOR_PEOPLE if name in self.members]}
+
+    def check_answer(self, tiling):
+        """That the question is the scope's, and the answer its answer over the records that are here."""
+        events = []
+        for seq, shown in self.records.items():
+            if self.is_in_scope(seq):
+                behind = [seal["first_seq"] for seal in tiling if seq < seal["end_seq"]]
+                segment = behind[0] if behind else tiling[-1]["end_seq"] if tiling else 0
+                events.append(Event(seq, shown.received_at, shown.record, self.profiles[shown.record.source], segment))
+        check_question(self.members, self.scope["filters"], events)
 
     def draw(self, tiling):
         if "challenge" not in self.scope:

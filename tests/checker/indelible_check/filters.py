@@ -1,33 +1,43 @@
-"""Filters, as label rules have them (FORMAT.md, section 5; QUERY.md says what a missing value means)."""
+"""Filters (FORMAT.md, section 5; QUERY.md says what a missing value means): their form, and whether a record matches."""
 
-import re
-from decimal import Context, Decimal
-from functools import lru_cache
+from decimal import Decimal
 
 from .events import Number
 from .profile import BOOLEAN, EACH, NULL, NUMBER, TEXT, parse_path, write_path
-from .values import canonical_number, day_of, is_number, rfc3339
+from .regex import compile_regex
+from .values import canonical_number, day_of, is_number, rfc3339, show_time
 from .verdict import forged
 
-EXACT = Context(prec=2000)
+# A number that has no canonical decimal, as the event writes it. No index has it: it is met at a path alone.
+LONG = 5
 
 
 class Values:
     """What a record has at one place: its scalar values, whether anything is there, whether something is unreadable."""
 
-    def __init__(self, terms=(), is_there=False, is_unreadable=False, time=None):
+    def __init__(self, terms=(), is_there=False, is_unreadable=False):
         self.terms = list(terms)
         self.is_there = is_there or bool(self.terms) or is_unreadable
         self.is_unreadable = is_unreadable
-        self.time = time
 
 
 class Subject:
     """A record as a filter sees it."""
 
-    def __init__(self, source, encoding, profile, found, event, body):
-        self.source, self.encoding, self.profile = source, encoding, profile
-        self.found, self.event, self.body = found, event, body
+    def __init__(self, seq, received_at, record, profile, found, event):
+        self.seq, self.received_at, self.labels = seq, received_at, record.labels
+        self.source, self.encoding, self.body = record.source, record.encoding, record.body
+        self.profile, self.found, self.event = profile, found, event
+
+    @property
+    def time(self):
+        """The event's own time; the time of receipt where it has none that can be read."""
+        return self.received_at if self.found.time is None else self.found.time
+
+    @property
+    def is_time_unreadable(self):
+        times = [field["name"] for field in self.profile.fields if field.get("kind") == "time"]
+        return bool(times) and times[0] in self.found.unreadable
 
     def values(self, place):
         if "path" in place:
@@ -38,16 +48,18 @@ class Subject:
         name = place["name"]
         if name in ("source", "encoding"):
             return Values([(NUMBER, str(getattr(self, name)).encode())])
+        if name == "label":
+            return Values([(TEXT, label) for label in self.labels])
         if name == "day":
-            times = [field["name"] for field in self.profile.fields if field.get("kind") == "time"]
             terms = [] if self.found.time is None else [(TEXT, day_of(self.found.time))]
-            return Values(terms, False, bool(times) and times[0] in self.found.unreadable)
+            return Values(terms, False, self.is_time_unreadable)
         if name not in self.profile.by_name:
             return Values()
         is_unreadable = name in self.found.unreadable
         kind = self.profile.kind(name)
         if kind == "time":
-            return Values([], self.found.time is not None, is_unreadable, self.found.time)
+            terms = [] if self.found.time is None else [(TEXT, show_time(self.found.time).encode())]
+            return Values(terms, False, is_unreadable)
         if kind == "id":
             terms = [] if self.found.event_id is None else [(TEXT, self.found.event_id)]
             return Values(terms, False, is_unreadable)
@@ -74,7 +86,7 @@ def _walk(value, steps, found):
 def _scalar_terms(value):
     if isinstance(value, Number):
         number = canonical_number(value.encode())
-        return [] if number is None else [(NUMBER, number)]
+        return [(LONG, value.encode()) if number is None else (NUMBER, number)]
     if isinstance(value, str):
         return [(TEXT, value.encode())]
     if isinstance(value, bool):
@@ -133,7 +145,7 @@ def _check_test(test):
         _one_of(is_number(_text(value).encode()) if what == "number" else _nanoseconds(value) is not None, True)
     else:
         _one_of(kind, "matches")
-        re.compile(_text(wanted))
+        compile_regex(_text(wanted))
 
 
 def _one_of(value, *known):
@@ -184,7 +196,13 @@ def matches(filter_, subject):
         return _json_text(value) in subject.body
     if kind == "ids":
         return subject.found.event_id is not None and subject.found.event_id.decode() in value
-    raise forged(f"a label rule asks for {kind}")
+    if kind == "seqs":
+        return value["start"] <= subject.seq < value["end"]
+    if kind == "time":
+        time, window = subject.time if value[0] == "event" else subject.received_at, value[1]
+        is_late = window["from"] is None or window["from"] <= time
+        return is_late and (window["until"] is None or time < window["until"])
+    raise forged(f"a filter {kind}")
 
 
 def _json_text(text):
@@ -205,9 +223,9 @@ def _passes(test, values):
     if kind == "compare":
         return _compares(*wanted, values)
     if kind == "matches":
-        texts = (term for term_kind, term in values.terms if term_kind in (TEXT, NUMBER))
-        return any(re.search(wanted, text.decode()) for text in texts)
-    raise forged(f"a label rule tests {kind}")
+        texts = (term for term_kind, term in values.terms if term_kind in (TEXT, NUMBER, LONG))
+        return any(compile_regex(wanted).is_in(text.decode()) for text in texts)
+    raise forged(f"a test {kind}")
 
 
 def _equal(value, term):
@@ -216,26 +234,46 @@ def _equal(value, term):
         return kind == TEXT and text.decode() == value["text"]
     word = value["word"]
     if kind == TEXT:
-        return glob(word).fullmatch(text.decode()) is not None
+        return glob(word, text.decode())
     if kind == NUMBER:
         return is_number(word.encode()) and canonical_number(word.encode()) == text
+    if kind == LONG:
+        number = canonical_number(word.encode()) if is_number(word.encode()) else None
+        return number is not None and decimal_of(number.decode()) == decimal_of(text.decode())
     return word == {NULL: "null"}.get(kind, text.decode())
 
 
-@lru_cache(4096)
-def glob(word):
-    parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(char) or re.escape(char) for char in word), re.DOTALL)
+def glob(pattern, text):
+    """Whether a text is what a glob says: only the last star is ever tried again, one character further on."""
+    at = place = 0
+    star = None
+    while at < len(text):
+        if pattern[place:place + 1] == "*":
+            place += 1
+            star = place, at
+        elif place < len(pattern) and pattern[place] in ("?", text[at]):
+            at, place = at + 1, place + 1
+        elif star is None:
+            return False
+        else:
+            place, at = star[0], star[1] + 1
+            star = place, at
+    return not pattern[place:].strip("*")
+
+
+def decimal_of(text):
+    """A number, exactly: comparing loses nothing, however long it is."""
+    return Decimal(text)
 
 
 def _compares(order, quantity, values):
     if "number" in quantity:
-        wanted = EXACT.create_decimal(quantity["number"])
-        found = [EXACT.create_decimal(term.decode()) for kind, term in values.terms if kind == NUMBER]
+        wanted = decimal_of(quantity["number"])
+        found = [decimal_of(term.decode()) for kind, term in values.terms if kind in (NUMBER, LONG)]
     else:
-        wanted = Decimal(quantity["time"])
+        wanted = quantity["time"]
         times = [rfc3339(term) for kind, term in values.terms if kind == TEXT]
-        found = [Decimal(time) for time in [*times, values.time] if time is not None]
+        found = [time for time in times if time is not None]
     tests = {"less": lambda a: a < wanted, "less_or_equal": lambda a: a <= wanted,
              "greater": lambda a: a > wanted, "greater_or_equal": lambda a: a >= wanted}
     return any(map(tests[order], found))

@@ -15,6 +15,9 @@ from .merkle import Frontier, leaf_hash, root_of
 from .note import Checkpoint, Key, Note
 from .pack import Pack
 from .profile import STORE_PROFILE, compile_profile
+from .query.question import ask
+from .query.rows import Event
+from .query.tokens import NoQuery
 from .verdict import Fault, Report, damaged, forged, need
 
 NAME = re.compile(r"[0-9]{20}")
@@ -60,6 +63,7 @@ class StoreCheck:
         self.report = Report()
         self.chain = Chain()
         self.signed = []  # the checkpoints with their notes
+        self.kept = []  # (seq, received_at, record, profile, segment), of records that are there
 
     def run(self):
         hot = set(self.listing("log", ".log"))
@@ -183,10 +187,11 @@ class StoreCheck:
         event = parse_event(record.body)
         found = profile.extract(event)
         chain.segment.index.add(record.source, profile, record.encoding, record.labels, found)
+        self.kept.append((seq, received_at, record, profile, chain.segment.first_seq))
         if record.source:
             kinds = found.terms.get("kind", ())
             need(not any(term.startswith(b"store.") for _, term in kinds), "forged", "a user's event of a kind store.*")
-            self.check_labels(record, Subject(record.source, record.encoding, profile, found, event, record.body))
+            self.check_labels(record, Subject(seq, received_at, record, profile, found, event))
             need(seq, "forged", "record 0 is not store.created")
             need(seq != chain.segment.first_seq, "forged", "a segment that does not begin with a seal")
             return
@@ -283,3 +288,21 @@ class StoreCheck:
 
 def check_store(root, key=None, _expected=None):
     return StoreCheck(root, Key.parse(key) if key else None).run()
+
+
+def ask_store(root, key=None, questions=()):
+    """A whole store, checked, and its answers to questions, each of them with what changes the answer. Of a question that
+    makes no sense it is said why."""
+    check = StoreCheck(root, Key.parse(key) if key else None)
+    report = check.run()
+    events = [Event(*kept) for kept in check.kept]
+    answers = []
+    for question in questions:
+        try:
+            answers.append({"rows": ask(question, events).decode()})
+        except NoQuery as error:
+            answers.append({"refused": str(error)})
+        except Fault as fault:
+            answers.append({"unknown": str(fault)})
+    report.facts["answers"] = answers
+    return report

@@ -8,6 +8,8 @@ NUMBER_LEN_MAX = 512
 TIME = re.compile(rb"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 SCALES = {"epoch_s": 9, "epoch_ms": 6, "epoch_us": 3, "epoch_ns": 0}
 NS_PER_DAY = 86_400 * 10**9
+# What Unicode calls White_Space: Python's own idea of it has four control characters more.
+SPACES = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200b)))
 
 
 def is_number(text):
@@ -72,3 +74,10 @@ def epoch(text, form):
 
 def day_of(nanoseconds):
     return (date(1970, 1, 1) + timedelta(days=nanoseconds // NS_PER_DAY)).isoformat().encode()
+
+
+def show_time(time):
+    """RFC 3339 in UTC, with as many digits behind the second as it takes."""
+    seconds, fraction = divmod(time % NS_PER_DAY, 10**9)
+    digits = f".{fraction:09}".rstrip("0") if fraction else ""
+    return f"{day_of(time).decode()}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{digits}Z"

@@ -3,6 +3,8 @@
 //! bundles, and on thousands of these in which something was changed.
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+mod answers;
+mod asking;
 mod bundles;
 mod mutants;
 mod profiles;

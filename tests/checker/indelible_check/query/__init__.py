@@ -1,0 +1,1 @@
+"""The query language of Indelible, read and evaluated anew (docs/QUERY.md)."""
