@@ -259,6 +259,7 @@ fn runs(offsets: &RoaringBitmap) -> impl Iterator<Item = std::ops::Range<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::tests::described;
 
     fn posting(offsets: &RoaringBitmap) -> Vec<u8> {
         let mut out = Vec::new();
@@ -284,15 +285,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_format_page_is_what_is_written_and_is_read() {
-        let page = include_str!("../../../docs/FORMAT-bundle.md");
-        let (_, after) = page.split_once("```hex posting\n").unwrap();
-        let bytes: Vec<u8> = after
-            .split_once("```")
-            .unwrap()
-            .0
-            .split_whitespace()
-            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-            .collect();
+        let bytes = described("posting");
         let offsets: RoaringBitmap = [0, 1, 2, 7].into_iter().chain(300..500).collect();
         assert_eq!(posting(&offsets), bytes);
         assert_eq!(shown(&bytes, &offsets).unwrap(), Some(offsets));

@@ -221,6 +221,7 @@ impl RecordWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::tests::described;
     use crate::format::frame::LabelBuf;
 
     fn labels() -> LabelBuf {
@@ -256,15 +257,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_format_page_is_what_is_written_and_is_read() {
-        let page = include_str!("../../../docs/FORMAT-bundle.md");
-        let (_, after) = page.split_once("```hex records\n").unwrap();
-        let bytes: Vec<u8> = after
-            .split_once("```")
-            .unwrap()
-            .0
-            .split_whitespace()
-            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-            .collect();
+        let bytes = described("records");
         let (written, leaves) = example();
         assert_eq!(written, bytes);
         let read = Records::decode(bytes).unwrap();

@@ -13,6 +13,14 @@ use crate::{Seq, Snapshot};
 
 const ORIGIN: &str = "test.example/answers";
 
+/// The bytes of an example in the format's description.
+pub(super) fn described(name: &str) -> Vec<u8> {
+    let page = include_str!("../../../../docs/FORMAT-bundle.md");
+    let (_, after) = page.split_once(&format!("```hex {name}\n")).unwrap();
+    let (digits, _) = after.split_once("```").unwrap();
+    digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
 fn key() -> SigningKey {
     SigningKey::from_seed(ORIGIN, [7; 32]).unwrap()
 }
