@@ -13,8 +13,10 @@ use super::join::{self, Part};
 use super::keys::Print;
 use super::path::{DEAD, NodeId, ROOT};
 use super::profile::{FieldKind, Profile, Reader, Target};
-use super::scan::{Scalar, Sink, Top, scalar_of, scan};
+use super::scan::{Scalar, Sink, Top, is_text, scalar_of, scan_text};
+use super::shapes::{Seen, Shapes, VALUES_MAX};
 use super::time;
+use crate::hash::Hash;
 use crate::{Error, Result, limits};
 
 /// The version of these rules, which the index names: any change of what is extracted from some event by a profile
@@ -44,10 +46,53 @@ struct Scratch {
     controls: control::Memo,
     text: Vec<u8>,
     reasons: Vec<(Slot, &'static str)>,
+    /// All values, in order, where the event's shape is to be learnt.
+    seen: Vec<Seen>,
+}
+
+impl Scratch {
+    /// Gets ready for the next event.
+    fn begin(&mut self, profile: &Profile) {
+        self.open.clear();
+        self.best.clear();
+        self.best.resize(profile.readers.len(), NOTHING);
+        self.waiting.clear();
+        self.met.clear();
+        self.met.resize(profile.conditions.len(), false);
+        self.parts.clear();
+        self.parts.resize(profile.joined.map_or(0, |(_, count)| usize::from(count)), None);
+        self.reasons.clear();
+        self.seen.clear();
+    }
+}
+
+/// The shapes of the events that this thread has read, by profile.
+#[derive(Debug, Default)]
+struct KnownShapes(Vec<(Hash, Shapes)>);
+
+impl KnownShapes {
+    /// So many profiles' shapes are kept.
+    const PROFILES_MAX: usize = 8;
+
+    fn of(&mut self, profile: &Profile) -> &mut Shapes {
+        let digest = profile.digest();
+        let place = match self.0.iter().position(|known| known.0 == digest) {
+            Some(place) => place,
+            None => {
+                if self.0.len() == Self::PROFILES_MAX {
+                    self.0.remove(0);
+                }
+                self.0.push((digest, Shapes::default()));
+                self.0.len() - 1
+            }
+        };
+        &mut self.0[place].1
+    }
 }
 
 thread_local! {
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+    static SHAPES: Cell<KnownShapes> = const { Cell::new(KnownShapes(Vec::new())) };
 }
 
 impl Profile {
@@ -68,24 +113,10 @@ impl Profile {
         out: &mut Fields,
         reasons: impl FnOnce(&[(Slot, &'static str)]),
     ) -> Result<()> {
-        out.clear();
         let mut scratch = SCRATCH.take().unwrap_or_default();
-        scratch.open.clear();
-        scratch.best.clear();
-        scratch.best.resize(self.readers.len(), NOTHING);
-        scratch.waiting.clear();
-        scratch.met.clear();
-        scratch.met.resize(self.conditions.len(), false);
-        scratch.parts.clear();
-        scratch.parts.resize(self.joined.map_or(0, |(_, count)| usize::from(count)), None);
-        scratch.reasons.clear();
-
-        let mut extraction =
-            Extraction { profile: self, event, out, scratch: &mut scratch, next: ROOT, dead: 0, kind_at: 0 };
-        let mut result = scan(event, Top::Object, limits::EVENT_DEPTH_MAX, &mut extraction);
-        if result.is_ok() {
-            result = extraction.finish();
-        }
+        let mut known = SHAPES.take();
+        let result = self.extract_by(event, out, &mut scratch, known.of(self));
+        SHAPES.set(known);
         match result {
             Ok(()) => reasons(&scratch.reasons),
             Err(_) => out.clear(),
@@ -94,6 +125,34 @@ impl Profile {
             SCRATCH.set(Some(scratch));
         }
         result
+    }
+
+    /// Reads the event by the shape of one before it, or scans it, and learns its shape then.
+    fn extract_by(
+        &self,
+        event: &[u8],
+        out: &mut Fields,
+        scratch: &mut Scratch,
+        shapes: &mut Shapes,
+    ) -> Result<()> {
+        out.clear();
+        is_text(event)?;
+        let by_shape = shapes.are_of_use();
+        if by_shape {
+            let mut extraction = Extraction::new(self, event, out, scratch);
+            let take = |node, value: Scalar<'_>, at, end| extraction.value(node, value, at, end);
+            if shapes.read(event, take).is_some() {
+                return extraction.finish();
+            }
+            out.clear();
+        }
+        let mut extraction = Extraction::new(self, event, out, scratch);
+        extraction.learning = by_shape;
+        scan_text(event, Top::Object, limits::EVENT_DEPTH_MAX, &mut extraction)?;
+        if extraction.learning {
+            shapes.learn(event, &extraction.scratch.seen);
+        }
+        extraction.finish()
     }
 }
 
@@ -108,6 +167,8 @@ struct Extraction<'a, 'e> {
     dead: u32,
     /// Where the value of `kind` stands, for messages.
     kind_at: usize,
+    /// All values are noted, and so far the event's shape can be learnt.
+    learning: bool,
 }
 
 impl<'a> Sink<'a> for Extraction<'a, '_> {
@@ -133,6 +194,8 @@ impl<'a> Sink<'a> for Extraction<'a, '_> {
         self.scratch.open.push((node, array.then_some(0)));
         for mark in self.profile.trie.marks(node) {
             if !mark.deeper {
+                // Of a shape only its values tell anything.
+                self.learning = false;
                 self.meet(mark.target, None, at, at);
             }
         }
@@ -149,17 +212,21 @@ impl<'a> Sink<'a> for Extraction<'a, '_> {
 
     #[inline]
     fn scalar(&mut self, value: Scalar<'a>, at: usize, end: usize) {
-        if self.dead > 0 {
-            return;
+        let node = if self.dead > 0 { DEAD } else { self.arrive() };
+        if self.learning {
+            self.learning = self.scratch.seen.len() < VALUES_MAX;
+            self.scratch.seen.push(Seen { node, at, end, string: matches!(value, Scalar::String(_)) });
         }
-        let node = self.arrive();
-        for mark in self.profile.trie.marks(node) {
-            self.meet(mark.target, Some(value), at, end);
-        }
+        self.value(node, value, at, end);
     }
 }
 
-impl Extraction<'_, '_> {
+impl<'a, 'e> Extraction<'a, 'e> {
+    fn new(profile: &'e Profile, event: &'a [u8], out: &'e mut Fields, scratch: &'e mut Scratch) -> Self {
+        scratch.begin(profile);
+        Extraction { profile, event, out, scratch, next: ROOT, dead: 0, kind_at: 0, learning: false }
+    }
+
     /// The node of the value that starts here.
     #[inline]
     fn arrive(&mut self) -> NodeId {
@@ -170,6 +237,15 @@ impl Extraction<'_, '_> {
                 element
             }
             _ => self.next,
+        }
+    }
+
+    /// A value at a node.
+    #[inline]
+    fn value(&mut self, node: NodeId, value: Scalar<'_>, at: usize, end: usize) {
+        let profile = self.profile;
+        for mark in profile.trie.marks(node) {
+            self.meet(mark.target, Some(value), at, end);
         }
     }
 

@@ -80,12 +80,34 @@ thread_local! {
 /// # Errors
 /// [`Error::InvalidEvent`] with the byte where it is first seen to be wrong.
 pub(crate) fn scan<'a>(input: &'a [u8], top: Top, depth_max: usize, sink: &mut impl Sink<'a>) -> Result<()> {
+    is_text(input)?;
+    scan_text(input, top, depth_max, sink)
+}
+
+/// Checks that `input` is what a scan can be made of: UTF-8, and not too long.
+///
+/// # Errors
+/// As of [`scan`].
+pub(crate) fn is_text(input: &[u8]) -> Result<()> {
     if let Err(error) = std::str::from_utf8(input) {
         return refuse(error.valid_up_to(), "not UTF-8; convert the event, and send binary data as base64");
     }
     if u32::try_from(input.len()).is_err() {
         return refuse(u32::MAX as usize, "4 GiB or longer; divide it");
     }
+    Ok(())
+}
+
+/// [`scan`] of what has passed [`is_text`].
+///
+/// # Errors
+/// As of [`scan`].
+pub(crate) fn scan_text<'a>(
+    input: &'a [u8],
+    top: Top,
+    depth_max: usize,
+    sink: &mut impl Sink<'a>,
+) -> Result<()> {
     let mut scratch = SCRATCH.take();
     let mut scan = Scan { input, at: 0, wrong: (0, "") };
     let done = scan.document(top, depth_max, &mut scratch, sink);
@@ -108,6 +130,36 @@ const TWICE: &str = "this key is in its object already; a key may stand once";
 const NO_VALUE: &str = "no JSON value; expected {, [, \", a number, true, false or null";
 const CUT_STRING: &str = "ends inside a string; the event is cut off";
 const HALF_PAIR: &str = "half of a surrogate pair; write both halves, or the character in UTF-8";
+
+/// Reads values whose places are known, by the rules of [`scan`].
+pub(crate) struct Values<'a>(Scan<'a>);
+
+impl<'a> Values<'a> {
+    /// Of `input`, which is UTF-8 and shorter than 4 GiB.
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Values(Scan { input, at: 0, wrong: (0, "") })
+    }
+
+    /// The string whose opening quote is at `at`, and its end; none where it is none.
+    #[inline(always)]
+    pub(crate) fn string(&mut self, at: usize) -> Option<(Text<'a>, usize)> {
+        self.0.at = at;
+        Some((self.0.string()?, self.0.at))
+    }
+
+    /// The number, true, false or null at `at`, and its end; none where it is none.
+    #[inline]
+    pub(crate) fn word(&mut self, at: usize) -> Option<(Scalar<'a>, usize)> {
+        self.0.at = at;
+        let word = match self.0.input.get(at)? {
+            b't' => self.0.literal(b"true").map(|()| Scalar::True),
+            b'f' => self.0.literal(b"false").map(|()| Scalar::False),
+            b'n' => self.0.literal(b"null").map(|()| Scalar::Null),
+            _ => self.0.number().map(Scalar::Number),
+        };
+        Some((word?, self.0.at))
+    }
+}
 
 /// A scan under way. Its steps return none once something is wrong, and leave in `wrong` where and what: an error
 /// of its own would have to be moved around on the hot path.

@@ -127,3 +127,59 @@ fn kubernetes_audit_log() {
         assert_eq!(of(name).as_deref(), Some(value), "{name}");
     }
 }
+
+/// What a profile finds in an event, or why it refuses it.
+fn extracted(profile: &Profile, event: &[u8]) -> Result<Fields, String> {
+    let mut fields = Fields::default();
+    profile.extract(event, &mut fields).map(|()| fields).map_err(|error| error.to_string())
+}
+
+/// A thread of its own has seen no event before.
+fn extracted_afresh(profile: &Profile, event: &[u8]) -> Result<Fields, String> {
+    std::thread::scope(|scope| scope.spawn(|| extracted(profile, event)).join().unwrap())
+}
+
+#[test]
+fn events_that_came_before_change_nothing_of_what_is_found() {
+    let files = [
+        ("claude-code", "claude-code/tool_heavy.jsonl"),
+        ("codex", "codex/versions.jsonl"),
+        ("cloudtrail", "cloudtrail/events.ndjson"),
+        ("kubernetes-audit", "kubernetes-audit/demo.jsonl"),
+    ];
+    let mut state = 7_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    };
+    let mut refused = 0;
+    for (name, file) in files {
+        let (profile, file) = (profile(name), read(file));
+        let events: Vec<&[u8]> = events(&profile, &file).into_iter().filter(|e| e.len() < 20_000).collect();
+        for round in 0..500 {
+            let mut event = events[random(events.len())].to_vec();
+            // Some as they are, some with a byte or a stretch that is other, missing or there twice.
+            let (at, len) = (random(event.len()), 1 + random(30));
+            let end = event.len().min(at + len);
+            match round % 5 {
+                0 => event[at] = b"\"\\{}[]:,0a \n\xFF"[random(13)],
+                1 => drop(event.drain(at..end)),
+                2 => {
+                    let other = events[random(events.len())];
+                    let from = random(other.len());
+                    let stretch = other[from..other.len().min(from + len)].to_vec();
+                    event.splice(at..end, stretch);
+                }
+                3 => {
+                    let stretch = event[at..end].to_vec();
+                    event.splice(at..at, stretch);
+                }
+                _ => {}
+            }
+            let found = extracted(&profile, &event);
+            refused += usize::from(found.is_err());
+            assert_eq!(found, extracted_afresh(&profile, &event), "{}", String::from_utf8_lossy(&event));
+        }
+    }
+    assert!((200..1900).contains(&refused), "{refused} of 2000 were refused");
+}
