@@ -1,29 +1,19 @@
 //! Body hashes of many records at once.
 //!
 //! BLAKE3 hashes one short input at a fraction of the machine's speed: its vectors are made for sixteen blocks at a
-//! time. Here bodies that have as many whole blocks lie side by side in the vectors' lanes, and each one's last
-//! block is finished alone. What comes out is the plain BLAKE3 hash, as [`body`] gives it, five times as fast for
-//! bodies of 600 bytes.
+//! time. Here bodies that have as many whole blocks lie side by side in the vectors' lanes, and so do their salts and
+//! their last blocks, which are of different lengths. What comes out is the plain BLAKE3 hash, as [`body`] gives it,
+//! several times as fast for bodies of 600 bytes.
 
-use blake3::platform::{Platform, le_bytes_from_words_32, words_from_le_bytes_32};
+use blake3::platform::Platform;
 
-use super::{BODY_CONTEXT, Hash, SegmentSalt, body};
+use super::lanes::{BLOCK_LEN, Blocks, IV, LANES};
+use super::{BODY_CONTEXT, END_ROOT, Hash, START, SegmentSalt, body, words_of};
 
-/// Most inputs that are handed to the vectors at once.
-const LANES: usize = 16;
 /// Fewer bodies than this are hashed one after the other: mostly empty lanes gain nothing.
 const LANES_MIN: usize = 4;
-const BLOCK_LEN: usize = 64;
 /// One BLAKE3 chunk: longer inputs are trees of chunks, which the crate itself lays side by side.
 const CHUNK_LEN: usize = 1024;
-/// BLAKE3's domain flags.
-const CHUNK_START: u8 = 1;
-const CHUNK_END: u8 = 1 << 1;
-const ROOT: u8 = 1 << 3;
-/// BLAKE3's initial chaining value, that of SHA-256.
-const IV: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
-
 /// Appends to `hashes` the body hash of each of `bodies`, which are those of consecutive records from `first_seq`
 /// on in the segment of `salt`.
 pub fn bodies(salt: &SegmentSalt, first_seq: u64, bodies: &[&[u8]], hashes: &mut Vec<Hash>) {
@@ -80,10 +70,11 @@ impl Lanes {
         bodies: &[&[u8]],
         out: &mut [Hash],
     ) {
-        for (input, &index) in self.inputs.iter_mut().zip(indexes) {
+        let salts = salt.records(indexes.iter().map(|index| first_seq + *index as u64));
+        for ((input, salt), &index) in self.inputs.iter_mut().zip(&salts).zip(indexes) {
             let (block, rest) = input.split_at_mut(BLOCK_LEN);
             block[..32].copy_from_slice(&BODY_CONTEXT);
-            block[32..].copy_from_slice(&salt.record(first_seq + index as u64).0);
+            block[32..].copy_from_slice(salt);
             rest[..bodies[index].len()].copy_from_slice(bodies[index]);
         }
         let mut values = [0; LANES * 32];
@@ -105,14 +96,15 @@ impl Lanes {
             14 => whole_blocks::<896>(self.platform, inputs, &mut values),
             _ => whole_blocks::<960>(self.platform, inputs, &mut values),
         }
-        let (values, _) = values.as_chunks::<32>();
-        for ((input, value), &index) in inputs.iter().zip(values).zip(indexes) {
-            let mut value = words_from_le_bytes_32(value);
-            let last_len = BLOCK_LEN + bodies[index].len() - blocks * BLOCK_LEN;
-            let mut last = [0; BLOCK_LEN];
-            last[..last_len].copy_from_slice(&input[blocks * BLOCK_LEN..blocks * BLOCK_LEN + last_len]);
-            self.platform.compress_in_place(&mut value, &last, last_len as u8, 0, CHUNK_END | ROOT);
-            out[index] = Hash(le_bytes_from_words_32(&value));
+        let mut last = Blocks::keyed(&IV);
+        for (lane, ((input, value), &index)) in
+            inputs.iter().zip(values.as_chunks::<32>().0).zip(indexes).enumerate()
+        {
+            last.chain(lane, &words_of(value));
+            last.put(lane, [&input[blocks * BLOCK_LEN..BLOCK_LEN + bodies[index].len()], &[]]);
+        }
+        for (hash, &index) in last.hash(END_ROOT).iter().zip(indexes) {
+            out[index] = Hash(*hash);
         }
     }
 }
@@ -126,7 +118,7 @@ fn whole_blocks<const N: usize>(platform: Platform, inputs: &[[u8; CHUNK_LEN]], 
         }
     }
     let no = blake3::IncrementCounter::No;
-    platform.hash_many(&lanes[..inputs.len()], &IV, 0, no, 0, CHUNK_START, 0, values);
+    platform.hash_many(&lanes[..inputs.len()], &IV, 0, no, 0, START, 0, values);
 }
 
 #[cfg(test)]

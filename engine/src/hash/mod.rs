@@ -5,6 +5,7 @@
 //! no layout; what is hashed is laid out in `format`.
 
 mod bodies;
+mod lanes;
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -60,6 +61,12 @@ pub trait TreeHash {
     fn leaf(data: &[u8]) -> Hash;
     /// The hash of two subtrees.
     fn node(left: &Hash, right: &Hash) -> Hash;
+    /// [`TreeHash::node`] of each pair, put in `parents`, which has as much room.
+    fn nodes(pairs: &[[Hash; 2]], parents: &mut [Hash]) {
+        for ([left, right], parent) in pairs.iter().zip(parents) {
+            *parent = Self::node(left, right);
+        }
+    }
 }
 
 /// The log's tree: RFC 6962 section 2.1, SHA-256.
@@ -83,6 +90,19 @@ impl TreeHash for LogTree {
         block[1..33].copy_from_slice(&left.0);
         block[33..].copy_from_slice(&right.0);
         Hash(Sha256::digest(block).into())
+    }
+
+    fn nodes(pairs: &[[Hash; 2]], parents: &mut [Hash]) {
+        for (pairs, parents) in pairs.chunks(lanes::LANES).zip(parents.chunks_mut(lanes::LANES)) {
+            if pairs.len() > lanes::LANES / 4 {
+                lanes::tree_nodes(pairs, parents);
+                continue;
+            }
+            // Mostly empty lanes gain nothing.
+            for ([left, right], parent) in pairs.iter().zip(parents) {
+                *parent = Self::node(left, right);
+            }
+        }
     }
 }
 
@@ -177,17 +197,22 @@ pub fn index_leaves(leaves: &[[u8; 128]], hashes: &mut Vec<u8>) {
     keyed_many(&INDEX_LEAF, leaves, hashes);
 }
 
+/// BLAKE3's domain flags: a keyed hash whose first block starts a chunk, and whose last ends it and is the root.
+const KEYED: u8 = 1 << 4;
+const START: u8 = 1;
+const END_ROOT: u8 = 1 << 1 | 1 << 3;
+
+fn words_of(key: &[u8; 32]) -> [u32; 8] {
+    blake3::platform::words_from_le_bytes_32(key)
+}
+
 /// The keyed hash of each input, side by side, as many as the machine's vectors hold: several times as fast as
 /// one after the other. The inputs are whole blocks of one chunk, as the crate's platform layer wants them.
 fn keyed_many<const N: usize>(key: &[u8; 32], inputs: &[[u8; N]], out: &mut [u8]) {
     const LANES: usize = 64;
-    // BLAKE3's domain flags: a keyed hash whose first block starts a chunk, and whose last ends it and is the root.
-    const KEYED: u8 = 1 << 4;
-    const START: u8 = 1;
-    const END_ROOT: u8 = 1 << 1 | 1 << 3;
     const { assert!(N > 0 && N.is_multiple_of(64) && N <= 1024) };
     let platform = blake3::platform::Platform::detect();
-    let key = blake3::platform::words_from_le_bytes_32(key);
+    let key = words_of(key);
     let no = blake3::IncrementCounter::No;
     for (inputs, out) in inputs.chunks(LANES).zip(out.chunks_mut(LANES * 32)) {
         let mut lanes = [&[0; N]; LANES];
@@ -233,6 +258,25 @@ pub fn index_level<'k>(children: &[u8], divider: impl Fn(usize) -> &'k IndexKey,
 pub fn event_id_prefix(id: &[u8]) -> u64 {
     let hash = keyed(&EVENT_ID, id);
     u64::from_le_bytes(*hash.0.first_chunk().unwrap_or(&[0; 8]))
+}
+
+/// [`event_id_prefix`] of each id, in order.
+pub fn event_id_prefixes(ids: &[&[u8]]) -> Vec<u64> {
+    let mut prefixes = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(lanes::LANES) {
+        if ids.iter().any(|id| id.len() > lanes::BLOCK_LEN) {
+            prefixes.extend(ids.iter().map(|id| event_id_prefix(id)));
+            continue;
+        }
+        let mut blocks = lanes::Blocks::keyed(&words_of(&EVENT_ID));
+        for (lane, id) in ids.iter().enumerate() {
+            blocks.put(lane, [id, &[]]);
+        }
+        let hashes = blocks.hash(KEYED | START | END_ROOT);
+        let prefix = |hash: &[u8; 32]| u64::from_le_bytes(*hash.first_chunk().unwrap_or(&[0; 8]));
+        prefixes.extend(hashes.iter().take(ids.len()).map(prefix));
+    }
+    prefixes
 }
 
 /// The digest of the rules by which a segment was indexed.
@@ -297,6 +341,15 @@ impl SegmentSalt {
         block[32..].copy_from_slice(&seq.to_le_bytes());
         RecordSalt(keyed(&RECORD_SALT, &block).0)
     }
+
+    /// [`SegmentSalt::record`] of up to sixteen records.
+    fn records(&self, seqs: impl Iterator<Item = u64>) -> [[u8; 32]; lanes::LANES] {
+        let mut blocks = lanes::Blocks::keyed(&words_of(&RECORD_SALT));
+        for (lane, seq) in seqs.take(lanes::LANES).enumerate() {
+            blocks.put(lane, [&self.0, &seq.to_le_bytes()]);
+        }
+        blocks.hash(KEYED | START | END_ROOT)
+    }
 }
 
 /// The first half of every salt block; the record's salt is the second.
@@ -351,6 +404,19 @@ mod tests {
         let leaves: Vec<[u8; 128]> = (0..70).map(|i| [i; 128]).collect();
         index_leaves(&leaves, &mut hashes);
         assert_eq!(hashes, leaves.iter().flat_map(|leaf| index_leaf(leaf).0).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn ids_and_salts_hashed_side_by_side_are_those_hashed_alone() {
+        let text: Vec<u8> = (0..200).collect();
+        for lens in [0..33, 50..65, 60..71] {
+            let ids: Vec<&[u8]> = lens.map(|len| &text[..len]).collect();
+            let alone: Vec<u64> = ids.iter().map(|id| event_id_prefix(id)).collect();
+            assert_eq!(event_id_prefixes(&ids), alone);
+        }
+        let segment = SegmentSalt([3; 32]);
+        let salts = segment.records(70..76);
+        assert!((0..6).all(|at| segment.record(70 + at as u64).0 == salts[at]));
     }
 
     #[test]

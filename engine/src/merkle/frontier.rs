@@ -33,20 +33,25 @@ impl<H: TreeHash> Frontier<H> {
 
     /// Appends a leaf, given its hash.
     pub fn push(&mut self, leaf: Hash) {
-        let mut right = leaf;
+        self.push_subtree(0, leaf);
+    }
+
+    /// Appends the root of a perfect subtree of `2^level` leaves, of which the tree has a whole number.
+    fn push_subtree(&mut self, level: u8, root: Hash) {
+        let mut right = root;
         // Each one bit at the low end is a perfect subtree as large as what is carried: the two become one.
-        for _ in 0..self.size.trailing_ones() {
+        for _ in 0..(self.size >> level).trailing_ones() {
             let Some(left) = self.hashes.pop() else { break };
             right = H::node(&left, &right);
         }
         self.hashes.push(right);
-        self.size += 1;
+        self.size += 1 << level;
     }
 
-    /// Appends leaves in order, given their hashes.
+    /// Appends leaves in order, given their hashes; many at once take less time than one after the other.
     pub fn extend(&mut self, leaves: &[Hash]) {
-        for leaf in leaves {
-            self.push(*leaf);
+        for (level, root) in Subtrees::<H>::new(self.size, leaves) {
+            self.push_subtree(level, root);
         }
     }
 
@@ -63,6 +68,49 @@ impl<H: TreeHash> Frontier<H> {
     /// The tree's root, RFC 6962 section 2.1.
     pub fn root(&self) -> Hash {
         fold_right::<H>(&self.hashes)
+    }
+}
+
+/// The perfect subtrees that a run of leaves falls into, from left to right, each with its level and root.
+///
+/// They are of at most `2^8` leaves, so that no more than some kilobytes are in hand at a time. The nodes of a level
+/// are hashed together.
+pub struct Subtrees<'a, H: TreeHash = LogTree> {
+    start: u64,
+    leaves: &'a [Hash],
+    level: [Hash; 1 << (SUBTREE_LEVEL_MAX - 1)],
+    hash: PhantomData<fn() -> H>,
+}
+
+const SUBTREE_LEVEL_MAX: u32 = 8;
+
+impl<'a, H: TreeHash> Subtrees<'a, H> {
+    /// Of leaves of which the first has the index `start`.
+    pub fn new(start: u64, leaves: &'a [Hash]) -> Self {
+        Subtrees { start, leaves, level: [Hash::ZERO; _], hash: PhantomData }
+    }
+}
+
+impl<H: TreeHash> Iterator for Subtrees<'_, H> {
+    type Item = (u8, Hash);
+
+    fn next(&mut self) -> Option<(u8, Hash)> {
+        let fits = self.leaves.len().checked_ilog2()?;
+        let level = self.start.trailing_zeros().min(fits).min(SUBTREE_LEVEL_MAX);
+        let (leaves, rest) = self.leaves.split_at(1 << level);
+        (self.start, self.leaves) = (self.start + (1 << level), rest);
+        let (pairs, _) = leaves.as_chunks::<2>();
+        H::nodes(pairs, &mut self.level);
+        let mut count = pairs.len();
+        while count > 1 {
+            // Parents take the places of children that were hashed already.
+            let children = self.level;
+            let (pairs, _) = children[..count].as_chunks::<2>();
+            H::nodes(pairs, &mut self.level);
+            count = pairs.len();
+        }
+        let root = if level == 0 { leaves.first() } else { self.level.first() };
+        Some((level as u8, *root?))
     }
 }
 

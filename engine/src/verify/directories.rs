@@ -155,7 +155,7 @@ impl PlaceInRun<'_> {
             let name = index.field(*field).0;
             let in_run =
                 directory.field(name).map_err(say)?.ok_or_else(|| format!("it has no field {name}"))?;
-            let reserved = index.reserved(*field).map(|offsets| offsets.len() as u32);
+            let reserved = index.reserved_counts(*field);
             if in_run.reserved(segment).map_err(say)? != reserved {
                 return Err(format!("its counts of field {name}"));
             }

@@ -114,15 +114,9 @@ impl Finished {
 
     /// A field's offsets that are present, absent and unreadable.
     pub(super) fn reserved(&self, field: usize) -> [Vec<u32>; 3] {
-        let Field { present, unreadable, .. } = &self.index.fields[field];
-        let count = self.index.record_count;
         let mut lists: [Vec<u32>; 3] = Default::default();
-        for word in 0..count.div_ceil(64) {
-            let bits = |bits: &[u64]| bits.get(word as usize).copied().unwrap_or(0);
-            let (present, unreadable) = (bits(present), bits(unreadable));
-            let used = if count - word * 64 < 64 { !(u64::MAX << (count % 64)) } else { u64::MAX };
-            let absent = !(present | unreadable | bits(&self.index.deleted)) & used;
-            for (list, mut set) in lists.iter_mut().zip([present, absent, unreadable]) {
+        for (word, sets) in (0..).zip(self.reserved_bits(field)) {
+            for (list, mut set) in lists.iter_mut().zip(sets) {
                 while set != 0 {
                     list.push(word * 64 + set.trailing_zeros());
                     set &= set - 1;
@@ -130,6 +124,26 @@ impl Finished {
             }
         }
         lists
+    }
+
+    /// How many offsets each list of [`Finished::reserved`] has.
+    pub(super) fn reserved_counts(&self, field: usize) -> [u32; 3] {
+        self.reserved_bits(field).fold([0; 3], |[present, absent, unreadable], sets| {
+            let [p, a, u] = sets.map(u64::count_ones);
+            [present + p, absent + a, unreadable + u]
+        })
+    }
+
+    /// The lists of [`Finished::reserved`] as bits, 64 records at a time.
+    fn reserved_bits(&self, field: usize) -> impl Iterator<Item = [u64; 3]> {
+        let Field { present, unreadable, .. } = &self.index.fields[field];
+        let count = self.index.record_count;
+        (0..count.div_ceil(64)).map(move |word| {
+            let bits = |bits: &[u64]| bits.get(word as usize).copied().unwrap_or(0);
+            let (present, unreadable) = (bits(present), bits(unreadable));
+            let used = if count - word * 64 < 64 { !(u64::MAX << (count % 64)) } else { u64::MAX };
+            [present, !(present | unreadable | bits(&self.index.deleted)) & used, unreadable]
+        })
     }
 }
 

@@ -180,13 +180,15 @@ fn look(
         let mut range = TreeRange::new(meta.first_seq);
         let mut marks = task.marks.iter().skip_while(|mark| **mark <= meta.first_seq).peekable();
         stated.leaves(|some| {
-            for leaf in some {
-                range.push(*leaf);
-                leaves.pass(leaf);
-                if marks.next_if_eq(&&range.end()).is_some() {
-                    seen.marks.push(range.mark());
-                }
+            some.iter().for_each(|leaf| leaves.pass(leaf));
+            let mut rest = some;
+            while let Some(mark) = marks.next_if(|mark| **mark <= range.end() + rest.len() as u64) {
+                let before;
+                (before, rest) = rest.split_at((mark - range.end()) as usize);
+                range.extend(before);
+                seen.marks.push(range.mark());
             }
+            range.extend(rest);
         })?;
         let mut tree = TreeRange::from_frontier(header.first_seq, &header.frontier);
         tree.join(&range.mark(), &[]);

@@ -5,6 +5,7 @@
 
 use crate::Seq;
 use crate::hash::{Hash, LogTree, TreeHash};
+use crate::merkle::Subtrees;
 
 /// The level of the tree of which `tree/level-08` keeps the nodes.
 const GROUP_LEVEL: u8 = 8;
@@ -42,8 +43,11 @@ impl TreeRange {
         self.end
     }
 
-    pub(super) fn push(&mut self, leaf: Hash) {
-        self.push_node(0, leaf);
+    /// Takes the next leaves.
+    pub(super) fn extend(&mut self, leaves: &[Hash]) {
+        for (level, root) in Subtrees::<LogTree>::new(self.end, leaves) {
+            self.push_node(level, root);
+        }
     }
 
     /// Takes the root of the perfect subtree of `2^level` leaves that begins at the end of this range.
@@ -113,7 +117,7 @@ mod tests {
                 let mut whole = TreeRange::new(0);
                 for part in [0..first, first..second, second..70] {
                     let mut range = TreeRange::new(part.start as u64);
-                    leaves[part].iter().for_each(|leaf| range.push(*leaf));
+                    range.extend(&leaves[part]);
                     whole.join(&range.mark(), &range.groups);
                 }
                 assert_eq!(whole.root(), merkle::root::<LogTree>(&leaves), "{first} {second}");
@@ -134,7 +138,7 @@ mod tests {
             let mut whole = TreeRange::new(0);
             for part in [0..cut, cut..1100] {
                 let mut range = TreeRange::new(part.start as u64);
-                leaves[part].iter().for_each(|leaf| range.push(*leaf));
+                range.extend(&leaves[part]);
                 whole.join(&range.mark(), &range.groups);
             }
             assert_eq!(whole.groups, expected, "{cut}");

@@ -13,7 +13,7 @@ use super::finished::Finished;
 use super::sources::{FieldHolds, Rules};
 use crate::format::frame::Labels;
 use crate::hash::{self, Hash};
-use crate::source::{EventTime, Fields, Term, TermKind};
+use crate::source::{EventTime, Fields, Term, TermKind, equal};
 use crate::{Seq, Timestamp};
 
 /// One record, as far as the index is concerned.
@@ -45,6 +45,7 @@ pub(super) struct Reindex {
     ends: Vec<usize>,
     pub(super) times: Vec<EventTime>,
     pub(super) event_ids: Vec<(u64, u32)>,
+    unhashed: UnhashedIds,
     last_day: Option<(i64, u32)>,
     /// The records that were deleted.
     pub(super) deleted: Vec<u64>,
@@ -113,6 +114,7 @@ impl Reindex {
             ends: Vec::new(),
             times: Vec::new(),
             event_ids: Vec::new(),
+            unhashed: UnhashedIds::default(),
             last_day: None,
             deleted: Vec::new(),
         };
@@ -175,7 +177,10 @@ impl Reindex {
         self.sources[place].slots = slots;
         self.times.push(record.fields.time());
         if let Some(id) = record.fields.event_id() {
-            self.event_ids.push((hash::event_id_prefix(id), offset));
+            self.unhashed.push(id, offset);
+            if self.unhashed.offsets.len() == UNHASHED_MAX {
+                self.unhashed.hash_into(&mut self.event_ids);
+            }
         }
         self.ends.push(self.occurrences.len());
         self.record_count += 1;
@@ -231,7 +236,7 @@ impl Reindex {
     fn term(&mut self, field: usize, kind: TermKind, bytes: &[u8]) -> u32 {
         let known = self.fields[field].last.filter(|last| {
             let term = &self.terms[*last as usize];
-            term.kind == kind && &self.bytes[term.start..][..term.len as usize] == bytes
+            term.kind == kind && equal(&self.bytes[term.start..][..term.len as usize], bytes)
         });
         let term = known.unwrap_or_else(|| self.intern(field as u32, kind, bytes));
         self.fields[field].last = Some(term);
@@ -251,7 +256,7 @@ impl Reindex {
         let hash = hash_of(field, kind, bytes);
         let found = table.find(hash, |&id| {
             let term = &terms[id as usize];
-            term.field == field && term.kind == kind && &all[text(term)] == bytes
+            term.field == field && term.kind == kind && equal(&all[text(term)], bytes)
         });
         if let Some(&id) = found {
             return id;
@@ -268,6 +273,7 @@ impl Reindex {
 
     /// Turns the notes into offsets by term.
     pub(super) fn finish(mut self) -> Finished {
+        self.unhashed.hash_into(&mut self.event_ids);
         self.table = HashTable::new();
         // Counting sort: how many each term has, where each begins, then every occurrence in its place. A term
         // that one record has twice counts once.
@@ -297,6 +303,31 @@ impl Reindex {
         }
         self.occurrences = Vec::new();
         Finished { index: self, offsets, ends }
+    }
+}
+
+/// Event ids that wait to be hashed together.
+#[derive(Debug, Default)]
+struct UnhashedIds {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    offsets: Vec<u32>,
+}
+
+const UNHASHED_MAX: usize = 64;
+
+impl UnhashedIds {
+    fn push(&mut self, id: &[u8], offset: u32) {
+        self.bytes.extend_from_slice(id);
+        self.ends.push(self.bytes.len());
+        self.offsets.push(offset);
+    }
+
+    fn hash_into(&mut self, event_ids: &mut Vec<(u64, u32)>) {
+        let ids: Vec<&[u8]> = record_ranges(&self.ends).map(|(_, range)| &self.bytes[range]).collect();
+        event_ids.extend(hash::event_id_prefixes(&ids).into_iter().zip(self.offsets.drain(..)));
+        self.ends.clear();
+        self.bytes.clear();
     }
 }
 
