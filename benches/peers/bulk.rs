@@ -173,6 +173,15 @@ fn lmdb(input: &Path, place: &Path) -> Result {
     }
 }
 
+#[cfg(feature = "tantivy")]
+fn tantivy(input: &Path, place: &Path) -> Result {
+    let index = indelible_benches::stores::Tantivy::open(place)?;
+    let mut writer = index.writer(WORKERS)?;
+    by_workers(input, |chunk| lines(&chunk.bytes).try_for_each(|line| index.add(&writer, line)))?;
+    writer.commit()?;
+    Ok(writer.wait_merging_threads()?)
+}
+
 /// Bytes that this process has sent towards the disk so far.
 fn written() -> Result<f64> {
     let text = std::fs::read_to_string("/proc/self/io")?;
@@ -187,9 +196,20 @@ const FJALL: &str = "fjall, 1,000 a batch";
 const LMDB: &str = "LMDB, 32 MiB a transaction";
 const LMDB_CHUNKS: usize = 32;
 
+/// All fields as terms, one commit.
+#[cfg(feature = "tantivy")]
+const TANTIVY: &str = "tantivy, 2 + 2 threads, one commit";
+
 type Work = fn(&Path, &Path) -> Result;
-const CONTENDERS: [(&str, Work); 5] =
-    [("Indelible", indelible), (FLOOR, floor), (SQLITE, sqlite), (FJALL, fjall), (LMDB, lmdb)];
+const CONTENDERS: &[(&str, Work)] = &[
+    ("Indelible", indelible),
+    (FLOOR, floor),
+    (SQLITE, sqlite),
+    (FJALL, fjall),
+    (LMDB, lmdb),
+    #[cfg(feature = "tantivy")]
+    (TANTIVY, tantivy),
+];
 
 /// What the rounds of one contender wrote, as multiples of the bytes received.
 #[derive(Default)]
@@ -250,6 +270,8 @@ pub(crate) fn bulk(bench: &Bench) -> Result<Vec<Table>> {
             targets: vec![
                 Target { against: &[FLOOR], bound: 0.5 },
                 Target { against: &[SQLITE], bound: 5.0 },
+                #[cfg(feature = "tantivy")]
+                Target { against: &[TANTIVY], bound: 2.0 },
             ],
         },
         Table {

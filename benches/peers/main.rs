@@ -1,8 +1,10 @@
 //! Measures Indelible side by side with physical floors and other stores, in one process and one run.
 //!
 //! ```text
-//! cargo bench -p indelible-benches --bench peers -- [--quick|--full] [--only NAME] [--json FILE]
+//! cargo bench -p indelible-benches --features tantivy --bench peers -- [--quick|--full] [--only NAME] [--json FILE]
 //! ```
+//! Without its feature, tantivy is left out: it is long to build.
+//!
 //! Prints a table for each section: every contender's slowest, median and fastest round, how Indelible compares,
 //! and whether it meets what it is held to. The rounds of the contenders take turns, since machines are noisy.
 #![allow(clippy::print_stdout, reason = "the tables are for whoever runs this")]

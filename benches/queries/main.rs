@@ -1,8 +1,10 @@
 //! Measures questions to a store that holds a year of events, warm and in one process, side by side with peers.
 //!
 //! ```text
-//! cargo bench -p indelible-benches --bench queries -- [--events N] [--rounds N] [--only NAME] [--alone]
+//! cargo bench -p indelible-benches --features tantivy --bench queries -- [--events N] [--rounds N] [--only NAME] [--alone]
 //! ```
+//! Without its feature, tantivy is left out: it is long to build.
+//!
 //! Each question is asked with many parameters, round by round, in turns by each contender; what is printed are
 //! percentiles over all that was asked. Contenders must agree on every answer. The stores are kept below the bench directory and used
 //! again by the next run.
@@ -13,6 +15,8 @@ mod own;
 mod questions;
 mod redb;
 mod sqlite;
+#[cfg(feature = "tantivy")]
+mod tantivy;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -118,6 +122,10 @@ fn main() -> Result {
         contenders.push(Box::new(Sqlite::open(&place, arguments.events)?));
         contenders.push(Box::new(Lmdb::open(&place, arguments.events)?));
         contenders.push(Box::new(Redb::open(&place, arguments.events)?));
+        #[cfg(feature = "tantivy")]
+        contenders.push(Box::new(tantivy::Segment::open(&place, arguments.events)?));
+        #[cfg(not(feature = "tantivy"))]
+        println!("without tantivy, which is long to build: --features tantivy takes it in");
     }
     println!(
         "{:<28}{:<12}{:>8}{:>12}{:>12}{:>12}{:>10}",
