@@ -9,8 +9,9 @@ use indelible_engine::{Options, Store};
 
 use crate::floor::RawLog;
 use crate::group::{Group, Sink};
-use crate::harness::{Bench, Contender, Result, Table, Target, Unit, rounds};
 use crate::stores::{Fjall, Redb, Sqlite};
+use indelible_benches::Result;
+use indelible_benches::harness::{Bench, Contender, Table, Target, Unit, rounds};
 
 const ORIGIN: &str = "bench.example/peers";
 

@@ -13,8 +13,9 @@ use indelible_benches::{Events, Fields};
 use indelible_engine::{Masking, OnDuplicate, Options, Prepared, Store};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Bench, Contender, Result, Row, Table, Target, Unit, len_below, rounds};
 use crate::stores::{Fjall, Sqlite};
+use indelible_benches::Result;
+use indelible_benches::harness::{Bench, Contender, Row, Table, Target, Unit, len_below, rounds};
 
 /// How much is read, prepared and committed at once.
 const CHUNK_LEN: usize = 1 << 20;

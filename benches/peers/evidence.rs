@@ -12,7 +12,8 @@ use indelible_engine::trust::{Checkpoint, Note, Signer, SigningKey};
 use indelible_engine::{Options, Seq, Snapshot, Store, Sync, verify};
 use indelible_query::bundle::{ExportOptions, Question, export, verify as verify_bundle};
 
-use crate::harness::{Bench, Contender, Result, Row, Table, Target, Unit, rounds};
+use indelible_benches::Result;
+use indelible_benches::harness::{Bench, Contender, Row, Table, Target, Unit, rounds};
 
 const ORIGIN: &str = "bench.example/evidence";
 /// Bytes that a bundle may take for each event beside the event, the shown index and the proof: a salt, a predecessor's leaf,

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::FallocateFlags;
 
 use crate::group::Sink;
-use crate::harness::Result;
+use indelible_benches::Result;
 
 /// How much room is made ahead of need: what Indelible does by default.
 const ROOM_LEN: u64 = 8 << 20;

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::harness::Result;
+use indelible_benches::Result;
 
 /// Takes events durably, many at once.
 pub(crate) trait Sink: Send {

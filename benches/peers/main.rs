@@ -5,7 +5,7 @@
 //! ```
 //! Without its feature, tantivy is left out: it is long to build.
 //!
-//! Prints a table for each section: every contender's slowest, median and fastest round, how Indelible compares,
+//! Prints a table for each section: every contender's rounds as percentiles, how many times better Indelible is,
 //! and whether it meets what it is held to. The rounds of the contenders take turns, since machines are noisy.
 #![allow(clippy::print_stdout, reason = "the tables are for whoever runs this")]
 
@@ -14,15 +14,15 @@ mod bulk;
 mod evidence;
 mod floor;
 mod group;
-mod harness;
 mod open;
 mod stores;
 mod verify;
 
 use std::path::PathBuf;
 
-use harness::{Bench, Result, Size, Table};
-use serde_json::{Value, json};
+use indelible_benches::Result;
+use indelible_benches::harness::{Bench, Size, Table, machine};
+use serde_json::json;
 
 /// The name of a section, and what measures it.
 type Section = (&'static str, fn(&Bench) -> Result<Vec<Table>>);
@@ -67,24 +67,10 @@ fn arguments() -> Result<Arguments> {
     Ok(parsed)
 }
 
-/// What else must be known to read the numbers.
-fn machine(bench: &Bench) -> Value {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    let cpu = read("/proc/cpuinfo");
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    json!({
-        "cpus": std::thread::available_parallelism().map_or(0, usize::from),
-        "cpu": cpu.trim_start_matches([' ', '\t', ':']),
-        "kernel": read("/proc/sys/kernel/osrelease"),
-        "load_before": read("/proc/loadavg"),
-        "dir": bench.dir(),
-    })
-}
-
 fn main() -> Result {
     let arguments = arguments()?;
     let bench = Bench::new(arguments.size)?;
-    let machine = machine(&bench);
+    let machine = machine(bench.dir());
     println!("machine: {machine}");
     let mut tables = Vec::new();
     for (name, measure) in SECTIONS {

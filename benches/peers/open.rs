@@ -6,7 +6,8 @@ use std::time::Instant;
 use indelible_benches::Events;
 use indelible_engine::{Options, Store, Sync};
 
-use crate::harness::{Bench, Contender, Result, Row, Table, Target, Unit, rounds};
+use indelible_benches::Result;
+use indelible_benches::harness::{Bench, Contender, Row, Table, Target, Unit, rounds};
 
 fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1000.0

@@ -7,8 +7,8 @@ use redb::{ReadableDatabase, TableDefinition};
 use rusqlite::{Connection, params};
 
 use crate::group::Sink;
-use crate::harness::Result;
 use indelible_benches::Fields;
+use indelible_benches::Result;
 
 /// SQLite as one would build an audit log on it: indexed columns, and a table that links events to controls.
 pub(crate) struct Sqlite {

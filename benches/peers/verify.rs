@@ -13,7 +13,8 @@ use indelible_engine::verify::{self, Depth};
 use indelible_engine::{Options, Store, Sync};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Bench, Contender, Result, Table, Target, Unit, rounds};
+use indelible_benches::Result;
+use indelible_benches::harness::{Bench, Contender, Table, Target, Unit, rounds};
 
 const THREADS: u64 = 2;
 /// Length of what is hashed of each record beside its body: the byte that marks a leaf, and the entry.

@@ -30,6 +30,15 @@ pub(crate) struct Answer {
     pub(crate) sum: u64,
 }
 
+/// One question with many parameters.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) name: &'static str,
+    /// How many times faster than the best peer Indelible is held to be.
+    pub(crate) bound: f64,
+    pub(crate) questions: Vec<Question>,
+}
+
 pub(crate) const SEED: u64 = 11;
 pub(crate) const DAYS: usize = 365;
 const START_MS: u64 = 1_775_001_600_000;
@@ -40,8 +49,8 @@ fn part<'a>(event: &'a str, before: &str) -> &'a str {
     rest.split('"').next().unwrap_or_default()
 }
 
-/// All questions by their names.
-pub(crate) fn questions(events: usize) -> Vec<(&'static str, Vec<Question>)> {
+/// All questions.
+pub(crate) fn questions(events: usize) -> Vec<Asked> {
     let every = (events / 400).max(1);
     let sample: Vec<String> = Events::spread(SEED, events, DAYS)
         .take(events)
@@ -58,32 +67,48 @@ pub(crate) fn questions(events: usize) -> Vec<(&'static str, Vec<Question>)> {
     let text = |_: usize, event: &str| {
         Question::Text(part(event, "\"args_digest\":\"sha256:").get(..20).unwrap_or("none").to_owned())
     };
+    let asked = |name, bound, questions| Asked { name, bound, questions };
     vec![
-        ("event by id", each(&|_, event| Question::Event(part(event, "\"event_id\":\"").to_owned()))),
-        ("timeline of a run", each(&|_, event| Question::Run(part(event, "\"run_id\":\"").to_owned()))),
-        (
+        asked(
+            "event by id",
+            1.5,
+            each(&|_, event| Question::Event(part(event, "\"event_id\":\"").to_owned())),
+        ),
+        asked(
+            "timeline of a run",
+            2.5,
+            each(&|_, event| Question::Run(part(event, "\"run_id\":\"").to_owned())),
+        ),
+        asked(
             "denials of an agent, 7 days",
+            2.5,
             each(&|index, event| {
                 let (from, until) = window(index, 7);
                 Question::Denials { agent: part(event, "\"agent_id\":\"").to_owned(), from, until }
             }),
         ),
-        ("counts by control", vec![Question::Controls; 40]),
-        (
+        asked("counts by control", 3.0, vec![Question::Controls; 40]),
+        asked(
             "count of a control, 90 days",
+            4.0,
             each(&|index, event| {
                 let (from, until) = window(index, 90);
                 Question::ControlCount { control: part(event, "\"controls\":[\"").to_owned(), from, until }
             }),
         ),
-        (
+        asked(
             "control, agent and kind",
+            5.0,
             each(&|_, event| Question::Conjunction {
                 control: part(event, "\"controls\":[\"").to_owned(),
                 agent: part(event, "\"agent_id\":\"").to_owned(),
                 kind: part(event, "\"kind\":\"").to_owned(),
             }),
         ),
-        ("a text anywhere", sample.iter().take(12).enumerate().map(|(i, event)| text(i, event)).collect()),
+        asked(
+            "a text anywhere",
+            2.0,
+            sample.iter().take(12).enumerate().map(|(i, event)| text(i, event)).collect(),
+        ),
     ]
 }

@@ -2,24 +2,28 @@
 //!
 //! Machines are noisy, and the noise lasts longer than a round: so all contenders of a section run in each round,
 //! A B C A B C, each round's first another, and what is compared are the medians.
+#![expect(clippy::print_stdout, reason = "the tables are for whoever runs this")]
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-pub(crate) use indelible_benches::Result;
+use crate::Result;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Size {
+pub enum Size {
+    /// Does it work at all?
     Quick,
+    /// What one waits for.
     Normal,
+    /// What one lets run on a quiet machine.
     Full,
 }
 
 impl Size {
     /// One of three numbers.
-    pub(crate) fn of<T>(self, quick: T, normal: T, full: T) -> T {
+    pub fn of<T>(self, quick: T, normal: T, full: T) -> T {
         match self {
             Size::Quick => quick,
             Size::Normal => normal,
@@ -30,7 +34,7 @@ impl Size {
 
 /// What a section measures, larger being better or worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
+pub enum Unit {
     /// Events a second.
     Rate,
     /// Milliseconds.
@@ -54,6 +58,11 @@ impl Unit {
         }
     }
 
+    /// How many times better `own` is than `other`.
+    fn advantage(self, own: f64, other: f64) -> f64 {
+        if self == Unit::Rate { own / other } else { other / own }
+    }
+
     fn show(self, value: f64) -> String {
         match self {
             Unit::Rate => format!("{value:.0}"),
@@ -65,9 +74,11 @@ impl Unit {
 
 /// One row of a table.
 #[derive(Debug, Clone)]
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    pub(crate) samples: Vec<f64>,
+pub struct Row {
+    /// Who.
+    pub name: &'static str,
+    /// What was measured, in the order that it was.
+    pub samples: Vec<f64>,
 }
 
 impl Row {
@@ -77,35 +88,40 @@ impl Row {
         samples
     }
 
-    pub(crate) fn median(&self) -> f64 {
-        let samples = self.sorted();
-        samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
+    /// The sample in the middle.
+    pub fn median(&self) -> f64 {
+        self.percentile(50)
     }
 
-    fn bounds(&self) -> (f64, f64) {
+    /// The sample that so many percent of all lie below.
+    fn percentile(&self, percent: usize) -> f64 {
         let samples = self.sorted();
-        let at = |index: Option<&f64>| index.copied().unwrap_or(f64::NAN);
-        (at(samples.first()), at(samples.last()))
+        samples.get(samples.len() * percent / 100).copied().unwrap_or(f64::NAN)
     }
 }
 
 /// What Indelible is held to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target {
+pub struct Target {
     /// The rows that it is compared to: the best of them counts. None: the value itself is compared.
-    pub(crate) against: &'static [&'static str],
-    /// At least so many times theirs, or, for a value itself that had better be small, at most.
-    pub(crate) bound: f64,
+    pub against: &'static [&'static str],
+    /// At least so many times better than theirs, or, for a value itself that had better be small, at most.
+    pub bound: f64,
 }
 
 /// One section's results. The first row is Indelible's.
 #[derive(Debug, Clone)]
-pub(crate) struct Table {
-    pub(crate) name: &'static str,
-    pub(crate) title: String,
-    pub(crate) unit: Unit,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) targets: Vec<Target>,
+pub struct Table {
+    /// By which the section is asked for.
+    pub name: &'static str,
+    /// What was measured.
+    pub title: String,
+    /// In what.
+    pub unit: Unit,
+    /// Who was measured, Indelible first.
+    pub rows: Vec<Row>,
+    /// What Indelible is held to.
+    pub targets: Vec<Target>,
 }
 
 impl Table {
@@ -115,28 +131,21 @@ impl Table {
             return Some(("itself".to_owned(), own, own <= target.bound));
         }
         let rows = self.rows.iter().filter(|row| target.against.contains(&row.name));
-        let best = rows.max_by(|one, other| one.median().total_cmp(&other.median()))?;
-        let ratio = own / best.median();
-        Some((best.name.to_owned(), ratio, ratio >= target.bound))
+        let ratios = rows.map(|row| (row.name, self.unit.advantage(own, row.median())));
+        let (best, ratio) = ratios.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        Some((best.to_owned(), ratio, ratio >= target.bound))
     }
 
     /// Prints the table and what became of its targets.
-    pub(crate) fn print(&self) {
+    pub fn print(&self) {
         println!("\n{} [{}], {}", self.title, self.name, self.unit.name());
-        let heads = ["", "min", "median", "max", "Indelible is"];
-        println!("  {:<34}{:>12}{:>12}{:>12}{:>14}", heads[0], heads[1], heads[2], heads[3], heads[4]);
+        println!("  {:<36}{:>12}{:>12}{:>12}{:>14}", "", "p10", "p50", "p90", "Indelible is");
         let own = self.rows.first().map_or(f64::NAN, Row::median);
         for (index, row) in self.rows.iter().enumerate() {
-            let (min, max) = row.bounds();
-            let ratio = if index == 0 { String::new() } else { format!("{:.2} x", own / row.median()) };
-            let show = |value| self.unit.show(value);
-            println!(
-                "  {:<34}{:>12}{:>12}{:>12}{ratio:>14}",
-                row.name,
-                show(min),
-                show(row.median()),
-                show(max)
-            );
+            let better = format!("{:.2} x", self.unit.advantage(own, row.median()));
+            let better = if index == 0 { "" } else { &better };
+            let [low, middle, high] = [10, 50, 90].map(|percent| self.unit.show(row.percentile(percent)));
+            println!("  {:<36}{low:>12}{middle:>12}{high:>12}{better:>14}", row.name);
         }
         for target in &self.targets {
             if let Some((against, ratio, met)) = self.judge(target) {
@@ -148,13 +157,13 @@ impl Table {
     }
 
     /// The table for machines.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let rows: Vec<Value> = self
             .rows
             .iter()
             .map(|row| {
-                let (min, max) = row.bounds();
-                json!({ "name": row.name, "min": min, "median": row.median(), "max": max, "samples": row.samples })
+                let [p10, p50, p90] = [10, 50, 90].map(|percent| row.percentile(percent));
+                json!({ "name": row.name, "p10": p10, "p50": p50, "p90": p90, "samples": row.samples })
             })
             .collect();
         let targets: Vec<Value> = self
@@ -170,19 +179,23 @@ impl Table {
 }
 
 /// A contender: given the number of the round, does its part and gives a sample.
-pub(crate) struct Contender<'a> {
+pub struct Contender<'a> {
     name: &'static str,
     run: Box<dyn FnMut(usize) -> Result<f64> + 'a>,
 }
 
 impl<'a> Contender<'a> {
-    pub(crate) fn new(name: &'static str, run: impl FnMut(usize) -> Result<f64> + 'a) -> Self {
+    /// A contender of that name.
+    pub fn new(name: &'static str, run: impl FnMut(usize) -> Result<f64> + 'a) -> Self {
         Contender { name, run: Box::new(run) }
     }
 }
 
 /// Runs all contenders once unmeasured and then `rounds` times.
-pub(crate) fn rounds(rounds: usize, mut contenders: Vec<Contender<'_>>) -> Result<Vec<Row>> {
+///
+/// # Errors
+/// What a contender says.
+pub fn rounds(rounds: usize, mut contenders: Vec<Contender<'_>>) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> =
         contenders.iter().map(|contender| Row { name: contender.name, samples: Vec::new() }).collect();
     let count = contenders.len();
@@ -199,15 +212,19 @@ pub(crate) fn rounds(rounds: usize, mut contenders: Vec<Contender<'_>>) -> Resul
 
 /// Where and how much to measure.
 #[derive(Debug)]
-pub(crate) struct Bench {
-    pub(crate) size: Size,
+pub struct Bench {
+    /// How much.
+    pub size: Size,
     dir: PathBuf,
 }
 
 impl Bench {
     /// Works in a directory of its own below `INDELIBLE_BENCH_DIR`, or below the build's, which should both be on
     /// a real disk: what is measured are syncs.
-    pub(crate) fn new(size: Size) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A directory that cannot be made.
+    pub fn new(size: Size) -> Result<Self> {
         let above = std::env::var_os("INDELIBLE_BENCH_DIR")
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench"), PathBuf::from);
         let dir = above.join(format!("peers-{}", std::process::id()));
@@ -216,7 +233,10 @@ impl Bench {
     }
 
     /// A place of that name where nothing is.
-    pub(crate) fn place(&self, name: &str) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// What is there and cannot be removed.
+    pub fn place(&self, name: &str) -> Result<PathBuf> {
         let place = self.dir.join(name);
         if place.is_dir() {
             std::fs::remove_dir_all(&place)?;
@@ -226,7 +246,8 @@ impl Bench {
         Ok(place)
     }
 
-    pub(crate) fn dir(&self) -> &Path {
+    /// The directory.
+    pub fn dir(&self) -> &Path {
         &self.dir
     }
 }
@@ -239,9 +260,26 @@ impl Drop for Bench {
 }
 
 /// How many bytes the files below `path` hold.
-pub(crate) fn len_below(path: &Path) -> Result<u64> {
+///
+/// # Errors
+/// What cannot be looked at.
+pub fn len_below(path: &Path) -> Result<u64> {
     if !path.is_dir() {
         return Ok(path.metadata()?.len());
     }
     std::fs::read_dir(path)?.map(|entry| len_below(&entry?.path())).sum()
+}
+
+/// What else must be known to read the numbers: the machine, and where the files are.
+pub fn machine(dir: &Path) -> Value {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let cpu = read("/proc/cpuinfo");
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    json!({
+        "cpus": std::thread::available_parallelism().map_or(0, usize::from),
+        "cpu": cpu.trim_start_matches([' ', '\t', ':']),
+        "kernel": read("/proc/sys/kernel/osrelease"),
+        "load_before": read("/proc/loadavg"),
+        "dir": dir,
+    })
 }

@@ -1,8 +1,9 @@
-//! What the benchmarks share: the events that they run on, what peers index of these, and the peers that more than one
-//! benchmark asks.
+//! What the benchmarks share: the events that they run on, what peers index of these, the peers that more than one benchmark
+//! asks, and how contenders are compared.
 
 mod events;
 mod fields;
+pub mod harness;
 pub mod stores;
 
 use std::error::Error;
