@@ -64,6 +64,11 @@ pub(super) fn key() -> SigningKey {
 impl Maker {
     /// A log with its first record and the default profile, whose source is 1.
     pub(super) fn new() -> Self {
+        Maker::of_format(READ_VERSION)
+    }
+
+    /// The same, of a log whose first record states this format.
+    pub(super) fn of_format(format: u16) -> Self {
         let mut maker = Maker {
             files: Vec::new(),
             log: Vec::new(),
@@ -84,7 +89,7 @@ impl Maker {
         maker.begin();
         let created = Admin::Created {
             forked_from: None,
-            format: READ_VERSION,
+            format,
             log_key: Some(crate::trust::Signer::verifier(&key()).to_string()),
             origin: ORIGIN.to_owned(),
             retention: "forever".to_owned(),

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::*;
+use crate::format::READ_VERSION;
 use crate::trust::{Signer, SigningKey};
 use maker::{Maker, key};
 
@@ -99,6 +100,22 @@ fn help_with_one_long_segment_changes_nothing_in_what_is_found() {
         assert_eq!((many.segments, many.covered), (one.segments.clone(), one.covered));
     }
     assert!(one.findings.len() >= 40, "{}", one.findings.len());
+}
+
+#[test]
+fn a_first_record_that_states_another_format_than_its_file_is_unsupported() {
+    for format in [0, READ_VERSION + 1, u16::MAX] {
+        let mut maker = Maker::of_format(format);
+        maker.events(5);
+        maker.seal();
+        maker.events(2);
+        for depth in [Depth::Quick, Depth::Checksums, Depth::Full] {
+            let report = maker.finish(0).verify_with(&Options { depth, ..Options::default() });
+            assert_eq!(classes(&report), [(FindingClass::Unsupported, "format of store.created".to_owned())]);
+            let Finding { expected, found, seqs, .. } = &report.findings[0];
+            assert_eq!((expected.as_str(), found, seqs), ("1", &format.to_string(), &Some(0..1)));
+        }
+    }
 }
 
 #[test]
