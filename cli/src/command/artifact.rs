@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use indelible::artifact::{ArtifactId, ArtifactInfo};
 use indelible::filter::Glob;
 use indelible::retention::Use;
-use indelible::{Snapshot, Store, Timestamp};
+use indelible::{Error, Seq, Snapshot, Store, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
@@ -67,7 +67,10 @@ pub(crate) enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Check that each artifact is what its name says, and that each that an event names is there
+    /// Check that each artifact is what its name says, and that each that was put or that an event names is there
+    ///
+    /// As `verify` has it: exit code 11 where one was removed that the log says was put, and no approved plan let go; 14 where
+    /// an event names one that was never put.
     #[command(after_help = "Example:\n  indelible artifact verify && echo all there")]
     Verify {
         /// Print one JSON object
@@ -245,8 +248,10 @@ struct Verdict {
     whole: u64,
     /// Those that are not.
     wrong: Vec<Wrong>,
-    /// Those that events name and that are not here.
+    /// Those that events name, that are not here, and of which the log does not say that they were.
     missing: Vec<Missing>,
+    /// Those that a record says were put, that no approved plan let go, and that are not here.
+    removed: Vec<Removed>,
 }
 
 #[derive(Debug, Serialize)]
@@ -259,6 +264,22 @@ struct Wrong {
 struct Missing {
     artifact: String,
     events: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Removed {
+    artifact: String,
+    /// The record that says so last.
+    put: Seq,
+    events: u64,
+}
+
+/// The weightier of two, as a verification of the store weighs them.
+fn weightier(one: Code, other: Code) -> Code {
+    const RISING: [Code; 6] =
+        [Code::Clean, Code::Incomplete, Code::Unsupported, Code::Environment, Code::Damaged, Code::Forged];
+    let weight = |code: &Code| RISING.iter().position(|known| known == code).unwrap_or(RISING.len());
+    if weight(&other) > weight(&one) { other } else { one }
 }
 
 fn verify(store: &Store, json: bool, out: &mut Out) -> Outcome {
@@ -278,15 +299,26 @@ fn verify(store: &Store, json: bool, out: &mut Out) -> Outcome {
             }
             Err(error) => {
                 let failure = Failure::from(error);
-                code = code.max(failure.code());
+                code = weightier(code, failure.code());
                 verdict.wrong.push(Wrong { artifact: id.to_string(), reason: failure.to_string() });
             }
         }
     }
     bar.finish();
     let ids: BTreeSet<ArtifactId> = ids.into_iter().collect();
-    for (id, events) in named(&store.snapshot()?)?.into_iter().filter(|(id, _)| !ids.contains(id)) {
-        code = code.max(Code::Incomplete);
+    // Named behind the list of what is here: what is put meanwhile is not missed.
+    let snapshot = store.snapshot()?;
+    let named = named(&snapshot)?;
+    let is_gone =
+        |id: &ArtifactId| !ids.contains(id) && matches!(store.artifact(*id), Err(Error::NotFound { .. }));
+    let on_record = snapshot.artifacts_on_record()?;
+    for (id, put) in on_record.iter().filter(|(id, _)| is_gone(id)) {
+        code = weightier(code, Code::Forged);
+        let events = named.get(id).copied().unwrap_or(0);
+        verdict.removed.push(Removed { artifact: id.to_string(), put: *put, events });
+    }
+    for (id, events) in named.into_iter().filter(|(id, _)| !on_record.contains_key(id) && is_gone(id)) {
+        code = weightier(code, Code::Incomplete);
         verdict.missing.push(Missing { artifact: id.to_string(), events });
     }
     if json {
@@ -296,14 +328,21 @@ fn verify(store: &Store, json: bool, out: &mut Out) -> Outcome {
     for Wrong { artifact, reason } in &verdict.wrong {
         out.line(format_args!("{artifact}  {}", output::escape_text(reason, out.is_terminal())))?;
     }
+    for Removed { artifact, put, events } in &verdict.removed {
+        let events = output::counted(*events, "event names it", "events name it");
+        out.line(format_args!(
+            "{artifact}  removed without authority: record {put} says that it was put; {events}"
+        ))?;
+    }
     for Missing { artifact, events } in &verdict.missing {
         let events = output::counted(*events, "event names it", "events name it");
         out.line(format_args!("{artifact}  missing: {events}"))?;
     }
     let whole = output::counted(verdict.whole, "artifact is", "artifacts are");
     output::say(format_args!(
-        "{whole} whole, {} wrong, {} missing",
+        "{whole} whole, {} wrong, {} removed, {} missing",
         output::count(verdict.wrong.len() as u64),
+        output::count(verdict.removed.len() as u64),
         output::count(verdict.missing.len() as u64)
     ));
     Ok(code)

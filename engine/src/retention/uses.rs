@@ -26,16 +26,17 @@ pub struct Use {
     pub first: Option<Seq>,
     /// The seq of the last of them.
     pub last: Option<Seq>,
-    /// The record that says that it was put last, and when that counts as stored. Nothing where no record does: the
-    /// process that put it was stopped before it was told that it had.
+    /// The record that says that it was put last, and when that counts as stored. Nothing where no record does: a process
+    /// puts the file in its place and writes the record in one hold of the lock, and was stopped in between.
     pub put: Option<(Seq, Timestamp)>,
 }
 
 impl Use {
-    /// Whether nothing names it, and it was put more than a day before `as_of`, among the log's first `size` records.
+    /// Whether nothing names it, and it was put more than a day before `as_of`, among the log's first `size` records; or
+    /// no record says that it was put, so that nobody was told that it is there. Who collects it asks that under the lock.
     pub fn is_collectable(&self, size: u64, as_of: Timestamp) -> bool {
         let is_old = |(seq, at): (Seq, Timestamp)| seq < size && at.0.saturating_add(GRACE_NS) <= as_of.0;
-        self.events == 0 && self.put.is_some_and(is_old)
+        self.events == 0 && self.put.is_none_or(is_old)
     }
 }
 

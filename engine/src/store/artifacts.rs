@@ -5,11 +5,12 @@ use std::io::Read;
 
 use super::{Snapshot, Store};
 use crate::artifact::{Artifact, ArtifactId, ArtifactInfo, Artifacts};
+use crate::filter::{Field, Filter, Test, Value};
 use crate::format::admin::Admin;
 use crate::format::retention::ArtifactPut;
 use crate::log::{Log, NewRecord};
 use crate::retention::{Use, Uses};
-use crate::{Error, Result};
+use crate::{Error, Result, Seq};
 
 impl Store {
     /// Keeps an artifact: what an event points to, by the BLAKE3 of its content. It is durable when this returns, and a
@@ -72,6 +73,35 @@ impl Store {
 }
 
 impl Snapshot {
+    /// The artifacts that the log says should be here: by the record that says last that each was put, but those that went
+    /// since by a plan.
+    ///
+    /// # Errors
+    /// Whatever reading the log says.
+    pub fn artifacts_on_record(&self) -> Result<BTreeMap<ArtifactId, Seq>> {
+        let kind = Value::Text("store.artifact".to_owned());
+        let is_put = Filter::Field(Field::Name("kind".to_owned()), Test::Equals(vec![kind]));
+        let mut here = BTreeMap::new();
+        for hit in self.search(&Filter::All(vec![Filter::StoreRecord, is_put]))? {
+            let hit = hit?;
+            let admin = Admin::decode(hit.body()).map_err(|fault| Error::Forged {
+                what: "record",
+                reason: format!("record {}: {fault}", hit.seq),
+            })?;
+            if let Admin::Artifact(put) = admin
+                && let Ok(id) = put.artifact.parse()
+            {
+                here.insert(id, hit.seq);
+            }
+        }
+        for (seq, collecting) in &self.retention()?.collections {
+            for id in collecting.artifacts.iter().filter_map(|artifact| artifact.parse::<ArtifactId>().ok()) {
+                here.retain(|other, put| *other != id || *put > *seq);
+            }
+        }
+        Ok(here)
+    }
+
     /// What the log says of each of these artifacts: when it was put, and which events name it. Reads all events.
     ///
     /// # Errors

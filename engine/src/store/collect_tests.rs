@@ -61,6 +61,14 @@ impl Site {
         self.store.put_artifact(&mut text.as_bytes()).unwrap().0.id
     }
 
+    /// What a crash leaves of putting an artifact: its file is in its place, and no record says so.
+    fn leave(&self, text: &str) -> ArtifactId {
+        let (room, beside) = (self.store.artifacts_room(), Path::new("/store/artifact-left.new"));
+        let id = room.write_beside(&mut text.as_bytes(), beside).unwrap().id;
+        room.place(id, beside).unwrap();
+        id
+    }
+
     pub(super) fn append(&self, text: &str) -> Seq {
         self.store.append(text.as_bytes()).unwrap().seq
     }
@@ -198,12 +206,30 @@ fn what_only_events_name_that_go_goes_with_them_and_a_hold_keeps_both() {
 }
 
 #[test]
+fn a_file_that_no_record_speaks_of_goes_by_a_plan_unless_it_is_put_or_named_meanwhile() {
+    let site = Site::new();
+    let left = ["left", "again", "named"].map(|text| site.leave(text));
+    let young = site.put("young");
+    site.assert_clean();
+    let plan = site.plan();
+    assert_eq!(named(&plan), sorted(left.to_vec()), "nobody was told that these are there");
+    assert!(!site.store.put_artifact(&mut "again".as_bytes()).unwrap().1, "it is there already");
+    site.name(left[2]);
+    let collected = site.apply(&plan);
+    assert_eq!((collected.artifacts, collected.spared), (1, 2));
+    assert_eq!(kept(&site), sorted(vec![left[1], left[2], young]));
+    site.assert_clean();
+}
+
+#[test]
 fn one_that_is_missing_was_collected_or_removed_without_authority() {
     let site = Site::new();
     let [gone, stolen] = ["gone", "stolen"].map(|text| site.put(text));
     site.name(stolen);
     site.pass(30);
     site.apply(&site.plan());
+    let on_record = site.store.snapshot().unwrap().artifacts_on_record().unwrap();
+    assert_eq!(on_record.into_keys().collect::<Vec<_>>(), [stolen]);
     site.disk.remove(&site.file(stolen)).unwrap();
     for depth in [Depth::Quick, Depth::Full] {
         let report = site.verified(depth);

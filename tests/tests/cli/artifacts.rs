@@ -34,6 +34,16 @@ fn what_is_put_is_named_by_events_and_comes_back() {
 }
 
 #[test]
+fn one_that_events_name_and_nobody_put_is_missing() {
+    let site = site();
+    let never = format!("blake3:{}", "0e".repeat(32));
+    site.feed(&["record"], format!(r#"{{"artifacts":["{never}"]}}"#).as_bytes()).ends(0);
+    let told = site.run(&["artifact", "verify"]).ends(14).text();
+    assert_eq!(told, format!("{never}  missing: 1 event names it\n"));
+    site.run(&["verify", "--no-record"]).ends(0);
+}
+
+#[test]
 fn what_is_changed_or_missing_is_told_and_never_given_out() {
     let site = site();
     let put = |content: &str| {
@@ -48,8 +58,16 @@ fn what_is_changed_or_missing_is_told_and_never_given_out() {
         site.path(&format!("evidence/artifacts/{}/{hex}", &hex[..2]))
     };
     std::fs::remove_file(path(&two)).unwrap();
-    let told = site.run(&["artifact", "verify"]).ends(14);
-    assert_eq!(told.text(), format!("{two}  missing: 1 event names it\n"));
+    // One that was put and is gone weighs as in a verification of the store.
+    let told = site.run(&["artifact", "verify"]).ends(11).text();
+    assert!(told.starts_with(&format!("{two}  removed without authority: record ")), "{told}");
+    let verdict = site.run(&["artifact", "verify", "--json"]).ends(11).json();
+    assert_eq!(
+        (&verdict["removed"][0]["artifact"], &verdict["removed"][0]["events"]),
+        (&(*two).into(), &1.into())
+    );
+    assert_eq!(verdict["missing"], serde_json::json!([]));
+    site.run(&["verify", "--no-record"]).ends(11);
     assert!(site.run(&["artifact", "get", &two]).ends(2).err.contains(&two));
     let mut bytes = std::fs::read(path(&one)).unwrap();
     let last = bytes.len() - 1;
