@@ -5,6 +5,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indelible::disk::{Open, World};
 use indelible::source::{MaskAction, Profile};
@@ -12,6 +13,7 @@ use indelible::trust::{Algorithm, LogKey, LogKeys, SigningKey, VerifierKey};
 use indelible::{CheckpointSigner, Error, FileSigner, Masking, Store};
 use zeroize::Zeroizing;
 
+use crate::approvals;
 use crate::exit::{Failure, Outcome};
 use crate::output;
 use crate::signer_command::CommandSigner;
@@ -44,7 +46,7 @@ pub(crate) fn write(path: &Path, key: SigningKey) -> Outcome<()> {
 }
 
 /// Who signs checkpoints.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct SignerArgs {
     /// The signing key file; more than one while a key hands over to another [default: those of the log's keys in your
     /// configuration folder]
@@ -55,18 +57,38 @@ pub(crate) struct SignerArgs {
     /// come last
     #[arg(long, value_name = "COMMAND", env = "INDELIBLE_SIGNER_COMMAND", hide_env_values = true)]
     pub(crate) signer_command: Vec<String>,
+    /// How long a signer command may take; a person may have to confirm
+    #[arg(long, value_name = "DURATION", default_value = SIGNER_TIMEOUT, env = SIGNER_TIMEOUT_ENV, hide_env_values = true,
+          value_parser = approvals::duration)]
+    pub(crate) signer_timeout: i64,
+}
+
+/// How long a signer command may take unless told otherwise, and where that is said for commands that have no option for it.
+const SIGNER_TIMEOUT: &str = "5m";
+const SIGNER_TIMEOUT_ENV: &str = "INDELIBLE_SIGNER_TIMEOUT";
+
+impl SignerArgs {
+    pub(crate) fn time_max(&self) -> Duration {
+        Duration::from_nanos(self.signer_timeout.unsigned_abs())
+    }
+
+    /// What the environment says alone.
+    pub(crate) fn of_environment() -> Outcome<SignerArgs> {
+        let value = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let text = |name| value(name).and_then(|value| value.into_string().ok());
+        let timeout = text(SIGNER_TIMEOUT_ENV).unwrap_or_else(|| SIGNER_TIMEOUT.to_owned());
+        Ok(SignerArgs {
+            signing_key: value(SIGNING_KEY_ENV).map(PathBuf::from).into_iter().collect(),
+            signer_command: text("INDELIBLE_SIGNER_COMMAND").into_iter().collect(),
+            signer_timeout: approvals::duration(&timeout)
+                .map_err(|reason| Failure::Usage(format!("{SIGNER_TIMEOUT_ENV}: {reason}")))?,
+        })
+    }
 }
 
 /// The signer of a store's log, where there is one: a machine that only appends has none.
 pub(crate) fn signer_at_hand(store: &Store) -> Outcome<Option<FileSigner>> {
-    let of_environment = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let args = SignerArgs {
-        signing_key: of_environment(SIGNING_KEY_ENV).map(PathBuf::from).into_iter().collect(),
-        signer_command: of_environment("INDELIBLE_SIGNER_COMMAND")
-            .and_then(|text| text.into_string().ok())
-            .into_iter()
-            .collect(),
-    };
+    let args = SignerArgs::of_environment()?;
     if args.signing_key.is_empty() && args.signer_command.is_empty() && keys_dir().is_err() {
         return Ok(None);
     }
@@ -118,7 +140,8 @@ pub(crate) fn signers(store: &Store, args: &SignerArgs) -> Outcome<Vec<FileSigne
         }));
     }
     for (command, key) in args.signer_command.iter().zip(&in_force) {
-        let signer = CommandSigner { verifier: (*key).clone(), command: command.clone() };
+        let (verifier, command) = ((*key).clone(), command.clone());
+        let signer = CommandSigner { verifier, command, time_max: args.time_max() };
         signers.push(FileSigner::over(&world, &path_of(&log_keys, key)?, signer));
     }
     for path in &args.signing_key {

@@ -21,6 +21,7 @@ mod published;
 mod quarantine;
 mod render;
 mod rounds;
+mod shell;
 mod show;
 mod signal;
 mod signer_command;

@@ -2,14 +2,16 @@
 //!
 //! The command gets the message on stdin and prints the signature. What it prints is believed only once it verifies.
 
-use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indelible::trust::{Signer, VerifierKey};
 use indelible::{Error, Result};
+
+use crate::output;
+use crate::shell::{self, Printed};
 
 /// Most that is read of what a command prints, in bytes.
 const PRINTED_LEN_MAX: u64 = 4 << 10;
@@ -19,29 +21,13 @@ const PRINTED_LEN_MAX: u64 = 4 << 10;
 pub(crate) struct CommandSigner {
     pub(crate) verifier: VerifierKey,
     pub(crate) command: String,
+    /// How long it may take: a person may have to confirm.
+    pub(crate) time_max: Duration,
 }
 
 impl CommandSigner {
     fn failed(&self, reason: String) -> Error {
         Error::InvalidTrust { what: "signer command", reason: format!("`{}` {reason}", self.command) }
-    }
-
-    /// Runs the command; what it printed.
-    fn ask(&self, message: &[u8]) -> std::io::Result<(bool, Vec<u8>)> {
-        let mut child = Command::new("sh")
-            .args(["-c", &self.command])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A command that does not read all of it has said so by how it ends.
-            let _ = stdin.write_all(message);
-        }
-        let mut printed = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            stdout.take(PRINTED_LEN_MAX).read_to_end(&mut printed)?;
-        }
-        Ok((child.wait()?.success(), printed))
     }
 }
 
@@ -60,9 +46,16 @@ impl Signer for CommandSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
-        let (is_success, printed) =
-            self.ask(message).map_err(Error::io("run", PathBuf::from(&self.command)))?;
-        if !is_success {
+        let (status, printed) =
+            shell::run(&self.command, message, Printed::UpTo(PRINTED_LEN_MAX), self.time_max)
+                .map_err(Error::io("run", PathBuf::from(&self.command)))?
+                .ok_or_else(|| {
+                    let took = output::span(i64::try_from(self.time_max.as_nanos()).unwrap_or(i64::MAX));
+                    self.failed(format!(
+                        "was stopped after {took}; nothing was signed (--signer-timeout gives it more)"
+                    ))
+                })?;
+        if !status.success() {
             return Err(self.failed("failed; nothing was signed".to_owned()));
         }
         let algorithm = self.verifier.algorithm();

@@ -1,12 +1,46 @@
 //! Signing beside the appending: on a thread of its own, so that no event waits for a signer, a KMS or an anchor.
 //!
-//! Which work that is, whoever starts it says; how often, whoever asks.
+//! Which work that is, whoever starts it says; when it is due, a cadence, by the time that it is told.
 
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::exit::Outcome;
 use crate::output;
+
+/// When a checkpoint is due: once in a while, and only where something came since the last.
+#[derive(Debug)]
+pub(crate) struct Cadence {
+    every: Duration,
+    asked_at: Instant,
+    unsigned_count: u64,
+}
+
+impl Cadence {
+    /// Nothing is due before `every` is over from `now` on.
+    pub(crate) fn new(every: Duration, now: Instant) -> Self {
+        Cadence { every, asked_at: now, unsigned_count: 0 }
+    }
+
+    /// Notes what was appended.
+    pub(crate) fn appended(&mut self, count: u64) {
+        self.unsigned_count += count;
+    }
+
+    /// Whether anything was appended that was not asked to be signed.
+    pub(crate) fn has_unsigned(&self) -> bool {
+        self.unsigned_count > 0
+    }
+
+    /// Asks for a checkpoint, where one is due; where `ask` cannot take it now, it stays due.
+    pub(crate) fn ask(&mut self, now: Instant, ask: impl FnOnce() -> bool) {
+        let is_due = self.has_unsigned() && now.saturating_duration_since(self.asked_at) >= self.every;
+        if is_due && ask() {
+            (self.asked_at, self.unsigned_count) = (now, 0);
+        }
+    }
+}
 
 /// A thread that signs when it is asked to.
 #[derive(Debug)]
@@ -59,6 +93,32 @@ impl<T: Send + 'static> Signing<T> {
 mod tests {
     use super::*;
     use crate::exit::Failure;
+
+    #[test]
+    fn once_a_minute_is_asked_where_something_came() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let mut cadence = Cadence::new(60 * second, start);
+        let mut asked = Vec::new();
+        // An event each second for five minutes, nothing for five, then one.
+        for at in (1..=300).chain([601]) {
+            cadence.appended(1);
+            cadence.ask(start + at * second, || {
+                asked.push(at);
+                true
+            });
+        }
+        assert_eq!(asked, [60, 120, 180, 240, 300, 601]);
+        assert!(!cadence.has_unsigned());
+        cadence.ask(start + 900 * second, || panic!("nothing came"));
+        // Whoever signs is busy: it is asked again as soon as something else is.
+        cadence.appended(1);
+        cadence.ask(start + 901 * second, || false);
+        assert!(cadence.has_unsigned());
+        cadence.ask(start + 902 * second, || true);
+        assert!(!cadence.has_unsigned());
+        cadence.appended(1);
+        cadence.ask(start + 961 * second, || panic!("a minute has not gone by"));
+    }
 
     #[test]
     fn whoever_asks_does_not_wait_for_what_takes_long() {

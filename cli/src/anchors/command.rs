@@ -1,16 +1,13 @@
 //! An anchor that is a command: it gets each checkpoint on its standard input, and does with it what it likes.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indelible::trust::Note;
 
+use crate::shell::{self, Printed};
+
 /// How long a command may take: whoever signs waits for it.
 const TIME_MAX: Duration = Duration::from_secs(30);
-/// How often it is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Runs the command. What it says on stderr is shown; its stdout is not, for ours is the checkpoint's.
 ///
@@ -21,30 +18,11 @@ pub(super) fn give(command: &str, note: &Note) -> Result<(), String> {
 }
 
 fn give_within(command: &str, note: &Note, time_max: Duration) -> Result<(), String> {
-    let cannot = |error: std::io::Error| format!("`{command}` cannot be run: {error}");
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .map_err(cannot)?;
-    let text = note.to_string();
-    // A note is shorter than a pipe is; a command that does not read all of it says by how it ends what it made of it.
-    if let Some(mut stdin) = child.stdin.take() {
-        let _ = stdin.write_all(text.as_bytes());
-    }
-    let until = Instant::now() + time_max;
-    loop {
-        match child.try_wait().map_err(cannot)? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(format!("`{command}` failed: {status}")),
-            None if Instant::now() < until => thread::sleep(LOOK_EVERY),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("`{command}` was stopped after {} s", time_max.as_secs()));
-            }
-        }
+    match shell::run(command, note.to_string().as_bytes(), Printed::Dropped, time_max) {
+        Ok(Some((status, _))) if status.success() => Ok(()),
+        Ok(Some((status, _))) => Err(format!("`{command}` failed: {status}")),
+        Ok(None) => Err(format!("`{command}` was stopped after {} s", time_max.as_secs())),
+        Err(error) => Err(format!("`{command}` cannot be run: {error}")),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::output::{self, Out};
 use crate::progress::Progress;
 use crate::quarantine::Quarantine;
 use crate::signal::Stop;
-use crate::signing::Signing;
+use crate::signing::{Cadence, Signing};
 use crate::{anchors, input, keys, open, profiles, show};
 
 use clap::ValueEnum;
@@ -155,8 +155,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         bar: Progress::bytes(total),
         started: Instant::now(),
         signing: signer.map(|signer| sign_beside(&store, signer)),
-        signed_at: Instant::now(),
-        unsigned_count: 0,
+        cadence: Cadence::new(CHECKPOINT_EVERY, Instant::now()),
         quarantine: Quarantine::new(quarantine),
         batch: Vec::new(),
         places: Vec::new(),
@@ -221,10 +220,9 @@ struct Run<'a> {
     out: Out,
     bar: Progress,
     started: Instant,
-    /// What signs, where the log's signer is here; when it was last asked to, and how many events were appended since.
+    /// What signs, where the log's signer is here, and when.
     signing: Option<Signing<Option<u64>>>,
-    signed_at: Instant,
-    unsigned_count: u64,
+    cadence: Cadence,
     quarantine: Quarantine,
     /// What is to be committed next; where each event stands, and its bytes if they are kept.
     batch: Vec<Prepared>,
@@ -335,7 +333,7 @@ impl Run<'_> {
             match fate {
                 Fate::Appended(receipt) => {
                     summary.events += 1;
-                    self.unsigned_count += 1;
+                    self.cadence.appended(1);
                     summary.len += *len as u64;
                     summary.first_seq.get_or_insert(receipt.seq);
                     summary.last_seq = Some(receipt.seq);
@@ -362,18 +360,14 @@ impl Run<'_> {
         if self.args.receipts {
             self.out.flush()?;
         }
-        let is_due = self.unsigned_count > 0 && self.signed_at.elapsed() >= CHECKPOINT_EVERY;
-        if is_due && self.signing.as_ref().is_some_and(Signing::ask) {
-            self.signed_at = Instant::now();
-            self.unsigned_count = 0;
-        }
+        self.cadence.ask(Instant::now(), || self.signing.as_ref().is_some_and(Signing::ask));
         Ok(())
     }
 
     /// Has a checkpoint signed over what was appended since the last, and waits for it: nothing is appended any more.
     fn sign_last(&mut self) -> Outcome<()> {
         if let Some(signing) = self.signing.take() {
-            self.summary.checkpoint_size = signing.finish(self.unsigned_count > 0)?.flatten();
+            self.summary.checkpoint_size = signing.finish(self.cadence.has_unsigned())?.flatten();
         }
         Ok(())
     }

@@ -285,8 +285,10 @@ fn key(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
     let snapshot = store.snapshot()?;
     let log_keys = snapshot.log_keys()?;
     let in_force: Vec<&LogKey> = log_keys.in_force(snapshot.tree_size()).collect();
+    let no_options =
+        keys::SignerArgs { signing_key: Vec::new(), signer_command: Vec::new(), signer_timeout: 0 };
     let is_in_force = |key: &&VerifierKey| in_force.iter().any(|known| known.key == **key);
-    remarks.push(match keys::signer(store, &keys::SignerArgs::default()) {
+    remarks.push(match keys::signer(store, &no_options) {
         _ if log_keys.all().is_empty() => remark(
             "key",
             Level::Notice,

@@ -180,7 +180,8 @@ fn new_key(args: &Rotate, name: &str) -> Outcome<New> {
     if let (Some(command), Some(given)) = (&args.to_command, &args.to_key) {
         let verifier = public_key(given, name)?;
         let place = keys::later_key_path(&verifier)?;
-        let signer = FileSigner::over(&world, &place, CommandSigner { verifier, command: command.clone() });
+        let (command, time_max) = (command.clone(), args.signer.time_max());
+        let signer = FileSigner::over(&world, &place, CommandSigner { verifier, command, time_max });
         return Ok(New { signer, file: None, made: false });
     }
     if let Some(path) = args.to.as_ref().filter(|path| path.exists()) {

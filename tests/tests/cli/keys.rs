@@ -99,6 +99,8 @@ fn a_command_signs_and_is_not_believed_blindly() {
     assert!(by(&sign("wrong.pem")).ends(2).err.contains("signed with another key"));
     assert!(by("echo hello").ends(2).err.contains("printed no signature"));
     assert!(by("exit 3").ends(2).err.contains("failed"));
+    let hangs = ["checkpoint", "--signer-command", "exec sleep 60", "--signer-timeout", "1ms"];
+    assert!(site.run(&hangs).ends(2).err.contains("was stopped after 1ms"));
 }
 
 fn grow_and_sign(site: &Site) {
