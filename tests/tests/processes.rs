@@ -202,3 +202,33 @@ fn a_forked_process_is_refused_and_does_no_harm() {
     assert!(events.iter().all(|record| record.body.starts_with(br#"{"event_id":"parent-"#)));
     verify_clean(&dir);
 }
+
+/// Most memory that appending or verifying takes, in KiB.
+const MEMORY_MAX_KIB: u64 = 256 << 10;
+/// By how much the memory for a log may exceed that for one an eighth as long, in KiB: what is kept of each segment.
+const GROWTH_MAX_KIB: u64 = 8 << 10;
+
+#[test]
+fn memory_does_not_grow_with_the_log() {
+    // Several segments each, so that all that is kept of one is there once at least.
+    let [short, long] = [50_000, 400_000].map(|count: u64| {
+        let dir =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("memory-{count}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        let path = dir.to_str().expect("a plain path");
+        let peaks = [&["fill", path, &count.to_string()][..], &["verify", path]]
+            .map(|words| Worker::start(words).end().trim().parse::<u64>().expect("a number"));
+        let logs = fs::read_dir(dir.join("log")).expect("it has a log");
+        let segments =
+            logs.flatten().filter(|file| file.path().extension().is_some_and(|end| end == "log")).count();
+        fs::remove_dir_all(&dir).expect("it can be removed");
+        (segments, peaks)
+    });
+    assert!(short.0 > 2 && long.0 > 6 * short.0, "{short:?} {long:?}");
+    for (short, long) in short.1.into_iter().zip(long.1) {
+        assert!(
+            long < MEMORY_MAX_KIB && long < short + GROWTH_MAX_KIB,
+            "{short} KiB, and {long} KiB for eight times as much"
+        );
+    }
+}

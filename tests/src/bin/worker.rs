@@ -1,7 +1,8 @@
 //! A process for the process tests: appends to a store, reads along, or sits on its lock.
 //!
 //! `append DIR NAME COUNT` prints a line `N SEQ LEAF` for each receipt. `read DIR COUNT` follows the log until it
-//! has seen so many events. `hold DIR` takes the lock of a commit and keeps it until it is killed. `fork DIR` forks
+//! has seen so many events. `fill DIR COUNT` makes a store of many small events, `verify DIR` checks one in full; both
+//! print how much memory they had at most, in KiB. `hold DIR` takes the lock of a commit and keeps it until it is killed. `fork DIR` forks
 //! with the store open, and prints what the child is told by it.
 
 use std::collections::HashMap;
@@ -9,10 +10,11 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use indelible_engine::disk::{Disk, Lock, Open, RealDisk};
 use indelible_engine::hash::Hash;
-use indelible_engine::{Options, Receipt, Store};
+use indelible_engine::{Options, Receipt, Store, Sync, verify};
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -22,9 +24,11 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["append", dir, name, count] => append(dir, name, count),
         ["read", dir, count] => read(dir, count),
+        ["fill", dir, count] => fill(dir, count),
+        ["verify", dir] => verify(dir),
         ["hold", dir] => hold(dir),
         ["fork", dir] => fork(dir),
-        _ => Err("usage: worker append|read|hold|fork DIR ...".into()),
+        _ => Err("usage: worker append|read|fill|verify|hold|fork DIR ...".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -104,6 +108,36 @@ fn read(dir: &str, count: &str) -> Done {
         std::thread::yield_now();
     }
     Ok(())
+}
+
+fn fill(dir: &str, count: &str) -> Done {
+    let count: usize = count.parse()?;
+    let options = Options::new("worker.example/filled").segment_len(2 << 20).sync(Sync::Buffered);
+    let store = Store::create(dir, options)?;
+    for from in (0..count).step_by(1000) {
+        store.append_batch(
+            (from..count.min(from + 1000)).map(|n| format!(r#"{{"run_id":"r{}","n":{n}}}"#, n / 50)),
+        )?;
+    }
+    store.close()?;
+    tell_memory()
+}
+
+fn verify(dir: &str) -> Done {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let options = verify::Options { threads: 2, ..verify::Options::default() };
+    let report = verify::verify(&disk, Path::new(dir), &options)?;
+    if !report.is_clean() {
+        return Err(format!("{:?}", report.findings).into());
+    }
+    tell_memory()
+}
+
+/// The most that was resident of this process.
+fn tell_memory() -> Done {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no peak of memory")?;
+    Ok(writeln!(io::stdout(), "{}", peak.trim().trim_end_matches(" kB"))?)
 }
 
 fn hold(dir: &str) -> Done {

@@ -1,5 +1,7 @@
 //! Plans over a store that is old: what they move, and which artifacts they collect.
 
+use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use indelible_engine::disk::World;
@@ -11,6 +13,11 @@ use super::Site;
 /// A store that was written in 2024: an event that names an artifact, a few more, sealed; and an artifact that none names.
 /// And the keys of one operator, who is enough.
 fn old_site() -> (Site, [String; 2]) {
+    old_site_with(0)
+}
+
+/// The same, with so many artifacts more that no event names.
+fn old_site_with(stray_count: usize) -> (Site, [String; 2]) {
     let site = Site::new();
     let clock = Arc::new(SimClock::new(Timestamp(1_710_000_000_000_000_000)));
     let world = World { clock, ..World::real().unwrap() };
@@ -18,6 +25,7 @@ fn old_site() -> (Site, [String; 2]) {
     let store = Store::create(site.path("evidence"), options).unwrap();
     let put = |mut text: &[u8]| store.put_artifact(&mut text).unwrap().0.id.to_string();
     let names = [put(b"a stray"), put(b"a diff")];
+    (0..stray_count).for_each(|n| drop(put(n.to_string().as_bytes())));
     store.append(format!(r#"{{"kind":"change","artifact":"{}"}}"#, names[1]).as_bytes()).unwrap();
     store.append_batch((0..40).map(|n| format!(r#"{{"n":{n},"kind":"x"}}"#))).unwrap();
     store.seal().unwrap().unwrap();
@@ -71,6 +79,31 @@ fn what_was_in_its_tier_for_long_enough_moves_by_a_plan() {
     assert!(site.run(&["archive", "verify", "archive"]).ends(0).text().starts_with("whole"));
     assert_eq!(site.run(&away).ends(0).json()["archive"]["segments"], 0);
     site.run(&["verify", "--archive"]).ends(0);
+}
+
+#[test]
+fn two_who_carry_out_one_plan_at_once_carry_it_out_once() {
+    // More artifacts than go in one hold of the lock, so that the two take turns.
+    const STRAYS: usize = 150;
+    let (site, _) = old_site_with(STRAYS);
+    policy(&site, "30d", "");
+    site.run(&["retention", "plan", "-o", "plan.json"]).ends(0);
+    site.run(&["retention", "approve", "plan.json", "--key", "alice.key"]).ends(0);
+    let start = || {
+        let mut command = site.command(&["retention", "apply", "plan.json"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start(), start()].map(|child| child.wait_with_output().unwrap());
+    assert!(both.iter().any(|done| done.status.code() == Some(0)), "{both:?}");
+    let history = site.run(&["retention", "history", "--json"]).ends(0).json();
+    let gone: Vec<&str> =
+        history["artifacts"].as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
+    let different: BTreeSet<&str> = gone.iter().copied().collect();
+    assert_eq!((gone.len(), different.len()), (STRAYS + 2, STRAYS + 2), "each went once: {both:?}");
+    assert_eq!(site.run(&["artifact", "list", "--json"]).ends(0).text(), "");
+    site.run(&["artifact", "verify"]).ends(0);
+    let report = site.run(&["verify", "--json"]).ends(0).json();
+    assert_eq!(report["covered"]["deleted_count"], 41, "{report}");
 }
 
 #[test]
