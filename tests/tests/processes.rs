@@ -205,13 +205,13 @@ fn a_forked_process_is_refused_and_does_no_harm() {
 
 /// Most memory that appending or verifying takes, in KiB.
 const MEMORY_MAX_KIB: u64 = 256 << 10;
-/// By how much the memory for a log may exceed that for one an eighth as long, in KiB: what is kept of each segment.
-const GROWTH_MAX_KIB: u64 = 8 << 10;
+/// By how much the memory for a log may exceed that for one a quarter as long, in KiB: less than what is longer is of.
+const GROWTH_MAX_KIB: u64 = 16 << 10;
 
 #[test]
 fn memory_does_not_grow_with_the_log() {
     // Several segments each, so that all that is kept of one is there once at least.
-    let [short, long] = [50_000, 400_000].map(|count: u64| {
+    let [short, long] = [200_000, 800_000].map(|count: u64| {
         let dir =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("memory-{count}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
@@ -224,11 +224,11 @@ fn memory_does_not_grow_with_the_log() {
         fs::remove_dir_all(&dir).expect("it can be removed");
         (segments, peaks)
     });
-    assert!(short.0 > 2 && long.0 > 6 * short.0, "{short:?} {long:?}");
+    assert!(short.0 > 2 && long.0 > 3 * short.0, "{short:?} {long:?}");
     for (short, long) in short.1.into_iter().zip(long.1) {
         assert!(
             long < MEMORY_MAX_KIB && long < short + GROWTH_MAX_KIB,
-            "{short} KiB, and {long} KiB for eight times as much"
+            "{short} KiB, and {long} KiB for four times as much"
         );
     }
 }

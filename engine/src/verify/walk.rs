@@ -66,6 +66,7 @@ pub(super) fn check(
         marks.push(*size);
     }
     marks.sort_unstable();
+    marks.dedup();
     let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let begun = AtomicBool::new(false);
     let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(files.segments.len()));

@@ -75,6 +75,32 @@ fn it_says_what_it_did_not_read_and_compares_the_root_of_what_it_did() {
 }
 
 #[test]
+fn checkpoints_anywhere_in_what_was_not_read_are_compared() {
+    let mut maker = Maker::new();
+    let mut anchored = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..3 {
+            maker.events(3);
+            let note = maker.checkpoint().sign(&key()).unwrap();
+            // More than one place may hold the same.
+            anchored.extend(["a", "b"].map(|file| Anchored { file: file.to_owned(), note: note.clone() }));
+        }
+        maker.seal();
+    }
+    let look = |anchored: &[Anchored], maker: &mut Maker| {
+        let options = Options { depth: Depth::Quick, anchored: anchored.to_vec(), ..Options::default() };
+        maker.finish(0).verify_with(&options)
+    };
+    let report = look(&anchored, &mut maker);
+    assert_clean(&report);
+    assert_eq!(report.covered.checkpoint_count, 18);
+    let other = Checkpoint { size: 8, root: crate::hash::Hash([1; 32]), ..maker.checkpoint() };
+    anchored.push(Anchored { file: "c".to_owned(), note: other.sign(&key()).unwrap() });
+    let report = look(&anchored, &mut maker);
+    assert_eq!(classes(&report), [(FindingClass::Forged, "anchored checkpoint root".to_owned())]);
+}
+
+#[test]
 fn a_changed_event_is_for_the_depths_that_read_it() {
     let mut store = maker().finish(0);
     let log = store.log(0);
