@@ -27,6 +27,9 @@ pub(super) const TIERS: [u8; 5] = [8, 16, 24, 32, 40];
 const LOW_NODES_MAX: usize = 1 << 10;
 const HIGH_NODES_MAX: usize = 1 << 17;
 
+/// Nodes by level and index.
+type Remembered = Mutex<HashMap<(u8, u64), Hash>>;
+
 /// What is known of the log's tree as of one head, shared by all that is proven there: the files of the caches, and nodes
 /// that were hashed before.
 #[derive(Debug, Default)]
@@ -35,13 +38,13 @@ pub(crate) struct KnownNodes {
     caches: OnceLock<[Option<Arc<dyn File>>; TIERS.len()]>,
     /// The leaves of the active segment, once one was asked for: no cache has them, and a proof asks for many.
     active: OnceLock<Vec<Hash>>,
-    /// By level and index: of the levels below the lowest of [`TIERS`], and of the others.
-    nodes: [Mutex<HashMap<(u8, u64), Hash>>; 2],
+    /// Of the levels below the lowest of [`TIERS`], and of the others.
+    nodes: [Remembered; 2],
 }
 
 impl KnownNodes {
     /// Where a node is remembered, if it is worth it.
-    fn of_level(&self, level: u8) -> Option<(&Mutex<HashMap<(u8, u64), Hash>>, usize)> {
+    fn of_level(&self, level: u8) -> Option<(&Remembered, usize)> {
         let [low, high] = &self.nodes;
         match level {
             0 => None,

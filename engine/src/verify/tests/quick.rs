@@ -28,7 +28,7 @@ fn quickly(store: &Store) -> Report {
 }
 
 /// Changes bytes of a section of a sidecar, and computes its checksum anew.
-fn restate(sidecar: &mut Vec<u8>, section: Section, change: impl FnOnce(&mut [u8])) {
+fn restate(sidecar: &mut [u8], section: Section, change: impl FnOnce(&mut [u8])) {
     let mut footer = Footer::decode(sidecar).unwrap();
     let entry = &mut footer.sections[section as usize];
     let bytes = &mut sidecar[entry.offset as usize..][..entry.len as usize];
