@@ -40,16 +40,37 @@ impl<'a> Planner<'a> {
     /// How many records of `within` match, where a stored count says so, or one look at a posting.
     pub(super) fn count(&self, within: &Set) -> Result<Option<u64>, Trouble> {
         let mut left = within.clone();
+        // Of those left, a few of which each is looked at, so that the others stay one range.
+        let mut few = Set::none();
         let mut posting: Option<Posting<'_>> = None;
-        let parts = parts(self.matcher.root());
-        let (free, others) = (|node: &&Node| is_free(node), |node: &&Node| !is_free(node));
-        for node in parts.iter().filter(free).chain(parts.iter().filter(others)) {
+        let mut parts: Vec<&Node> = parts(self.matcher.root()).iter().collect();
+        for node in &parts {
+            if let Node::Time(clock, window) = node
+                && self.stretch.zones()?.lies(*clock, *window) == Lies::Outside
+            {
+                return Ok(Some(0));
+            }
+        }
+        // The store's own records are left out before times are looked at: these are in order but for theirs.
+        parts.sort_by_key(|node| match node {
+            Node::Seqs(_) => 0,
+            Node::Not(_) => 1,
+            Node::Time(..) => 2,
+            _ => 3,
+        });
+        for node in parts {
             match node {
                 Node::Time(clock, window) => {
                     let zones = self.stretch.zones()?;
-                    // It may say more than was asked: of others than those left.
-                    let in_window = zones.records(&self.stretch.sidecar, *clock, *window, &left)?;
-                    left = left.and(in_window);
+                    let aside = zones.aside(*clock).iter().copied().filter(|offset| left.contains(*offset));
+                    let aside = Set::List(aside.collect());
+                    left = left.minus(&aside);
+                    few = few.or(aside);
+                    for set in [&mut left, &mut few].into_iter().filter(|set| !set.is_empty()) {
+                        // It may say more than was asked: of others than those left.
+                        let in_window = zones.records(&self.stretch.sidecar, *clock, *window, set)?;
+                        *set = std::mem::replace(set, Set::none()).and(in_window);
+                    }
                 }
                 Node::Seqs(seqs) => left = left.and(Set::Range(self.stretch.offsets(seqs))),
                 Node::Not(node) if matches!(**node, Node::StoreRecord) => {
@@ -62,16 +83,19 @@ impl<'a> Planner<'a> {
                     _ => return Ok(None),
                 },
             }
-            if left.is_empty() {
+            if left.is_empty() && few.is_empty() {
                 return Ok(Some(0));
             }
         }
-        Ok(match (posting, left) {
-            (None, left) => Some(left.len()),
-            (Some(posting), Set::Range(range)) => Some(u64::from(posting.count_in(&range)?)),
-            (Some(posting), Set::Except(range, few)) => Some(count_without(posting, &range, few)?),
-            _ => None,
-        })
+        let Some(posting) = posting else { return Ok(Some(left.len() + few.len())) };
+        let mut few: Vec<u32> = few.offsets(false).collect();
+        posting.retain(&mut few)?;
+        let of_left = match left {
+            Set::Range(range) => u64::from(posting.count_in(&range)?),
+            Set::Except(range, others) => count_without(posting, &range, others)?,
+            Set::List(_) | Set::Bitmap(_) => return Ok(None),
+        };
+        Ok(Some(of_left + few.len() as u64))
     }
 
     /// What the index says of the records in `within`; what it says of others means nothing.

@@ -1,5 +1,9 @@
 //! When the records of a stretch happened, summed up: the first and last time of each small run of records. A question
 //! about a span of time needs to look closer only where such a run lies partly in it.
+//!
+//! Where times go up with the records, two looks tell which lie in a window. The store's own records would mostly spoil
+//! this, for their time is that of receipt, and a segment begins with one: a few records without a known time of their own
+//! are kept *aside*, and looked at one by one.
 
 use std::ops::Range;
 
@@ -11,6 +15,9 @@ use crate::{Fault, Timestamp};
 
 /// How many records are summed up together.
 const ZONE_COUNT: u32 = 256;
+
+/// Most records that are kept aside.
+const ASIDE_MAX: usize = 32;
 
 /// The first and last time by each clock.
 #[derive(Debug)]
@@ -25,6 +32,10 @@ struct Spans {
     zones: Vec<Span>,
     /// Whether no record's time is before that of the one before it.
     ascend: bool,
+    /// The records, ascending, of which all this does not speak.
+    aside: Vec<u32>,
+    /// Their times.
+    of_aside: Span,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +73,12 @@ impl Span {
 impl Zones {
     pub(super) fn new(sidecar: &Sidecar) -> Result<Zones, Fault> {
         let (times, count) = (sidecar.event_times()?, sidecar.meta().record_count);
-        let zones = vec![Span::NONE; count.div_ceil(ZONE_COUNT) as usize];
-        let mut event = Spans { all: Span::NONE, zones: zones.clone(), ascend: true };
-        let mut received = Spans { all: Span::NONE, zones, ascend: true };
+        let is_unknown = |offset: &u32| !matches!(times.get(*offset), EventTime::Known(_));
+        let mut aside: Vec<u32> = (0..count).filter(is_unknown).take(ASIDE_MAX + 1).collect();
+        if aside.len() > ASIDE_MAX {
+            aside.clear();
+        }
+        let (mut event, mut received) = (Spans::new(count, aside), Spans::new(count, Vec::new()));
         let mut frames = sidecar.frames()?.peekable();
         while let Some(frame) = frames.next() {
             let end = frames.peek().map_or(count, |next| next.first_offset);
@@ -73,6 +87,7 @@ impl Zones {
                 event.add(offset, time_of(times.get(offset), frame.received_at));
             }
         }
+        event.fill();
         Ok(Zones { event, received })
     }
 
@@ -83,9 +98,14 @@ impl Zones {
         }
     }
 
+    /// The records that are kept aside: few.
+    pub(super) fn aside(&self, clock: Clock) -> &[u32] {
+        &self.of(clock).aside
+    }
+
     /// How all records lie to a window.
     pub(super) fn lies(&self, clock: Clock, window: Window) -> Lies {
-        self.of(clock).all.lies(window)
+        self.of(clock).lie(window)
     }
 
     /// The records among `within` whose time lies in the window; of others some may be there too.
@@ -97,7 +117,7 @@ impl Zones {
         within: &Set,
     ) -> Result<Set, Fault> {
         let spans = self.of(clock);
-        match spans.all.lies(window) {
+        match spans.lie(window) {
             Lies::Inside => return Ok(within.clone()),
             Lies::Outside => return Ok(Set::none()),
             Lies::Across => {}
@@ -108,6 +128,7 @@ impl Zones {
             for &offset in list {
                 let zone = spans.zones.get((offset / ZONE_COUNT) as usize);
                 let is_in = match zone.map_or(Lies::Outside, |zone| zone.lies(window)) {
+                    _ if spans.is_aside(offset) => look.is_in(offset)?,
                     Lies::Inside => true,
                     Lies::Outside => false,
                     Lies::Across => look.is_in(offset)?,
@@ -118,15 +139,78 @@ impl Zones {
             }
             return Ok(Set::List(found));
         }
-        if spans.ascend {
-            let from = window.from.map_or(Ok(0), |from| look.first_not_before(spans, from))?;
-            let end = sidecar.meta().record_count;
-            let until = window.until.map_or(Ok(end), |until| look.first_not_before(spans, until))?;
+        let mut found = spans.records(&look)?;
+        let (mut others, mut more) = (Vec::new(), Vec::new());
+        for &offset in spans.aside.iter().filter(|offset| within.contains(**offset)) {
+            match (found.contains(offset), look.is_in(offset)?) {
+                (true, false) => others.push(offset),
+                (false, true) => more.push(offset),
+                _ => {}
+            }
+        }
+        found = found.minus(&Set::List(others));
+        Ok(found.or(Set::List(more)))
+    }
+}
+
+impl Spans {
+    fn new(count: u32, aside: Vec<u32>) -> Spans {
+        let zones = vec![Span::NONE; count.div_ceil(ZONE_COUNT) as usize];
+        Spans { all: Span::NONE, zones, ascend: true, aside, of_aside: Span::NONE }
+    }
+
+    fn add(&mut self, offset: u32, time: Timestamp) {
+        if self.is_aside(offset) {
+            return self.of_aside.add(time);
+        }
+        self.ascend &= self.all.last <= time;
+        self.all.add(time);
+        if let Some(zone) = self.zones.get_mut((offset / ZONE_COUNT) as usize) {
+            zone.add(time);
+        }
+    }
+
+    /// Gives zones of which all records are aside the time of those before them, so that these ascend too.
+    fn fill(&mut self) {
+        let mut last = Timestamp(i64::MIN);
+        for zone in &mut self.zones {
+            if zone.first > zone.last {
+                *zone = Span { first: last, last };
+            }
+            last = zone.last;
+        }
+    }
+
+    fn is_aside(&self, offset: u32) -> bool {
+        self.aside.binary_search(&offset).is_ok()
+    }
+
+    /// How all records lie to a window.
+    fn lie(&self, window: Window) -> Lies {
+        let of_all = self.all.lies(window);
+        match self.aside.as_slice() {
+            [] => of_all,
+            _ if of_all == self.of_aside.lies(window) => of_all,
+            _ => Lies::Across,
+        }
+    }
+
+    /// The records whose time lies in the window, those that are aside as it may be.
+    fn records(&self, look: &Look<'_>) -> Result<Set, Fault> {
+        let (window, count) = (look.window, look.sidecar.meta().record_count);
+        match self.all.lies(window) {
+            Lies::Inside => return Ok(Set::Range(0..count)),
+            Lies::Outside => return Ok(Set::none()),
+            Lies::Across => {}
+        }
+        if self.ascend {
+            let from = window.from.map_or(Ok(0), |from| look.first_not_before(self, from))?;
+            let until = window.until.map_or(Ok(count), |until| look.first_not_before(self, until))?;
             return Ok(Set::Range(from..until.max(from)));
         }
         let mut runs = Runs::default();
-        for (index, zone) in (0..).zip(&spans.zones) {
-            let range = index * ZONE_COUNT..((index + 1) * ZONE_COUNT).min(sidecar.meta().record_count);
+        for (index, zone) in (0..).zip(&self.zones) {
+            let range = index * ZONE_COUNT..((index + 1) * ZONE_COUNT).min(count);
             match zone.lies(window) {
                 Lies::Inside => runs.add(range),
                 Lies::Outside => {}
@@ -140,16 +224,6 @@ impl Zones {
             }
         }
         Ok(runs.into_set())
-    }
-}
-
-impl Spans {
-    fn add(&mut self, offset: u32, time: Timestamp) {
-        self.ascend &= self.all.last <= time;
-        self.all.add(time);
-        if let Some(zone) = self.zones.get_mut((offset / ZONE_COUNT) as usize) {
-            zone.add(time);
-        }
     }
 }
 
@@ -173,14 +247,19 @@ impl Look<'_> {
         }
     }
 
-    /// The first record whose time is not before `time`, where the times ascend.
+    /// The first record whose time is not before `time`, where the times ascend; those that are aside stand where their
+    /// neighbours do.
     fn first_not_before(&self, spans: &Spans, time: Timestamp) -> Result<u32, Fault> {
+        let count = self.sidecar.meta().record_count;
         let zone = spans.zones.partition_point(|zone| zone.last < time) as u32;
-        let mut low = zone * ZONE_COUNT;
-        let mut high = (low + ZONE_COUNT).min(self.sidecar.meta().record_count);
+        let mut low = zone.saturating_mul(ZONE_COUNT).min(count);
+        let mut high = low.saturating_add(ZONE_COUNT).min(count);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.time(middle)? < time { low = middle + 1 } else { high = middle }
+            match (middle..high).find(|offset| !spans.is_aside(*offset)) {
+                Some(offset) if self.time(offset)? < time => low = offset + 1,
+                _ => high = middle,
+            }
         }
         Ok(low)
     }
