@@ -35,6 +35,7 @@ pub struct Hit {
 
 impl Hit {
     /// The record at a place of a stretch.
+    #[inline]
     pub(super) fn new(stretch: &Arc<Stretch>, place: Place) -> Result<Hit, Fault> {
         let Place { seq, received_at, at, frame } = place;
         let bytes = frame.as_deref().unwrap_or_else(|| stretch.text.bytes());

@@ -81,7 +81,8 @@ struct Current {
     piece: usize,
     stretch: Arc<Stretch>,
     offsets: Offsets,
-    open: Set,
+    /// The records that must be read to know, where there are any.
+    open: Option<Set>,
     cursor: FrameCursor,
     /// The records that come next, the first last: see [`Current::look_ahead`].
     ahead: Vec<(u32, Place)>,
@@ -336,13 +337,14 @@ impl Search {
             piece,
             stretch: Arc::clone(stretch),
             offsets,
-            open: bounds.open,
+            open: Some(bounds.open).filter(|open| !open.is_empty()),
             cursor: FrameCursor::default(),
             ahead: Vec::new(),
             left,
         }))
     }
 
+    #[inline]
     fn find_next(&mut self) -> Result<Option<Hit>> {
         loop {
             self.watch.check()?;
@@ -423,6 +425,7 @@ impl Current {
 }
 
 /// The record, if it matches.
+#[inline]
 fn decide(
     current: &Current,
     offset: u32,
@@ -431,7 +434,8 @@ fn decide(
     scratch: &mut Scratch,
 ) -> Result<Option<Hit>, Trouble> {
     let hit = Hit::new(&current.stretch, place)?;
-    let matches = !current.open.contains(offset) || matches(&hit, matcher, scratch)?;
+    let is_open = current.open.as_ref().is_some_and(|open| open.contains(offset));
+    let matches = !is_open || matches(&hit, matcher, scratch)?;
     Ok(matches.then_some(hit))
 }
 

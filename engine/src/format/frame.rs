@@ -257,6 +257,7 @@ pub struct Labels<'a> {
 
 impl<'a> Labels<'a> {
     /// Reads `count` labels from the start of `bytes`.
+    #[inline]
     pub(crate) fn decode(count: u8, bytes: &'a [u8]) -> Result<Self, Fault> {
         let mut at = 0;
         for _ in 0..count {
@@ -363,6 +364,7 @@ impl<'a> FrameRecord<'a> {
     ///
     /// # Errors
     /// Damaged where the bytes are no record; unsupported for a form that this release does not know.
+    #[inline]
     pub fn decode(payload: &'a [u8]) -> Result<(Self, Range<usize>), Fault> {
         if payload.len() < RECORD_HEADER_LEN {
             return Err(Fault::damaged(0, "record header length", RECORD_HEADER_LEN, payload.len()));

@@ -150,10 +150,7 @@ impl Sidecar {
     #[inline]
     pub fn locate_from(&self, offset: u32, cursor: &mut FrameCursor) -> Result<Option<Located>, Fault> {
         if cursor.frame.is_none() || !(cursor.first..cursor.next_first).contains(&offset) {
-            // It is mostly a few frames behind the last one.
-            let is_behind = cursor.frame.is_some() && cursor.next_first <= offset;
-            let near = if is_behind { cursor.index as usize + 1 } else { 0 };
-            let Some((index, frame, next_first)) = self.frame_of(offset, near)? else { return Ok(None) };
+            let Some((index, frame, next_first)) = self.frame_of(offset, cursor)? else { return Ok(None) };
             *cursor = FrameCursor { index, first: frame.first_offset, next_first, frame: Some(frame) };
         }
         let Some(frame) = cursor.frame else { return Ok(None) };
@@ -193,26 +190,31 @@ impl Sidecar {
     /// # Errors
     /// Damaged.
     pub fn received_at(&self, offset: u32) -> Result<Option<Timestamp>, Fault> {
-        Ok(self.frame_of(offset, 0)?.map(|(_, frame, _)| frame.received_at))
+        Ok(self.frame_of(offset, &FrameCursor::default())?.map(|(_, frame, _)| frame.received_at))
     }
 
-    /// The frame that holds the record at `offset`: its place, itself, and the first offset of the frame behind it. It
-    /// is none before the one at `near`, and the nearer that is, the sooner it is found.
-    fn frame_of(&self, offset: u32, near: usize) -> Result<Option<(u32, FramePlace, u32)>, Fault> {
-        let count = self.meta.frame_count as usize;
-        if offset >= self.meta.record_count {
+    /// The frame that holds the record at `offset`: its place, itself, and the first offset of the frame behind it.
+    fn frame_of(&self, offset: u32, last: &FrameCursor) -> Result<Option<(u32, FramePlace, u32)>, Fault> {
+        let (frames, records) = (self.meta.frame_count as usize, self.meta.record_count);
+        if offset >= records {
             return Ok(None);
         }
         let section = self.section(Section::Frames)?;
         let first = |index: usize| u32_at(section, index * FRAME_PLACE_LEN);
-        let (mut low, mut high) = (near, count);
-        if near > 0 {
-            let mut step = 1;
-            while near + step < count && first(near + step) <= offset {
-                low = near + step;
-                step *= 2;
-            }
-            high = count.min(near + step);
+        // Frames mostly hold about as many records each: from the last one, or the first, it is not far from where it
+        // should be then, and is looked for from there in growing steps.
+        let (from, from_first) = match last.frame {
+            Some(_) if last.first <= offset => (last.index as usize, last.first),
+            _ => (0, 0),
+        };
+        let ahead = u64::from(offset - from_first) * frames as u64 / u64::from(records);
+        let guess = (from + ahead as usize).min(frames.saturating_sub(1));
+        let (mut low, mut high, mut step) = (guess, guess, 1);
+        while high < frames && first(high) <= offset {
+            (low, high, step) = (high + 1, frames.min(high + step), step * 2);
+        }
+        while low > 0 && offset < first(low - 1) {
+            (low, high, step) = (low.saturating_sub(step), low - 1, step * 2);
         }
         while low < high {
             let middle = low + (high - low) / 2;
@@ -222,7 +224,7 @@ impl Sidecar {
         let Some(found) = found.map(FramePlace::decode).filter(|frame| frame.first_offset <= offset) else {
             return Err(self.fault(Section::Frames, 0, "a frame for each record", "none"));
         };
-        let next_first = if low < count { first(low) } else { self.meta.record_count };
+        let next_first = if low < frames { first(low) } else { records };
         Ok(Some((low as u32 - 1, found, next_first)))
     }
 
