@@ -22,6 +22,7 @@ mod hit;
 mod ids;
 mod memo;
 mod names;
+mod paths;
 mod plan;
 mod runs;
 mod search;

@@ -10,7 +10,7 @@ use super::search::Watch;
 use super::set::{LIST_COUNT_MAX, Set};
 use super::stretch::Stretch;
 use super::zones::Lies;
-use super::{Trouble, grep, names};
+use super::{Trouble, grep, names, paths};
 use crate::filter::{Asked, Matcher, Node};
 use crate::segment::Posting;
 use crate::source::{Term, TermKind};
@@ -111,7 +111,7 @@ impl<'a> Planner<'a> {
             }
             Node::Not(node) => self.bounds(node, within)?.not(Set::Range(0..self.stretch.count())),
             Node::Name(name, asked) => names::bounds(self, self.matcher.name(*name), asked, within)?,
-            Node::Path(..) => Bounds::open(within.clone()),
+            Node::Path(path, _) => paths::bounds(self, *path, within)?,
             Node::Text(needle) => Bounds::exact(grep::records(self, needle, within)?),
             Node::Time(clock, window) => {
                 let zones = self.stretch.zones()?;

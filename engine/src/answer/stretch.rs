@@ -37,6 +37,8 @@ pub(crate) struct Stretch {
     /// The fields' places in the sidecar, by their names, and the ways to their terms, made at the first need.
     fields: HashMap<Box<str>, (usize, OnceLock<Fences>)>,
     zones: OnceLock<Zones>,
+    /// The records with an escape by number, where somebody had to know.
+    pub(super) escaped: OnceLock<Set>,
 }
 
 /// A source of some of the records.
@@ -165,8 +167,8 @@ impl Stretch {
             Some(field) => set_of(field.present()?)?,
             None => Set::none(),
         };
-        let zones = OnceLock::new();
-        Ok(Stretch { id, sidecar, text, sources, untermed, deleted, rebuilt, fields, zones })
+        let (zones, escaped) = (OnceLock::new(), OnceLock::new());
+        Ok(Stretch { id, sidecar, text, sources, untermed, deleted, rebuilt, fields, zones, escaped })
     }
 
     /// How many records there are.

@@ -81,6 +81,10 @@ fn evidence_event(random: &mut Random, n: u64) -> String {
         pick(random, &["a \\\"b\\\"", "needle", "hay", "nee", "dle"]),
         random.below(4)
     ));
+    if random.below(12) == 0 {
+        let key = pick(random, &["rare", r"r\u0061re", r"rare\u0020"]);
+        parts.push(format!(r#""{key}":{{"key":{}}}"#, random.below(3)));
+    }
     // An id stands anywhere among the members, and is written in more ways than one.
     if random.below(5) > 0 {
         let id = match random.below(8) {
@@ -237,7 +241,8 @@ pub(crate) fn random_filter(random: &mut Random, depth: u64, end: Seq) -> Filter
             Filter::Field(Field::Name(pick(random, &names).to_owned()), random_test(random))
         }
         4 => {
-            let paths = ["run_id", "note.deep[].x", "controls", "tokens.input", "note", "no.such"];
+            let paths =
+                ["run_id", "note.deep[].x", "controls", "tokens.input", "note", "no.such", "rare.key"];
             Filter::Field(Field::Path(pick(random, &paths).parse().unwrap()), random_test(random))
         }
         5 => Filter::Text(

@@ -216,6 +216,11 @@ impl Matcher {
         self.names.get(place).map_or("", String::as_str)
     }
 
+    /// The longest key of the path that a node speaks of.
+    pub(crate) fn path_key(&self, place: usize) -> Option<&str> {
+        self.paths.longest_key(place)
+    }
+
     fn compile(&mut self, filter: &Filter) -> Result<Node> {
         Ok(match filter {
             Filter::All(filters) => Node::All(self.compile_all(filters)?),

@@ -147,6 +147,15 @@ impl Paths {
         self.paths.len() - 1
     }
 
+    /// The longest key of the path at a place.
+    pub(crate) fn longest_key(&self, place: usize) -> Option<&str> {
+        let keys = self.paths.get(place)?.0.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) | Step::Each => None,
+        });
+        keys.max_by_key(|key| key.len())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty()
