@@ -12,7 +12,7 @@
 //! Without its feature tantivy is left out, as it is long to build; so is DuckDB, which measures itself in a process of its own,
 //! where PYTHON does not have it. By default that is the Python that the tests of archives make.
 //!
-//! The stores are kept below the bench directory, about 7 GB for a million events, and used again by the next run. `--alone`
+//! The stores are kept below the bench directory, about 6 GB for a million events, and used again by the next run. `--alone`
 //! makes and asks Indelible's only.
 #![allow(clippy::print_stdout, reason = "the tables are for whoever runs this")]
 

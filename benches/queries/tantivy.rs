@@ -116,7 +116,7 @@ impl Contender for Segment {
             Question::Run(run) => return self.with_term(tantivy.run, run),
             Question::Denials { agent, from, until } => {
                 let window = Tantivy::time(from)?..Tantivy::time(until)?;
-                // A query of the range as well would be looked up in the column first, and takes longer.
+                // With a query of the range beside the terms, all of this takes four times as long.
                 return self.with_all(&[(tantivy.agent, agent), (tantivy.decision, "deny")], |doc| {
                     self.times.first(doc).is_some_and(|time| window.contains(&time))
                 });
