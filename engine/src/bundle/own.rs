@@ -15,7 +15,7 @@ use crate::format::admin::{Admin, Seal};
 use crate::hash::Hash;
 use crate::source::Profile;
 use crate::trust::{Checkpoint, VerifierKey};
-use crate::{Error, Result, SegmentId, Seq, limits};
+use crate::{Class, Error, Result, SegmentId, Seq, limits};
 
 /// What the store's own records say that the rest rests on.
 #[derive(Debug)]
@@ -47,7 +47,6 @@ impl OwnRecords {
         };
         let mut is_created = false;
         for span in records.spans.iter().filter(|span| span.source == 0) {
-            // A kind that this release does not know is evidence all the same, and nothing rests on it.
             match Admin::decode(records.body(span)) {
                 Ok(Admin::Created { origin, store_id, log_key, .. }) if span.seq == 0 => {
                     is_created = true;
@@ -67,6 +66,12 @@ impl OwnRecords {
                 Ok(Admin::Operators(set)) => own.authority.name(span.seq, span.received_at, set),
                 Ok(Admin::Plan(plan)) => own.authority.plan(span.seq, span.received_at, plan),
                 Ok(Admin::Deleting(deleting)) => own.deletings.push(span.seq, span.received_at, deleting),
+                // A kind that this release does not know is evidence all the same, and nothing rests on it.
+                Err(fault) if fault.class != Class::Unsupported => {
+                    let reason =
+                        format!("record {}: expected {}, found {}", span.seq, fault.expected, fault.found);
+                    return Err(Error::Forged { what: "store record", reason });
+                }
                 _ => {}
             }
         }

@@ -12,7 +12,7 @@ use super::keys::{KeyRetirement, KeyRevocation, KeyRotation};
 use super::retention::{
     Approved, ArtifactPut, Collecting, Deleted, Deleting, Hold, HoldRelease, OperatorSet, Plan, Policy,
 };
-use crate::error::Fault;
+use crate::error::{Class, Fault};
 use crate::{Seq, Timestamp};
 
 /// A record of the store's own.
@@ -265,16 +265,29 @@ impl Admin {
     /// Reads a body.
     ///
     /// # Errors
-    /// Damaged where the bytes are no such record, or not in canonical form.
+    /// Unsupported where its kind is not known; damaged where the bytes are no such record, or not in canonical form.
     pub fn decode(body: &[u8]) -> Result<Self, Fault> {
-        let admin: Admin = serde_json::from_slice(body).map_err(|error| {
-            Fault::damaged(error.column() as u64, "store record", "a record of kind store.*", error)
+        let admin: Admin = serde_json::from_slice(body).map_err(|error| match unknown_kind(body) {
+            Some(kind) => Fault::new(Class::Unsupported, 0, "store record", "a kind that is known", kind),
+            None => Fault::damaged(error.column() as u64, "store record", "a record of kind store.*", error),
         })?;
         if admin.encode() != body {
             return Err(Fault::damaged(0, "store record", "canonical JSON", "another spelling"));
         }
         Ok(admin)
     }
+}
+
+/// The kind of a record that another release wrote: it is one of the store's own, and none of these.
+fn unknown_kind(body: &[u8]) -> Option<String> {
+    #[derive(Serialize, Deserialize)]
+    struct Kind {
+        kind: String,
+    }
+    let kind: Kind = serde_json::from_slice(body).ok()?;
+    // Of a known kind it is said what is missing.
+    let error = serde_json::from_slice::<Admin>(&canonical(&kind)).err()?.to_string();
+    (kind.kind.starts_with("store.") && error.starts_with("unknown variant")).then_some(kind.kind)
 }
 
 /// A value as canonical JSON.

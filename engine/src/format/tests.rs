@@ -204,7 +204,23 @@ fn the_stores_own_records_have_one_spelling() {
     assert!(text.starts_with(r#"{"end_seq":9,"first_seq":3,"index_root":"0101"#), "{text}");
     assert_eq!(Admin::decode(&body).unwrap(), seal);
     for other in [text.replace(",", ", "), text.replace("9,", "9.0,"), text.replace("}", r#","x":1}"#)] {
-        assert!(Admin::decode(other.as_bytes()).is_err(), "{other}");
+        assert_eq!(Admin::decode(other.as_bytes()).unwrap_err().class, Class::Damaged, "{other}");
+    }
+}
+
+#[test]
+fn a_kind_of_another_release_is_unsupported_and_no_other_record() {
+    let class = |body: &str| Admin::decode(body.as_bytes()).unwrap_err().class;
+    assert_eq!(class(r#"{"kind":"store.later","what":[1.5]}"#), Class::Unsupported);
+    for other in [
+        r#"{"kind":"store.clock"}"#,
+        r#"{"kind":"later"}"#,
+        r#"{"kind":7}"#,
+        r#"{"what":"store.later"}"#,
+        r#"{"approvals":[],"kind":"store.hold_released","matter":{},"statement":{"action":"later"}}"#,
+        "store.later",
+    ] {
+        assert_eq!(class(other), Class::Damaged, "{other}");
     }
 }
 

@@ -192,6 +192,11 @@ impl Check<'_> {
     pub(super) fn admin(&mut self, at: u64, seq: Seq, body: &[u8]) {
         let admin = match Admin::decode(body) {
             Ok(admin) => admin,
+            // Of a release that knows more. Whatever it says, this one cannot judge it.
+            Err(fault) if fault.class == Class::Unsupported => {
+                self.find(Finding::fault(&self.task.file, at, fault).seqs(seq..seq + 1));
+                return;
+            }
             Err(fault) => {
                 // Its frame's checksum holds: nobody but a writer of records made it so.
                 self.forged(at, seq, fault.what, fault.expected, fault.found);

@@ -2,7 +2,7 @@
 
 use indelible_engine::format::admin::{Admin, Document};
 use indelible_engine::source::Profile;
-use indelible_engine::{Error as StoreError, Seq};
+use indelible_engine::{Class, Error as StoreError, Seq};
 use serde::{Deserialize, Serialize};
 
 use crate::controls::{Catalogue, Framework, MappedControls, Mapping};
@@ -43,7 +43,11 @@ pub(super) struct Known {
 impl Registered {
     /// Takes the store's own records, in the order of the log.
     pub(super) fn add(&mut self, seq: Seq, body: &[u8]) -> Result<()> {
-        let admin = Admin::decode(body).map_err(|fault| fault.in_file("records.bin".as_ref()))?;
+        let admin = match Admin::decode(body) {
+            // What this release does not know says nothing of names.
+            Err(fault) if fault.class == Class::Unsupported => return Ok(()),
+            admin => admin.map_err(|fault| fault.in_file("records.bin".as_ref()))?,
+        };
         match admin {
             Admin::Source { profile, .. } => self.vocabulary.add(&Profile::parse(&profile)?),
             Admin::Pack(pack) => {

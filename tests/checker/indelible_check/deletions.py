@@ -20,8 +20,6 @@ class Deletions:
 
     def fold(self, value, seq, received_at):
         if value["kind"] == "store.plan":
-            begun = [plan["statement"] for plan in self.plans.values()]
-            need(value["statement"] not in begun, "forged", "a plan that is carried out twice")
             self.plans[seq] = value
         elif value["kind"] == "store.deleting":
             self.begun[seq] = value
@@ -63,7 +61,7 @@ class Deletions:
             own = {seq: value for seq, value in self.begun.items() if value["first_seq"] == segment.first_seq}
             if any(seq in self.done and seq > segment.rewritten_by for seq in own):
                 report.add(damaged("events that are said to be deleted"), where)
-            if not segment.rewritten_by:
+            if not segment.rewritten_by or segment.kept:
                 continue
             allowed = {}
             for value in (value for seq, value in own.items() if seq <= segment.rewritten_by):

@@ -73,9 +73,7 @@ class Leave:
                 keys.set_operators(value, at, received_at)
         need(keys.operators_seq, "incomplete", "operators")
         received_at, plan = self.plans[seq]
-        signers = keys.signers(plan, seq, received_at, "delete")
-        agreed = {signer.public for signer in signers} & {operator.public for operator in keys.operators}
-        need(len(agreed) >= max(keys.threshold, 1), "forged", "approval")
+        keys.demand_enough(plan, seq, received_at, "delete")
         self.known[seq] = plan
         return plan
 

@@ -1,5 +1,6 @@
 """The keys that sign a log's checkpoints (FORMAT.md, sections 5.1 and 5.2): a fold over the log's own records."""
 
+import re
 from dataclasses import dataclass
 
 from . import ed25519, hashes, own
@@ -28,6 +29,11 @@ def parse(text):
         return Key.parse(text)
     except ValueError as error:
         raise forged(str(error)) from None
+
+
+def hex_bytes(text):
+    need(re.fullmatch("(?:[0-9a-f]{2})*", text), "forged", "a signature that is not in hex digits")
+    return bytes.fromhex(text)
 
 
 class LogKeys:
@@ -64,6 +70,12 @@ class LogKeys:
         need(all(key.has_say for key in keys), "forged", "an operator's key that is not of Ed25519")
         need(not publics & {known.key.public for known in self.keys}, "forged", "a key of the log as an operator's")
         self.operators, self.threshold, self.operators_seq = keys, matter["threshold"], seq
+
+    def demand_enough(self, value, seq, received_at, action):
+        """That as many operators as it takes agreed to what needs their leave."""
+        signers = self.signers(value, seq, received_at, action)
+        agreed = {signer.public for signer in signers} & {operator.public for operator in self.operators}
+        need(len(agreed) >= max(self.threshold, 1), "forged", "less than the approvals of enough operators")
 
     def _change(self, value, seq, received_at):
         kind, matter = value["kind"], value["matter"]
@@ -118,7 +130,7 @@ class LogKeys:
         message = b"indelible 2026 approval\0" + own.canonical(statement)
         signers = []
         for approval in value["approvals"]:
-            key, signature = parse(approval["key"]), bytes.fromhex(approval["signature"])
+            key, signature = parse(approval["key"]), hex_bytes(approval["signature"])
             self.unchecked += not key.has_say
             is_good = not key.has_say or ed25519.verify(key.public, message, signature)
             need(is_good, "forged", "a signature over something else")

@@ -19,12 +19,16 @@ class Frontier:
         self.roots = []
 
     def push(self, leaf):
-        size, root = self.size, leaf
+        self.push_node(0, leaf)
+
+    def push_node(self, level, root):
+        """Pushes the root of a perfect subtree over 2^level leaves, which stands where the size is a multiple of that."""
+        size = self.size >> level
         while size & 1:
             root = node_hash(self.roots.pop(), root)
             size >>= 1
         self.roots.append(root)
-        self.size += 1
+        self.size += 1 << level
 
     def root(self):
         if not self.roots:

@@ -4,13 +4,15 @@ import os
 import re
 
 from . import own
+from .authority import Authority
 from .deletions import Deletions
 from .events import parse_event
 from .filters import Subject, matches
 from .index import Index
+from .kept import Kept
 from .layout import CLOSE, SEGMENT_RECORDS_MAX, VERSION
 from .log import Log
-from .log_keys import ACTIONS, OPERATORS, LogKeys, check_signatures
+from .log_keys import check_signatures
 from .merkle import Frontier, leaf_hash, root_of
 from .note import Checkpoint, Key, Note
 from .pack import Pack
@@ -35,7 +37,7 @@ class Chain:
         self.is_torn = False
         self.store_id = None
         self.created = None
-        self.keys = None  # the log's own, once it has said which
+        self.authority = None  # who may do what, once the log has said whose it is
         self.profiles = {0: compile_profile(STORE_PROFILE)}
         self.rules = None  # (seq, rules)
         self.deletions = Deletions()
@@ -51,6 +53,7 @@ class Segment:
         self.first_seq = header.first_seq
         self.salt = header.salt
         self.rewritten_by = header.rewritten_by
+        self.kept = None  # what is here of it, where its log is in an archive
         self.stubs = {}  # seq -> plan
         self.leaves = []
         self.index = Index()
@@ -69,19 +72,26 @@ class StoreCheck:
         hot = set(self.listing("log", ".log"))
         # Where a log and its pack are there, the log is read.
         warm = set(self.listing("packs", ".pack")) - hot
+        archived = set(self.listing("archived", ".kept")) - hot - warm
         # The active segment is never packed: a store without a log has lost it.
-        names = sorted(hot | warm) if hot else []
+        names = sorted(hot | warm | archived) if hot else []
         notes = self.read_notes()
         self.chain.wanted = {checkpoint.size for _, checkpoint in notes}
         sealed = None
         is_whole = True
         for place, name in enumerate(names):
+            is_hot = name in hot
+            where = f"log/{name}.log" if is_hot else f"packs/{name}.pack" if name in warm else f"archived/{name}.kept"
             try:
-                data = Pack(self.read("packs", f"{name}.pack")).log() if name in warm else None
-                sealed = self.check_segment(name, data, place == len(names) - 1, sealed)
+                if name in archived:
+                    sealed = self.check_kept(name, sealed)
+                    self.report.add(Fault("incomplete", "a segment in an archive was not looked at"), where)
+                else:
+                    data = Pack(self.read("packs", f"{name}.pack")).log() if name in warm else None
+                    sealed = self.check_segment(name, data, place == len(names) - 1, sealed)
                 is_whole = is_whole and sealed is not None
             except Fault as fault:
-                self.report.add(fault, f"packs/{name}.pack" if name in warm else f"log/{name}.log")
+                self.report.add(fault, where)
                 is_whole = False
             if not is_whole:
                 break
@@ -114,20 +124,40 @@ class StoreCheck:
         need(header.first_seq == int(name), "forged", "the log's name is not its first seq")
         if header.first_seq != chain.next_seq:
             raise self.gap(log)
-        need(chain.store_id in (None, header.store_id), "forged", "the log of another store")
-        chain.store_id = header.store_id
-        need(header.predecessor == chain.last_leaf, "forged", "the leaf before the segment")
-        need(header.frontier == chain.frontier.roots, "forged", "the header's frontier")
-        chain.segment = Segment(header)
-        chain.deletions.segments.append(chain.segment)
+        self.begin_segment(header, sealed)
         chain.synced_len, chain.is_torn = 0, log.is_torn
-        self.sealed = sealed
         for frame in log.frames:
             self.check_frame(frame)
         for fault in log.faults:
             raise fault
         # A crash while the store was made leaves a log without records; any other one begins with a seal.
         need(chain.segment.leaves or header.first_seq == 0, "damaged", "a log without records")
+        return chain.segment
+
+    def begin_segment(self, header, sealed):
+        """Holds a header against the logs before; `sealed` is the segment whose seal the first record is to be."""
+        chain, self.sealed = self.chain, sealed
+        need(chain.store_id in (None, header.store_id), "forged", "the log of another store")
+        chain.store_id = header.store_id
+        need(header.predecessor == chain.last_leaf, "forged", "the leaf before the segment")
+        need(header.frontier == chain.frontier.roots, "forged", "the header's frontier")
+        chain.segment = Segment(header)
+        chain.deletions.segments.append(chain.segment)
+
+    def check_kept(self, name, sealed):
+        """Goes on by what is kept of a segment whose log is in an archive; gives the segment."""
+        chain, kept = self.chain, Kept(self.read("archived", f"{name}.kept"), int(name))
+        need(kept.header.first_seq == chain.next_seq, "incomplete", f"no segment begins at {chain.next_seq}")
+        self.begin_segment(kept.header, sealed)
+        chain.segment.kept = kept
+        for frame in kept.frames:
+            for offset, record in enumerate(frame.records()):
+                self.check_said(record, frame.first_seq + offset, frame.received_at)
+        for level, root in kept.nodes:
+            chain.frontier.push_node(level, root)
+        chain.last_leaf = kept.last_leaf
+        if chain.next_seq in chain.wanted:
+            chain.roots[chain.next_seq] = chain.frontier.root()
         return chain.segment
 
     def gap(self, log):
@@ -157,6 +187,16 @@ class StoreCheck:
     def check_record(self, record, received_at):
         chain, segment, seq = self.chain, self.chain.segment, self.chain.next_seq
         leaf = leaf_hash(record.entry(seq, received_at, chain.last_leaf, record.hash_of(segment.salt, seq)))
+        self.check_said(record, seq, received_at)
+        chain.frontier.push(leaf)
+        segment.leaves.append(leaf)
+        chain.last_leaf = leaf
+        if chain.next_seq in chain.wanted:
+            chain.roots[chain.next_seq] = chain.frontier.root()
+
+    def check_said(self, record, seq, received_at):
+        """Checks what a record says, or that it was deleted."""
+        segment = self.chain.segment
         try:
             self.check_form(record)
             if record.body is None:
@@ -166,11 +206,6 @@ class StoreCheck:
                 self.check_content(record, seq, received_at)
         except Fault as fault:
             self.report.add(fault, f"record {seq}")
-        chain.frontier.push(leaf)
-        segment.leaves.append(leaf)
-        chain.last_leaf = leaf
-        if chain.next_seq in chain.wanted:
-            chain.roots[chain.next_seq] = chain.frontier.root()
 
     def check_form(self, record):
         if self.chain.segment.rewritten_by:
@@ -217,7 +252,7 @@ class StoreCheck:
             need(value["store_id"] == chain.store_id.hex(), "forged", "the store id of store.created")
             need(value["format"] == VERSION, "unsupported", f"format {value['format']}")
             chain.created = value
-            chain.keys = LogKeys(value)
+            chain.authority = Authority(value)
         elif kind == "store.sealed":
             self.check_seal(value, seq)
         elif kind == "store.source":
@@ -227,14 +262,15 @@ class StoreCheck:
                 raise forged(f"a profile that cannot be read: {error}") from None
         elif kind == "store.rules":
             chain.rules = (seq, value["rules"]) if value["rules"] else None
-        elif kind in ACTIONS or kind == OPERATORS:
-            chain.keys.change(value, seq, received_at)
-        else:
+        elif chain.authority:
             chain.deletions.fold(value, seq, received_at)
+            chain.authority.fold(value, seq, received_at)
 
     def check_seal(self, seal, seq):
         sealed = self.sealed
         need(sealed and (seal["first_seq"], seal["end_seq"]) == (sealed.first_seq, seq), "forged", "the seal's range")
+        if sealed.kept:
+            return  # Its leaves and its index are in the archive.
         need(seal["root"] == root_of(sealed.leaves).hex(), "forged", "the segment root")
         if sealed.rewritten_by:
             return  # What stayed has another index: see Deletions.
@@ -265,7 +301,7 @@ class StoreCheck:
         return notes
 
     def check_notes(self, notes, is_whole):
-        log_keys = self.chain.keys if is_whole else None
+        log_keys = self.chain.authority.keys if is_whole and self.chain.authority else None
         second = [known.key for known in log_keys.keys if not known.key.has_say] if log_keys else []
         lines = sum(len(note.lines_of(key)) for _, note, _ in self.signed for key in second)
         if lines or log_keys and log_keys.unchecked:
@@ -280,6 +316,10 @@ class StoreCheck:
             if checkpoint.size in self.chain.roots:
                 if self.chain.roots[checkpoint.size] != checkpoint.root:
                     self.report.add(forged("the root of the tree"), where)
+                continue
+            if is_whole and checkpoint.size < self.chain.next_seq:
+                fault = Fault("incomplete", f"its size lies in a segment that was not looked at: {checkpoint.size}")
+                self.report.add(fault, where)
                 continue
             # Torn bytes are no tail that nobody was told of where a checkpoint covers more records.
             verdict = "incomplete" if not is_whole else "damaged" if self.chain.is_torn else "rolled back"

@@ -15,10 +15,12 @@ use indelible_engine::source::Profile;
 use indelible_engine::trust::{Checkpoint, Note, Signer};
 use indelible_engine::{Error, Masking, OnDuplicate, Options as StoreOptions, Snapshot, Store, Timestamp};
 use indelible_tests::golden;
+use indelible_tests::scenario::Scenario;
 use serde_json::{Value, json};
 
 use super::asking::{PROFILE, event, query};
 use super::{Checker, Draw, from_environment};
+use crate::questions::samples;
 
 /// How many questions are put to each store, where nothing is said.
 const QUESTIONS: u64 = 120;
@@ -57,7 +59,7 @@ fn ours(snapshot: &Snapshot, question: &Value) -> Option<String> {
     Some(lines)
 }
 
-/// What both say to these questions, where it is not the same; and how many of them made sense.
+/// What both verifiers say to these questions, where it is not the same; and how many of them made sense.
 fn compare(checker: &mut Checker, dir: &Path, store: &Store, questions: &[Value]) -> (Vec<String>, usize) {
     let asked = dir.join("questions");
     let lines: Vec<String> = questions.iter().map(Value::to_string).collect();
@@ -101,6 +103,82 @@ fn store(draw: &mut Draw, dir: &Path, count: usize) -> Store {
         store.append_batch(others.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
     }
     store
+}
+
+/// Demands one answer to each of these questions, all of which make sense; `now` is their present.
+fn agree(dir: &Path, store: &Store, questions: Vec<Value>) {
+    let count = questions.len();
+    let (disputes, answered) = compare(&mut Checker::start(), dir, store, &questions);
+    assert!(disputes.is_empty(), "{} disputes:\n{}", disputes.len(), disputes.join("\n\n"));
+    assert_eq!(answered, count, "not all of them make sense");
+}
+
+#[test]
+fn the_examples_of_the_page_have_one_answer() {
+    let page = include_str!("../../../docs/QUERY.md");
+    let sample = include_str!("../../../query/testdata/sample.jsonl");
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store"), StoreOptions::new("page.example/log")).unwrap();
+    let events: Vec<&str> = sample.lines().collect();
+    for (number, batch) in events.chunks(7).enumerate() {
+        if number > 0 {
+            store.seal().unwrap();
+        }
+        store.append_batch(batch.to_vec()).unwrap();
+    }
+    let controls = controls();
+    let examples = page.split("```query\n> ").skip(1).filter_map(|block| block.lines().next());
+    // Two of them show what is told of mistakes.
+    let is_right = |text: &&str| !text.contains("cuont") && *text != "control soc2 cc8.1";
+    let questions: Vec<Value> = examples
+        .filter(is_right)
+        .map(|text| question(text.to_owned(), BTreeMap::new(), false, &controls))
+        .collect();
+    assert!(questions.len() > 30, "{}", questions.len());
+    agree(dir.path(), &store, questions);
+}
+
+#[test]
+fn what_auditors_ask_has_one_answer() {
+    let page = include_str!("../../../docs/QUERY.md");
+    let scenario = Scenario::new(20_260_501, 40);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store"), StoreOptions::new("asked.example/log")).unwrap();
+    for events in scenario.events.chunks(scenario.events.len() / 3 + 1) {
+        store.append_batch(events.to_vec()).unwrap();
+        store.seal().unwrap();
+    }
+    let ((agent, resource), _) = scenario.truth.access.iter().next().unwrap();
+    let (denied, _) = scenario.truth.denials.iter().next().unwrap();
+    let run = scenario.truth.approvals.keys().next().unwrap().split('-').next().unwrap();
+    let known = [("agent", agent.as_str()), ("resource", resource), ("id", denied), ("run", run)];
+    let (_, asked) = page.split_once("\n## Questions\n").unwrap();
+    let controls = controls();
+    let questions: Vec<Value> = asked
+        .split("```text\n")
+        .skip(1)
+        .map(|block| {
+            let text = block.split_once("\n```").unwrap().0.to_owned();
+            let parameters =
+                known.into_iter().filter(|(name, _)| text.contains(&format!("${name}"))).collect();
+            question(text, parameters, false, &controls)
+        })
+        .collect();
+    assert!(questions.len() > 18, "{}", questions.len());
+    agree(dir.path(), &store, questions);
+}
+
+#[test]
+fn questions_over_real_evidence_have_one_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = samples::store(dir.path());
+    let controls = controls();
+    let questions = samples::QUESTIONS
+        .map(|(_, text)| question(text.to_owned(), BTreeMap::new(), false, &controls))
+        .into_iter()
+        .chain([question("controls | where events > 0".to_owned(), BTreeMap::new(), false, &controls)])
+        .collect();
+    agree(dir.path(), &store, questions);
 }
 
 #[test]

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod answers;
+mod archived;
 mod asking;
+mod authority;
 mod bundles;
 mod mutants;
 mod profiles;

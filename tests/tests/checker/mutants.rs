@@ -12,7 +12,7 @@ use super::{Checker, Draw, from_environment, write_store};
 
 /// How many stores of each base are tried where nothing is said.
 const MUTANTS: u64 = 150;
-const BASES: [&str; 5] = ["two-segments", "labelled", "many", "torn-tail", WARM];
+const BASES: [&str; 6] = ["two-segments", "labelled", "many", "torn-tail", "rotated", WARM];
 /// The base in which a segment is packed.
 const WARM: &str = "warm";
 

@@ -4,7 +4,7 @@
 
 mod controls;
 mod generated;
-mod samples;
+pub(crate) mod samples;
 mod shell;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,8 @@
 //! The same questions over real samples, where those have such evidence. The answers are a snapshot that was checked by
 //! hand against the files.
 
+use std::path::Path;
+
 use indelible::source::{Profile, shipped};
 use indelible::{Masking, OnDuplicate, Options, Store};
 
@@ -17,7 +19,7 @@ const SAMPLES: [(&str, &str); 6] = [
 ];
 
 /// What is asked: why, and the query.
-const QUESTIONS: [(&str, &str); 18] = [
+pub(crate) const QUESTIONS: [(&str, &str); 18] = [
     ("which run deployed this", "kind = deployment and deployment = dep_19 | distinct run"),
     ("why was this denied", "event ev_0011 | fields decision, rule, policy, reason"),
     (
@@ -62,10 +64,9 @@ const QUESTIONS: [(&str, &str); 18] = [
     ("events per day and source", "| count by day, source | sort count desc | limit 5"),
 ];
 
-#[test]
-fn real_evidence_answers() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::create(dir.path().join("evidence"), Options::new("acme.example/samples")).unwrap();
+/// A store of all samples in this directory, a segment for each file.
+pub(crate) fn store(dir: &Path) -> Store {
+    let store = Store::create(dir.join("store"), Options::new("acme.example/samples")).unwrap();
     for (file, profile) in SAMPLES {
         let path = format!("{}/../examples/data/{file}", env!("CARGO_MANIFEST_DIR"));
         let bytes = std::fs::read(path).unwrap();
@@ -82,6 +83,13 @@ fn real_evidence_answers() {
         store.commit(events, OnDuplicate::Keep).unwrap();
         store.seal().unwrap();
     }
+    store
+}
+
+#[test]
+fn real_evidence_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
     let snapshot = store.snapshot().unwrap();
     let mut told = String::new();
     for (why, text) in QUESTIONS {

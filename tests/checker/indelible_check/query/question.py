@@ -52,9 +52,10 @@ def read_question(data):
 class Registered:
     """What the log registered, as far as its records are here."""
 
-    def __init__(self, own_records):
+    def __init__(self, events):
         self.profiles, packs, self.mapping = [], {}, None
-        for value in own_records:
+        known = (own.decode_known(event.record.body) for event in events if not event.record.source)
+        for value in filter(None, known):
             if value["kind"] == "store.source":
                 self.profiles.append(value["profile"])
             elif value["kind"] == "store.pack":
@@ -95,7 +96,7 @@ def plan_of(query, question, registered):
 def check_question(members, filters, events):
     """That a question puts these filters to the log, and that the answer is its answer over these records."""
     question = read_question(members["query.json"])
-    registered = Registered(own.decode(event.record.body) for event in events if not event.record.source)
+    registered = Registered(events)
     try:
         query = parse(question["query"])
         plan = plan_of(query, question, registered)
@@ -112,5 +113,5 @@ def check_question(members, filters, events):
 
 def ask(question, events):
     """The answer to a question over all records of a log; NoQuery where it makes no sense."""
-    registered = Registered(own.decode(event.record.body) for event in events if not event.record.source)
+    registered = Registered(events)
     return answer(plan_of(parse(question["query"]), question, registered), events)
