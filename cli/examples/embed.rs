@@ -24,7 +24,7 @@ fn main() -> indelible::Result<()> {
     // Durable when it returns. The receipt pins this event and all before it.
     let receipt =
         store.append(br#"{"run_id":"run_1","kind":"run.started","actor":{"type":"agent","id":"a-1"}}"#)?;
-    println!("seq {} of {}, root {}", receipt.seq, receipt.origin, receipt.root);
+    println!("seq {} of {}, root {}", receipt.seq, receipt.origin, receipt.root());
 
     // Many at once cost one sync.
     let events = (1..=100).map(|step| format!(r#"{{"run_id":"run_1","kind":"tool.call","step":{step}}}"#));

@@ -355,7 +355,7 @@ impl Run<'_> {
         });
         if let Some(receipt) = last {
             summary.tree_size = Some(receipt.tree_size);
-            summary.root = Some(receipt.root.to_string());
+            summary.root = Some(receipt.root().to_string());
         }
         if self.args.receipts {
             self.out.flush()?;

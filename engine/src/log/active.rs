@@ -41,7 +41,7 @@ impl Log {
     /// since.
     pub(super) fn bring_up(&self, head: &Head, catalog: &Catalog, read_len_max: u64) -> Result<bool> {
         let mut state = lock(&self.active_chunks.state);
-        let mut indexer = lock(&self.indexer);
+        let mut indexer = self.indexer();
         self.bring_up_locked(&mut state, &mut indexer, head, catalog, read_len_max)
     }
 
@@ -92,7 +92,7 @@ impl Log {
         }
         let file = self.active(head)?;
         let mut state = lock(&self.active_chunks.state);
-        let mut indexer = lock(&self.indexer);
+        let mut indexer = self.indexer();
         if !self.bring_up_locked(&mut state, &mut indexer, head, catalog, u64::MAX)? {
             drop((indexer, state));
             // The segment was sealed since: what was kept of it is gone.
@@ -154,7 +154,7 @@ impl Log {
     pub(crate) fn find_in_active(&self, head: &Head, catalog: &Catalog, id: &[u8]) -> Result<Vec<Seq>> {
         let (chunks, mut indexed) = {
             let mut state = lock(&self.active_chunks.state);
-            let mut indexer = lock(&self.indexer);
+            let mut indexer = self.indexer();
             if self.bring_up_locked(&mut state, &mut indexer, head, catalog, u64::MAX)? {
                 let before = |chunk: &&Chunk| chunk.sidecar.end_seq() <= indexer.first_seq();
                 let parts: Vec<Chunk> = state.chunks.iter().take_while(before).cloned().collect();
@@ -178,7 +178,7 @@ impl Log {
     /// process has not had to know.
     pub(crate) fn active_frame(&self, id: SegmentId, seq: Seq) -> Option<u64> {
         {
-            let indexer = lock(&self.indexer);
+            let indexer = self.indexer();
             if indexer.segment() == id
                 && let Some(offset) = seq.checked_sub(indexer.first_seq())
                 && let Some(at) = indexer.locator.frame_at(u32::try_from(offset).ok()?)

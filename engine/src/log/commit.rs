@@ -1,5 +1,7 @@
 //! What a commit is made of: records to be written, the frames that they are laid out as, and what became of them.
 
+use std::sync::Arc;
+
 use super::catalog::AdminPlace;
 use crate::format::admin::Admin;
 use crate::format::entry::Entry;
@@ -40,9 +42,9 @@ pub(crate) struct Committed {
     pub(crate) first_seq: Seq,
     pub(crate) received_at: Timestamp,
     pub(crate) durable: bool,
-    /// The tree after the commit.
+    /// The tree after the commit, and the roots of its perfect subtrees.
     pub(crate) tree_size: u64,
-    pub(crate) root: Hash,
+    pub(crate) frontier: Arc<[Hash]>,
     /// Each record's leaf.
     pub(crate) leaves: Vec<Hash>,
     /// Its frames, in order.

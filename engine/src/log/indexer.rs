@@ -134,32 +134,31 @@ impl Indexer {
     }
 
     /// Takes in what was just committed, where it follows on what is there; otherwise it is read later.
-    pub(crate) fn feed(&mut self, committed: &Committed, events: &[&Prepared]) {
+    pub(super) fn feed(&mut self, committed: &Committed, events: &[Prepared]) {
         if committed.segment != self.segment || committed.first_seq != self.next_seq() {
             return;
         }
-        let mut rest = events.iter().zip(&committed.leaves);
+        let mut rest = events.iter();
         for frame in &committed.frames {
             self.locator.frame(frame.at, frame.payload_len, committed.received_at);
-            for (event, leaf) in rest.by_ref().take(frame.count as usize) {
+            for event in rest.by_ref().take(frame.count as usize) {
                 self.locator.record(event.encoded_len());
-                let record = IndexedRecord {
+                self.builder.add(IndexedRecord {
                     source: event.source.seq,
                     rules: &event.source.rules,
                     encoding: 0,
                     labels: event.labels.as_labels(),
                     fields: &event.fields,
-                };
-                self.push(record, *leaf);
+                });
             }
         }
+        self.take_leaves(&committed.leaves);
         self.next_at = committed.end_at;
     }
 
-    fn push(&mut self, record: IndexedRecord<'_>, leaf: Hash) {
-        self.own.push(leaf);
-        self.leaves.push(leaf);
-        self.builder.add(record);
+    fn take_leaves(&mut self, leaves: &[Hash]) {
+        self.own.extend(leaves);
+        self.leaves.extend_from_slice(leaves);
     }
 
     /// Reads from the log what is not indexed yet, up to `head`. Starts anew where a later segment is active; for a
@@ -209,6 +208,21 @@ impl Indexer {
         log: &Log,
         catalog: &Catalog,
         file: &LogFile,
+        frame: (u64, &FrameHeader, &[FrameRecord<'_>]),
+    ) -> Result<()> {
+        let taken = self.take_frame(log, catalog, file, frame);
+        if taken.is_err() {
+            // A part of a frame would put all that comes behind it in the wrong place.
+            *self = Indexer::new(self.segment);
+        }
+        taken
+    }
+
+    fn take_frame(
+        &mut self,
+        log: &Log,
+        catalog: &Catalog,
+        file: &LogFile,
         (at, header, records): (u64, &FrameHeader, &[FrameRecord<'_>]),
     ) -> Result<()> {
         self.next_at = at + header.frame_len();
@@ -219,19 +233,18 @@ impl Indexer {
         scan::leaves(header, records, &file.header.salt, &mut leaves);
         self.predecessor.get_or_insert(header.predecessor);
         self.locator.frame(at, header.payload_len, header.received_at);
-        for (record, leaf) in records.iter().zip(leaves) {
+        for record in records {
             self.locator.record(record.encoded_len());
-            self.read(log, catalog, record, leaf)?;
+            self.read(log, catalog, record)?;
         }
+        self.take_leaves(&leaves);
         Ok(())
     }
 
-    fn read(&mut self, log: &Log, catalog: &Catalog, record: &FrameRecord<'_>, leaf: Hash) -> Result<()> {
+    fn read(&mut self, log: &Log, catalog: &Catalog, record: &FrameRecord<'_>) -> Result<()> {
         let body = match record.body {
             Body::Whole(body) | Body::Salted(_, body) => body,
             Body::Deleted(stub) => {
-                self.own.push(leaf);
-                self.leaves.push(leaf);
                 self.builder.add_deleted(stub.plan);
                 return Ok(());
             }
@@ -247,7 +260,7 @@ impl Indexer {
         };
         profile.extract(body, &mut fields)?;
         let FrameRecord { source, encoding, labels, .. } = *record;
-        self.push(IndexedRecord { source, rules, encoding, labels, fields: &fields }, leaf);
+        self.builder.add(IndexedRecord { source, rules, encoding, labels, fields: &fields });
         self.fields = fields;
         Ok(())
     }

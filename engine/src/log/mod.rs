@@ -36,6 +36,7 @@ mod session;
 pub(crate) mod sources;
 mod takeover;
 pub(crate) mod tree;
+mod unfed;
 pub(crate) mod views;
 
 use std::io::ErrorKind;
@@ -115,7 +116,8 @@ pub(crate) struct Log {
     sources: sources::Sources,
     registered: rules::Registered,
     /// The index of the active segment, as far as this process has it.
-    pub(crate) indexer: Mutex<Indexer>,
+    indexer: Mutex<Indexer>,
+    unfed: unfed::Unfed,
     /// What queries see of the active segment.
     active_chunks: active::ActiveChunks,
     directories: directories::Directories,
@@ -184,6 +186,7 @@ impl Log {
             sources: sources::Sources::default(),
             registered: rules::Registered::default(),
             indexer,
+            unfed: unfed::Unfed::default(),
             active_chunks: active::ActiveChunks::default(),
             directories: directories::Directories::default(),
             directories_due: AtomicBool::new(false),
@@ -208,6 +211,7 @@ impl Log {
             world: world.clone(),
             store_id: found.store_id,
             indexer: Mutex::new(Indexer::new(found.active)),
+            unfed: unfed::Unfed::default(),
             active_chunks: active::ActiveChunks::default(),
             opened_by: (world.process_id)(),
             access: Access::Read { head_file, found: Box::new(found), refusal },

@@ -14,7 +14,7 @@ use super::files::LogFile;
 use super::indexer::Indexer;
 use super::sources::STORE_RECORDS;
 use super::views::Chunk;
-use super::{Catalog, Log, lock};
+use super::{Catalog, Log};
 use crate::disk::Mapped;
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader};
 use crate::format::head::Head;
@@ -133,7 +133,7 @@ impl Log {
             if self.world.disk.exists(&path).map_err(Error::io("open", &path))? {
                 continue;
             }
-            let mut indexer = lock(&self.indexer);
+            let mut indexer = self.indexer();
             if indexer.segment() != head.active {
                 // Sealed since: nobody needs the rest.
                 break;

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Recovery;
 use super::commit::{Committed, FrameBuilder, NewRecord};
@@ -156,7 +157,7 @@ pub(super) fn prepare_segment(
         received_at: now,
         durable: true,
         tree_size: header.first_seq + 1,
-        root: Hash::ZERO,
+        frontier: Arc::default(),
         leaves: Vec::new(),
         frames: Vec::new(),
         end_at: 0,
@@ -170,7 +171,7 @@ pub(super) fn prepare_segment(
         predecessor: header.predecessor,
     };
     frames.push(&[NewRecord::admin(body)], 0, &header.salt, &mut frontier, &mut committed);
-    committed.root = frontier.root();
+    committed.frontier = frontier.hashes().into();
     committed.end_at = bytes.len() as u64;
     let path = layout.log(segment).with_extension("new");
     let write = || {

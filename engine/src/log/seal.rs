@@ -7,7 +7,7 @@
 use super::derived::Durable;
 use super::indexer::Indexer;
 use super::recover::{self, prepare_segment};
-use super::{AdminPlace, Log, SealedPlace, Session, lock};
+use super::{AdminPlace, Log, SealedPlace, Session};
 use crate::format::admin::{Admin, Seal};
 use crate::format::head::Head;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
@@ -32,7 +32,7 @@ pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
     let target = log.head()?.active;
     // Taken out while it works, so that commits need not wait for it: what they write meanwhile is read from
     // the log.
-    let mut building = std::mem::replace(&mut *lock(&log.indexer), Indexer::new(target));
+    let mut building = std::mem::replace(&mut *log.indexer(), Indexer::new(target));
     if !building.is_whole() {
         building = Indexer::new(target);
     }
@@ -45,7 +45,7 @@ pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
             session.sync()?;
             let log_len = session.head().written_len;
             let sealed = roll(log, session, &mut building)?;
-            *lock(&log.indexer) = Indexer::new(session.head().active);
+            *log.indexer() = Indexer::new(session.head().active);
             Ok(Some((sealed, log_len, session.head().clone())))
         })
     });
@@ -66,7 +66,7 @@ pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
 
 /// An index that did not come to be sealed goes on where it was.
 fn put_back(log: &Log, building: Indexer) {
-    let mut current = lock(&log.indexer);
+    let mut current = log.indexer();
     if current.segment() == building.segment() && current.next_seq() < building.next_seq() {
         *current = building;
     }

@@ -13,7 +13,6 @@ use super::{Log, Sync};
 use crate::disk::{Open, World};
 use crate::format::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
 use crate::format::head::Head;
-use crate::hash::Hash;
 use crate::merkle::Frontier;
 use crate::{Error, Result, Timestamp, limits};
 
@@ -185,7 +184,7 @@ impl<'a> Session<'a> {
             received_at: now,
             durable: false,
             tree_size: 0,
-            root: Hash::ZERO,
+            frontier: Arc::default(),
             leaves: Vec::with_capacity(records.len()),
             frames: Vec::new(),
             end_at: 0,
@@ -198,7 +197,7 @@ impl<'a> Session<'a> {
         }
         committed.end_at = start + writer.buffer.len() as u64;
         committed.tree_size = frontier.size();
-        committed.root = frontier.root();
+        committed.frontier = frontier.hashes().into();
         Ok(committed)
     }
 

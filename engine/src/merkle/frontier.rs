@@ -67,7 +67,7 @@ impl<H: TreeHash> Frontier<H> {
 
     /// The tree's root, RFC 6962 section 2.1.
     pub fn root(&self) -> Hash {
-        fold_right::<H>(&self.hashes)
+        frontier_root::<H>(&self.hashes)
     }
 }
 
@@ -114,8 +114,8 @@ impl<H: TreeHash> Iterator for Subtrees<'_, H> {
     }
 }
 
-/// The root over the roots of perfect subtrees, which hang together from the right.
-fn fold_right<H: TreeHash>(hashes: &[Hash]) -> Hash {
+/// The root of the tree that has this frontier: its perfect subtrees hang together from the right.
+pub fn frontier_root<H: TreeHash>(hashes: &[Hash]) -> Hash {
     let Some((last, rest)) = hashes.split_last() else { return H::empty() };
     rest.iter().rfold(*last, |right, left| H::node(left, &right))
 }

@@ -13,7 +13,7 @@ mod search;
 mod tests;
 mod tile;
 
-pub use frontier::{Frontier, Subtrees, root};
+pub use frontier::{Frontier, Subtrees, frontier_root, root};
 pub use multi::{multi_proof, verify_multi};
 pub use proof::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 pub use reader::{Leaves, NoSuchNode, NodeReader, frontier_at, root_at};

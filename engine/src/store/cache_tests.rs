@@ -81,7 +81,7 @@ fn a_process_that_comes_to_a_long_segment_begins_with_its_parts() {
     let one = store_with_parts(dir.path(), 100);
     let two = Store::open(dir.path(), options()).unwrap();
     check(&two.snapshot().unwrap());
-    let begins = lock(&two.inner.log.indexer).next_seq();
+    let begins = two.inner.log.indexer().next_seq();
     assert_eq!(begins, two.snapshot().unwrap().tree_size());
     assert!(two.snapshot().unwrap().views().unwrap().len() > 3, "the parts are views of their own");
     check(&one.snapshot().unwrap());
@@ -207,7 +207,7 @@ fn retries_in_short_lived_processes_read_the_parts_and_not_the_segment() {
         let event = store.prepare(&source, event(n), &Masking::default()).unwrap();
         let outcome = store.commit(vec![event], OnDuplicate::Skip).unwrap();
         assert_eq!(matches!(outcome[..], [Outcome::Duplicate { .. }]), n < 120, "{n}");
-        let read = lock(&store.inner.log.indexer);
+        let read = store.inner.log.indexer();
         assert!(read.next_seq() - read.first_seq() < 40, "the parts were not read again");
     }
 }

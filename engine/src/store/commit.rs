@@ -1,10 +1,11 @@
 //! Committing prepared events: one turn for all threads that wait, duplicates found, receipts given.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Inner, OnDuplicate, Outcome, Prepared, Receipt};
-use crate::log::{Committed, NewRecord, Session, lock};
+use crate::log::{Committed, NewRecord, Session};
 use crate::{Error, Result, Seq};
 
 /// What one caller gave in.
@@ -47,25 +48,29 @@ impl Inner {
                 return Ok((plans, None));
             }
             let records: Vec<NewRecord<'_>> = chosen.iter().map(|event| as_record(event)).collect();
-            // What cannot be read now is read, and told of, when the segment is sealed.
-            let _ = lock(&self.log.indexer).follow(&self.log, session.head());
+            self.log.follow_others(session.head());
             let grown_from = session.head().written_len;
             let committed = session.write(&records)?;
             self.log.note_growth(grown_from, session.head().written_len);
-            // Still under the lock, so that commits reach the index in the log's order.
-            lock(&self.log.indexer).feed(&committed, &chosen);
             if self.log.is_due(session.head()) || self.log.is_overdue(session.head())? {
                 self.due.store(true, Ordering::Release);
             }
             Ok((plans, Some(committed)))
         });
-        match done {
-            Ok((plans, committed)) => plans
-                .into_iter()
-                .map(|plan| plan.map(|fates| self.outcomes(&fates, committed.as_ref())))
-                .collect(),
-            Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
+        let (plans, committed) = match done {
+            Ok(done) => done,
+            Err(error) => return (0..count).map(|_| Err(error.clone())).collect(),
+        };
+        let outcomes = |plan: &Plan| match plan {
+            Ok(fates) => Ok(self.outcomes(fates, committed.as_ref())),
+            Err(error) => Err(error.clone()),
+        };
+        let all = plans.iter().map(outcomes).collect();
+        if let Some(committed) = committed {
+            // One leads at a time, so commits reach the index in the log's order.
+            self.log.index_later(committed, take_new(jobs, &plans));
         }
+        all
     }
 
     /// Labels events anew that were prepared before the label rules changed, be it by another process.
@@ -129,7 +134,7 @@ impl Inner {
                     seq: committed.first_seq + *index as u64,
                     leaf,
                     tree_size: committed.tree_size,
-                    root: committed.root,
+                    frontier: Arc::clone(&committed.frontier),
                     received_at: committed.received_at,
                     durable: committed.durable,
                 })
@@ -139,6 +144,17 @@ impl Inner {
         };
         fates.iter().map(outcome).collect()
     }
+}
+
+/// The events that were committed, in order.
+fn take_new(jobs: &mut [Job], plans: &[Plan]) -> Vec<Prepared> {
+    let mut events = Vec::with_capacity(jobs.iter().map(|job| job.events.len()).sum());
+    for (job, plan) in jobs.iter_mut().zip(plans) {
+        let Ok(fates) = plan else { continue };
+        let with_fates = job.events.drain(..).zip(fates);
+        events.extend(with_fates.filter(|(_, fate)| matches!(fate, Fate::New(_))).map(|(event, _)| event));
+    }
+    events
 }
 
 /// The seq that a fate will have had.

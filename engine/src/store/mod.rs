@@ -330,6 +330,7 @@ impl Store {
         if self.inner.due.swap(false, Ordering::AcqRel) {
             self.seal_if_due()?;
         }
+        self.inner.log.feed_if_due();
         self.inner.write_caches_if_due();
         Ok(outcomes)
     }

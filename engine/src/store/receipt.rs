@@ -1,9 +1,11 @@
 //! What an append returns.
 
+use std::sync::Arc;
+
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::hash::Hash;
-use crate::{Origin, Seq, Timestamp};
+use crate::hash::{Hash, LogTree};
+use crate::{Origin, Seq, Timestamp, merkle};
 
 /// That an event is in the log, and where. Holding one pins all earlier history: the root covers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +18,19 @@ pub struct Receipt {
     pub leaf: Hash,
     /// How many records the tree has.
     pub tree_size: u64,
-    /// The tree's root at that size.
-    pub root: Hash,
+    /// The roots of its perfect subtrees: most receipts are let go without a look at the root.
+    pub(super) frontier: Arc<[Hash]>,
     /// The clock's reading at the commit.
     pub received_at: Timestamp,
     /// Whether the record is durable: always, unless the store was opened with another [`Sync`](crate::Sync).
     pub durable: bool,
+}
+
+impl Receipt {
+    /// The tree's root at that size.
+    pub fn root(&self) -> Hash {
+        merkle::frontier_root::<LogTree>(&self.frontier)
+    }
 }
 
 impl Serialize for Receipt {
@@ -31,7 +40,7 @@ impl Serialize for Receipt {
         object.serialize_field("seq", &self.seq)?;
         object.serialize_field("leaf", &self.leaf.to_string())?;
         object.serialize_field("tree_size", &self.tree_size)?;
-        object.serialize_field("root", &self.root.to_string())?;
+        object.serialize_field("root", &self.root().to_string())?;
         object.serialize_field("received_at", &self.received_at.to_string())?;
         object.serialize_field("durable", &self.durable)?;
         object.end()

@@ -69,7 +69,7 @@ fn what_is_appended_comes_back_byte_for_byte_across_segments_and_reopening() {
         assert!(receipt.durable);
         assert_eq!(
             crate::merkle::root::<crate::hash::LogTree>(&leaves[..receipt.tree_size as usize]),
-            receipt.root
+            receipt.root()
         );
     }
     assert_eq!(snapshot.record(receipts[7].seq).unwrap().body, events[7]);

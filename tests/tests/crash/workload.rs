@@ -211,8 +211,8 @@ pub(crate) fn run_compact(disk: &SimDisk, key: &VerifierKey, ledger: &mut Ledger
 }
 
 fn acked(event: usize, receipt: &Receipt) -> Acked {
-    let Receipt { seq, leaf, tree_size, root, .. } = *receipt;
-    Acked { event, seq, leaf, tree_size, root }
+    let Receipt { seq, leaf, tree_size, .. } = *receipt;
+    Acked { event, seq, leaf, tree_size, root: receipt.root() }
 }
 
 /// An event that no other is equal to.

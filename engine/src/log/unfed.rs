@@ -1,0 +1,90 @@
+//! What this process committed and what the active segment's index has not taken in yet.
+//!
+//! An append answers as soon as its record is durable. Its place in the index is made later: when many wait for it, or
+//! when somebody looks at the index. Many at a time cost less than one by one, each in caches that the wait for the disk
+//! left cold, and nobody who commits waits for it meanwhile.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use super::indexer::Indexer;
+use super::{Committed, Log, lock};
+use crate::SegmentId;
+use crate::format::head::Head;
+use crate::store::Prepared;
+
+/// So many events are taken in by whoever committed last, if nobody is at it.
+const FEED_COUNT: usize = 64;
+/// For so many, one that committed waits until they are taken in: they are held in memory until then.
+const FEED_COUNT_MAX: usize = 4096;
+
+/// Commits that wait, in the log's order.
+#[derive(Debug, Default)]
+pub(super) struct Unfed {
+    waiting: Mutex<Waiting>,
+    /// How many events wait. Read without the lock: it only says whether taking them in pays.
+    count: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    commits: Vec<(Committed, Vec<Prepared>)>,
+    /// Where the last commit ended, so that records of others behind it are seen.
+    end: Option<(SegmentId, u64)>,
+}
+
+impl Log {
+    /// The active segment's index, with all that this process committed to the segment and follows on what is there.
+    pub(crate) fn indexer(&self) -> MutexGuard<'_, Indexer> {
+        let mut indexer = lock(&self.indexer);
+        self.feed(&mut indexer);
+        indexer
+    }
+
+    /// Has the index take in a commit, sooner or later. Commits come in the log's order.
+    pub(crate) fn index_later(&self, committed: Committed, events: Vec<Prepared>) {
+        let mut waiting = lock(&self.unfed.waiting);
+        waiting.end = Some((committed.segment, committed.end_at));
+        self.unfed.count.fetch_add(events.len(), Ordering::Relaxed);
+        waiting.commits.push((committed, events));
+    }
+
+    /// Has the index follow records that this process did not commit as events, where there are any before `head`: the
+    /// store's own, or a few of another process. What cannot be read now is read, and told of, when the segment is
+    /// sealed.
+    pub(crate) fn follow_others(&self, head: &Head) {
+        if lock(&self.unfed.waiting).end != Some((head.active, head.written_len)) {
+            let _ = self.indexer().follow(self, head);
+        }
+    }
+
+    /// Takes in what waits, where there is enough of it.
+    pub(crate) fn feed_if_due(&self) {
+        let count = self.unfed.count.load(Ordering::Relaxed);
+        if count < FEED_COUNT {
+            return;
+        }
+        let indexer = match self.indexer.try_lock() {
+            Err(TryLockError::WouldBlock) if count < FEED_COUNT_MAX => return,
+            Err(TryLockError::WouldBlock) => lock(&self.indexer),
+            Ok(indexer) => indexer,
+            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+        };
+        let mut indexer = indexer;
+        self.feed(&mut indexer);
+    }
+
+    fn feed(&self, indexer: &mut Indexer) {
+        if self.unfed.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let commits = {
+            let mut waiting = lock(&self.unfed.waiting);
+            self.unfed.count.store(0, Ordering::Relaxed);
+            std::mem::take(&mut waiting.commits)
+        };
+        for (committed, events) in &commits {
+            indexer.feed(committed, events);
+        }
+    }
+}
