@@ -466,6 +466,7 @@ fn an_index_that_lies_about_a_record_is_found_out_beside_the_record() {
     refused(operator.bundle(&seqs, evidence.index.clone(), &scope), words);
     // A source that the segment has no records of.
     operator.records[9].source = 0;
+    operator.records[9].body = br#"{"kind":"store.clock","step_ns":1}"#.to_vec();
     refused(
         operator.bundle(&seqs, evidence.index, &scope),
         "forged: index: segment 00000000000000000000: it ",
