@@ -5,7 +5,7 @@
 //! left cold, and nobody who commits waits for it meanwhile.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use super::indexer::Indexer;
 use super::{Committed, Log, lock};
@@ -64,13 +64,12 @@ impl Log {
         if count < FEED_COUNT {
             return;
         }
-        let indexer = match self.indexer.try_lock() {
+        let mut indexer = match self.indexer.try_lock() {
+            Ok(indexer) => indexer,
             Err(TryLockError::WouldBlock) if count < FEED_COUNT_MAX => return,
             Err(TryLockError::WouldBlock) => lock(&self.indexer),
-            Ok(indexer) => indexer,
-            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
-        let mut indexer = indexer;
         self.feed(&mut indexer);
     }
 
