@@ -4,6 +4,7 @@
 //! It takes records in order and notes the numbers of their terms, four bytes an occurrence; only at the end are
 //! the notes turned into one list of offsets for each term, by counting. Nothing is sorted or hashed before.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
@@ -86,9 +87,6 @@ const LABEL: usize = 3;
 /// What segments have in addition from which records were deleted.
 const DELETED: &str = "deleted";
 
-/// Room for terms at first, so that the table of a usual segment is moved once or twice.
-const TABLE_ROOM: usize = 1 << 16;
-
 fn set(bits: &mut Vec<u64>, offset: u32) {
     let word = offset as usize / 64;
     if bits.len() <= word {
@@ -99,6 +97,7 @@ fn set(bits: &mut Vec<u64>, offset: u32) {
 
 impl Reindex {
     pub(super) fn new(first_seq: Seq) -> Self {
+        let room = Room::take();
         let mut index = Reindex {
             first_seq,
             record_count: 0,
@@ -106,14 +105,14 @@ impl Reindex {
             by_name: HashMap::new(),
             sources: Vec::new(),
             last_source: 0,
-            terms: Vec::new(),
-            bytes: Vec::new(),
-            table: HashTable::with_capacity(TABLE_ROOM),
+            terms: room.terms,
+            bytes: room.bytes,
+            table: room.table,
             hasher: DefaultHashBuilder::default(),
-            occurrences: Vec::new(),
-            ends: Vec::new(),
-            times: Vec::new(),
-            event_ids: Vec::new(),
+            occurrences: room.occurrences,
+            ends: room.ends,
+            times: room.times,
+            event_ids: room.event_ids,
             unhashed: UnhashedIds::default(),
             last_day: None,
             deleted: Vec::new(),
@@ -274,7 +273,6 @@ impl Reindex {
     /// Turns the notes into offsets by term.
     pub(super) fn finish(mut self) -> Finished {
         self.unhashed.hash_into(&mut self.event_ids);
-        self.table = HashTable::new();
         // Counting sort: how many each term has, where each begins, then every occurrence in its place. A term
         // that one record has twice counts once.
         let mut ends = vec![0_usize; self.terms.len()];
@@ -291,7 +289,9 @@ impl Reindex {
             total += *end;
             *end = total - *end;
         }
-        let mut offsets = vec![0; total];
+        let mut offsets = ROOM.take().unwrap_or_default().offsets;
+        offsets.clear();
+        offsets.resize(total, 0);
         last_seen.fill(u32::MAX);
         for (offset, range) in record_ranges(&self.ends) {
             for &term in &self.occurrences[range] {
@@ -301,8 +301,57 @@ impl Reindex {
                 }
             }
         }
-        self.occurrences = Vec::new();
         Finished { index: self, offsets, ends }
+    }
+}
+
+/// The room of an index that is done with, for the next one of the same thread: tens of megabytes, which to get from the
+/// system page by page takes longer than to fill them.
+#[derive(Default)]
+struct Room {
+    terms: Vec<TermAt>,
+    bytes: Vec<u8>,
+    table: HashTable<u32>,
+    occurrences: Vec<u32>,
+    ends: Vec<usize>,
+    times: Vec<EventTime>,
+    event_ids: Vec<(u64, u32)>,
+    offsets: Vec<u32>,
+}
+
+thread_local! {
+    static ROOM: Cell<Option<Box<Room>>> = const { Cell::new(None) };
+}
+
+impl Room {
+    /// What there is, empty. The room for offsets stays for the index's end.
+    fn take() -> Room {
+        let mut room = *ROOM.take().unwrap_or_default();
+        ROOM.set(Some(Box::new(Room { offsets: std::mem::take(&mut room.offsets), ..Room::default() })));
+        room.terms.clear();
+        room.bytes.clear();
+        room.table.clear();
+        room.occurrences.clear();
+        room.ends.clear();
+        room.times.clear();
+        room.event_ids.clear();
+        room
+    }
+}
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        let index = &mut self.index;
+        ROOM.set(Some(Box::new(Room {
+            terms: std::mem::take(&mut index.terms),
+            bytes: std::mem::take(&mut index.bytes),
+            table: std::mem::take(&mut index.table),
+            occurrences: std::mem::take(&mut index.occurrences),
+            ends: std::mem::take(&mut index.ends),
+            times: std::mem::take(&mut index.times),
+            event_ids: std::mem::take(&mut index.event_ids),
+            offsets: std::mem::take(&mut self.offsets),
+        })));
     }
 }
 
