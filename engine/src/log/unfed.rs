@@ -13,9 +13,10 @@ use crate::SegmentId;
 use crate::format::head::Head;
 use crate::store::Prepared;
 
-/// So many events are taken in by whoever committed last, if nobody is at it.
+/// So many events are taken in by whoever prepares the next, while the disk may be at work for another, if nobody is
+/// at it.
 const FEED_COUNT: usize = 64;
-/// For so many, one that committed waits until they are taken in: they are held in memory until then.
+/// So many are taken in before a commit returns: they are held in memory until then.
 const FEED_COUNT_MAX: usize = 4096;
 
 /// Commits that wait, in the log's order.
@@ -58,19 +59,24 @@ impl Log {
         }
     }
 
-    /// Takes in what waits, where there is enough of it.
+    /// Takes in what waits, where it is enough to pay.
     pub(crate) fn feed_if_due(&self) {
-        let count = self.unfed.count.load(Ordering::Relaxed);
-        if count < FEED_COUNT {
+        if self.unfed.count.load(Ordering::Relaxed) < FEED_COUNT {
             return;
         }
         let mut indexer = match self.indexer.try_lock() {
             Ok(indexer) => indexer,
-            Err(TryLockError::WouldBlock) if count < FEED_COUNT_MAX => return,
-            Err(TryLockError::WouldBlock) => lock(&self.indexer),
+            Err(TryLockError::WouldBlock) => return,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
         self.feed(&mut indexer);
+    }
+
+    /// Takes in what waits, where it is too much to be held.
+    pub(crate) fn feed_if_full(&self) {
+        if self.unfed.count.load(Ordering::Relaxed) >= FEED_COUNT_MAX {
+            drop(self.indexer());
+        }
     }
 
     fn feed(&self, indexer: &mut Indexer) {

@@ -312,11 +312,12 @@ impl Store {
         self.inner.log.register(profile).map(Source)
     }
 
-    /// Masks and checks an event, finds its fields and labels it. Takes no lock: many threads can prepare at once.
+    /// Masks and checks an event, finds its fields and labels it. Waits for no lock: many threads can prepare at once.
     ///
     /// # Errors
     /// [`Error::InvalidEvent`] with the place in the event and what is wrong there.
     pub fn prepare(&self, source: &Source, event: Vec<u8>, masking: &Masking) -> Result<Prepared> {
+        self.inner.log.feed_if_due();
         let rules = self.inner.log.known_rules();
         Prepared::new(source, event, masking, rules.as_ref(), self.inner.event_len_max)
     }
@@ -330,7 +331,7 @@ impl Store {
         if self.inner.due.swap(false, Ordering::AcqRel) {
             self.seal_if_due()?;
         }
-        self.inner.log.feed_if_due();
+        self.inner.log.feed_if_full();
         self.inner.write_caches_if_due();
         Ok(outcomes)
     }
