@@ -13,18 +13,20 @@ use crate::SegmentId;
 use crate::format::head::Head;
 use crate::store::Prepared;
 
-/// So many events are taken in by whoever prepares the next, while the disk may be at work for another, if nobody is
-/// at it.
-const FEED_COUNT: usize = 64;
+/// What an event holds in memory beside its bytes, about: its fields.
+const EVENT_OVERHEAD_LEN: usize = 1 << 10;
+/// When events of so many bytes wait, whoever prepares the next takes them in, while the disk may be at work for another,
+/// if nobody is at it.
+const FEED_LEN: usize = 128 << 10;
 /// So many are taken in before a commit returns: they are held in memory until then.
-const FEED_COUNT_MAX: usize = 4096;
+const FEED_LEN_MAX: usize = 8 << 20;
 
 /// Commits that wait, in the log's order.
 #[derive(Debug, Default)]
 pub(super) struct Unfed {
     waiting: Mutex<Waiting>,
-    /// How many events wait. Read without the lock: it only says whether taking them in pays.
-    count: AtomicUsize,
+    /// How many bytes of events wait, overhead included. Read without the lock: it only says whether taking them in pays.
+    len: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +48,8 @@ impl Log {
     pub(crate) fn index_later(&self, committed: Committed, events: Vec<Prepared>) {
         let mut waiting = lock(&self.unfed.waiting);
         waiting.end = Some((committed.segment, committed.end_at));
-        self.unfed.count.fetch_add(events.len(), Ordering::Relaxed);
+        let len: usize = events.iter().map(|event| event.len() + EVENT_OVERHEAD_LEN).sum();
+        self.unfed.len.fetch_add(len, Ordering::Relaxed);
         waiting.commits.push((committed, events));
     }
 
@@ -61,7 +64,7 @@ impl Log {
 
     /// Takes in what waits, where it is enough to pay.
     pub(crate) fn feed_if_due(&self) {
-        if self.unfed.count.load(Ordering::Relaxed) < FEED_COUNT {
+        if self.unfed.len.load(Ordering::Relaxed) < FEED_LEN {
             return;
         }
         let mut indexer = match self.indexer.try_lock() {
@@ -74,18 +77,18 @@ impl Log {
 
     /// Takes in what waits, where it is too much to be held.
     pub(crate) fn feed_if_full(&self) {
-        if self.unfed.count.load(Ordering::Relaxed) >= FEED_COUNT_MAX {
+        if self.unfed.len.load(Ordering::Relaxed) >= FEED_LEN_MAX {
             drop(self.indexer());
         }
     }
 
     fn feed(&self, indexer: &mut Indexer) {
-        if self.unfed.count.load(Ordering::Acquire) == 0 {
+        if self.unfed.len.load(Ordering::Acquire) == 0 {
             return;
         }
         let commits = {
             let mut waiting = lock(&self.unfed.waiting);
-            self.unfed.count.store(0, Ordering::Relaxed);
+            self.unfed.len.store(0, Ordering::Relaxed);
             std::mem::take(&mut waiting.commits)
         };
         for (committed, events) in &commits {
