@@ -121,7 +121,8 @@ fn extracted(events: &[Vec<u8>]) -> Vec<Fields> {
 fn add_all(builder: &mut IndexBuilder, rules: &SourceRules, records: &[Fields]) {
     for fields in records {
         let labels = Labels::default();
-        builder.add(IndexedRecord { source: 1, rules, encoding: 0, labels, fields });
+        let event_id = fields.event_id().map(hash::event_id_prefix);
+        builder.add(IndexedRecord { source: 1, rules, encoding: 0, labels, fields, event_id });
     }
 }
 

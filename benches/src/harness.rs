@@ -232,7 +232,7 @@ impl Bench {
         Ok(Bench { size, dir })
     }
 
-    /// A place of that name where nothing is.
+    /// A place of that name where nothing is, and a disk that has nothing left to do for whoever was there.
     ///
     /// # Errors
     /// What is there and cannot be removed.
@@ -243,6 +243,7 @@ impl Bench {
         } else if place.exists() {
             std::fs::remove_file(&place)?;
         }
+        rustix::fs::sync();
         Ok(place)
     }
 

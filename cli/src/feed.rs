@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
+use bytes::Bytes;
 use indelible::{Error, Masking, Prepared, Source, Store, limits};
 
 use crate::exit::{Failure, Outcome};
@@ -45,7 +46,7 @@ pub(crate) struct Ready {
     /// What is committed.
     pub(crate) event: Prepared,
     /// Its bytes as they came, where they were to be kept.
-    pub(crate) bytes: Option<Vec<u8>>,
+    pub(crate) bytes: Option<Bytes>,
 }
 
 /// A line that cannot be taken.
@@ -225,7 +226,7 @@ fn work(queue: &Mutex<Receiver<Job>>, store: &Weak<Store>, rules: &Rules) {
         for (line, text) in job.chunk.lines() {
             let place = Place { file: Arc::clone(&job.file), line };
             match text {
-                Line::Whole(bytes) => prepare(&store, rules, &place, bytes, &mut steps),
+                Line::Whole(bytes) => prepare(&store, rules, &place, (&job.chunk, bytes), &mut steps),
                 Line::TooLong { len, start } => steps.push(Step::Bad(BadLine {
                     place,
                     column: start.len() as u64 + 1,
@@ -243,7 +244,13 @@ fn work(queue: &Mutex<Receiver<Job>>, store: &Weak<Store>, rules: &Rules) {
 }
 
 /// One line, which is one event, or where the profile splits, a document of many.
-fn prepare(store: &Store, rules: &Rules, place: &Place, line: &[u8], steps: &mut Vec<Step>) {
+fn prepare(
+    store: &Store,
+    rules: &Rules,
+    place: &Place,
+    (chunk, line): (&Chunk, &[u8]),
+    steps: &mut Vec<Step>,
+) {
     let bad = |offset: u64, reason: String| {
         // A document may go over many lines: the place is told in those.
         let before = line.get(..offset as usize).unwrap_or(line);
@@ -270,9 +277,10 @@ fn prepare(store: &Store, rules: &Rules, place: &Place, line: &[u8], steps: &mut
     };
     let first = steps.len();
     for event in events {
-        match store.prepare(&rules.source, event.to_vec(), &rules.masking) {
+        let bytes = chunk.share(event);
+        match store.prepare(&rules.source, bytes.clone(), &rules.masking) {
             Ok(prepared) => {
-                let bytes = rules.keep_bytes.then(|| event.to_vec());
+                let bytes = rules.keep_bytes.then_some(bytes);
                 steps.push(Step::Ready(Ready { place: place.clone(), event: prepared, bytes }));
             }
             Err(error) => {

@@ -359,7 +359,8 @@ fn sidecar(events: &[&str]) -> Vec<u8> {
     for (index, event) in events.iter().enumerate() {
         profile.extract(event.as_bytes(), &mut fields).expect("an event");
         let labels = labels.as_labels();
-        builder.add(IndexedRecord { source: 3, rules: &rules, encoding: 0, labels, fields: &fields });
+        let event_id = fields.event_id().map(indelible::hash::event_id_prefix);
+        builder.add(IndexedRecord { source: 3, rules: &rules, encoding: 0, labels, fields: &fields, event_id });
         locator.frame(position, event.len() as u32 + 16, Timestamp(index as i64));
         locator.record(event.len() + 16);
         position += FRAME_HEADER_LEN as u64 + 16 + event.len() as u64;

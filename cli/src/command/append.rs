@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use indelible::source::Profile;
 use indelible::{Error, FileSigner, OnDuplicate as Policy, Outcome as Fate, Prepared, Store};
 use serde::Serialize;
@@ -227,7 +228,7 @@ struct Run<'a> {
     /// What is to be committed next; where each event stands, and its bytes if they are kept.
     batch: Vec<Prepared>,
     places: Vec<Place>,
-    bytes: Vec<Vec<u8>>,
+    bytes: Vec<Bytes>,
     batch_len: usize,
     /// Whether the first event was held against the default profile.
     looked_at_first: bool,
@@ -309,7 +310,7 @@ impl Run<'_> {
         }
     }
 
-    fn one_by_one(&mut self, places: &[Place], bytes: Vec<Vec<u8>>) -> Outcome<()> {
+    fn one_by_one(&mut self, places: &[Place], bytes: Vec<Bytes>) -> Outcome<()> {
         for (place, bytes) in places.iter().zip(bytes) {
             let event = self.store.prepare(&self.rules.source, bytes, &self.rules.masking)?;
             let len = event.len();

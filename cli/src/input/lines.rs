@@ -8,14 +8,33 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
+use bytes::Bytes;
+
 /// The bytes that are asked for at once.
 const READ_LEN: usize = 256 << 10;
 
 /// Some whole lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chunk {
+    bytes: Bytes,
+    lines: Vec<(u64, Span)>,
+}
+
+/// A chunk that is being cut.
+#[derive(Debug)]
+struct Cut {
     bytes: Vec<u8>,
     lines: Vec<(u64, Span)>,
+}
+
+impl Cut {
+    fn new(bytes: Vec<u8>) -> Self {
+        Cut { bytes, lines: Vec::new() }
+    }
+
+    fn done(self) -> Chunk {
+        Chunk { bytes: self.bytes.into(), lines: self.lines }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +62,11 @@ pub(crate) enum Line<'a> {
 pub(crate) type Lines<'a> = (u64, Line<'a>);
 
 impl Chunk {
+    /// A part of one of the lines, sharing the chunk's bytes.
+    pub(crate) fn share(&self, part: &[u8]) -> Bytes {
+        self.bytes.slice_ref(part)
+    }
+
     /// The lines that hold something, in order.
     pub(crate) fn lines(&self) -> impl Iterator<Item = Lines<'_>> {
         self.lines.iter().map(|(number, span)| {
@@ -106,7 +130,7 @@ impl<R: Read> LineReader<R> {
     pub(crate) fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
         if std::mem::take(&mut self.documents) {
             let start = self.first_line()?;
-            let mut chunk = Chunk { bytes: start, lines: Vec::new() };
+            let mut chunk = Cut::new(start);
             if is_document(&chunk.bytes) {
                 self.ended = true;
                 let rest = (self.len_max as u64 + 1).saturating_sub(chunk.bytes.len() as u64);
@@ -118,15 +142,15 @@ impl<R: Read> LineReader<R> {
                     Span::Whole(0..end)
                 };
                 chunk.lines.push((1, span));
-                return Ok(Some(chunk));
+                return Ok(Some(chunk.done()));
             }
             self.cut(&mut chunk, 0);
             if !chunk.lines.is_empty() {
-                return Ok(Some(chunk));
+                return Ok(Some(chunk.done()));
             }
         }
         while !self.ended {
-            let mut chunk = Chunk { bytes: std::mem::take(&mut self.tail), lines: Vec::new() };
+            let mut chunk = Cut::new(std::mem::take(&mut self.tail));
             let old = chunk.bytes.len();
             chunk.bytes.resize(old + READ_LEN, 0);
             let len = loop {
@@ -143,7 +167,7 @@ impl<R: Read> LineReader<R> {
                 self.cut(&mut chunk, old);
             }
             if !chunk.lines.is_empty() {
-                return Ok(Some(chunk));
+                return Ok(Some(chunk.done()));
             }
         }
         Ok(None)
@@ -170,7 +194,7 @@ impl<R: Read> LineReader<R> {
     }
 
     /// Cuts what is in `chunk` at its line ends; none stand before `fresh`.
-    fn cut(&mut self, chunk: &mut Chunk, fresh: usize) {
+    fn cut(&mut self, chunk: &mut Cut, fresh: usize) {
         let mut start = 0;
         let mut from = fresh;
         while let Some(at) = memchr::memchr(b'\n', chunk.bytes.get(from..).unwrap_or_default()) {
@@ -194,7 +218,7 @@ impl<R: Read> LineReader<R> {
     }
 
     /// One line has come to its end.
-    fn end(&mut self, chunk: &mut Chunk, start: usize, end: usize) {
+    fn end(&mut self, chunk: &mut Cut, start: usize, end: usize) {
         let mut line_end = end;
         if let Some(passed) = self.over.take() {
             let kept_end = (start + self.len_max).min(end);

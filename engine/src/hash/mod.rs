@@ -80,6 +80,9 @@ impl TreeHash for LogTree {
     }
 
     fn leaf(data: &[u8]) -> Hash {
+        if TWO_BLOCKS.contains(&(1 + data.len())) {
+            return two_blocks([&[0], data, &[]]);
+        }
         let mut hasher = Sha256::new();
         hasher.update([0]);
         hasher.update(data);
@@ -87,22 +90,7 @@ impl TreeHash for LogTree {
     }
 
     fn node(left: &Hash, right: &Hash) -> Hash {
-        // 65 bytes, padded here to the two blocks that they take: a tree is made of little else, and a hasher that could
-        // take any length spends a seventh on that.
-        let mut blocks = [[0; 64]; 2];
-        let [first, last] = &mut blocks;
-        first[0] = 1;
-        first[1..33].copy_from_slice(&left.0);
-        first[33..].copy_from_slice(&right.0[..31]);
-        last[..2].copy_from_slice(&[right.0[31], 0x80]);
-        last[62..].copy_from_slice(&(65_u16 * 8).to_be_bytes());
-        let mut state = SHA_256;
-        compress256(&mut state, &blocks);
-        let mut hash = [0; 32];
-        for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(state) {
-            *bytes = word.to_be_bytes();
-        }
-        Hash(hash)
+        two_blocks([&[1], &left.0, &right.0])
     }
 
     fn nodes(pairs: &[[Hash; 2]], parents: &mut [Hash]) {
@@ -117,6 +105,29 @@ impl TreeHash for LogTree {
             }
         }
     }
+}
+
+/// How long a message is that takes two blocks of SHA-256: its end is marked by a bit, and its length stands behind it.
+const TWO_BLOCKS: std::ops::RangeInclusive<usize> = 64 - 8..=2 * 64 - 9;
+
+/// SHA-256 of a message of one of [`TWO_BLOCKS`] lengths. A log's tree is made of little else, and a hasher that could take
+/// any length spends a seventh on that.
+fn two_blocks(parts: [&[u8]; 3]) -> Hash {
+    let mut message = [0; 2 * 64];
+    let mut len = 0;
+    for part in parts {
+        message[len..][..part.len()].copy_from_slice(part);
+        len += part.len();
+    }
+    message[len] = 0x80;
+    message[126..].copy_from_slice(&(8 * len as u16).to_be_bytes());
+    let mut state = SHA_256;
+    compress256(&mut state, message.as_chunks().0);
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    Hash(hash)
 }
 
 /// What SHA-256 begins with: FIPS 180-4, section 5.3.3.
@@ -391,6 +402,15 @@ mod tests {
         assert_eq!(Hash::from_hex(&hash.to_string()), Some(hash));
         assert_eq!(Hash::from_hex(&hash.to_string().to_uppercase()), None);
         assert_eq!(Hash::from_hex("00"), None);
+    }
+
+    #[test]
+    fn a_leaf_is_the_sha_256_of_zero_and_its_data_whatever_its_length() {
+        let data: Vec<u8> = (0..200).collect();
+        for len in 0..data.len() {
+            let plain = Sha256::digest([&[0], &data[..len]].concat());
+            assert_eq!(LogTree::leaf(&data[..len]), Hash(plain.into()), "{len}");
+        }
     }
 
     #[test]

@@ -159,9 +159,7 @@ impl IndexBuilder {
             self.push(LABEL, Term { kind: TermKind::Text, bytes: label.as_bytes() }, offset);
         }
         self.add_time(record.fields.time(), offset);
-        if let Some(id) = record.fields.event_id() {
-            self.event_ids.push((hash::event_id_prefix(id), offset));
-        }
+        self.event_ids.extend(record.event_id.map(|prefix| (prefix, offset)));
         self.add_fields(source, &record, offset);
         self.recent.end_record();
     }
@@ -282,7 +280,7 @@ impl IndexBuilder {
     fn push(&mut self, field: usize, term: Term<'_>, offset: u32) -> TermId {
         let place = &self.fields[field];
         if let Some(last) = place.last_term
-            && self.terms.term(last) == term
+            && self.terms.is(last, term)
         {
             self.push_id(field, last, offset);
             return last;

@@ -113,6 +113,8 @@ pub struct IndexedRecord<'a> {
     pub labels: Labels<'a>,
     /// What the profile found in the event.
     pub fields: &'a Fields,
+    /// [`event_id_prefix`](crate::hash::event_id_prefix) of the event's id, where it has one.
+    pub event_id: Option<u64>,
 }
 
 /// What a seal states of a segment's index.

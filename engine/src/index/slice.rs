@@ -120,10 +120,14 @@ impl<'a> Slice<'a> {
         &offsets[start..end]
     }
 
-    /// The offsets, counted from the slice's first record, of those that carry a term; put into `offsets`.
-    pub(crate) fn offsets(&self, id: TermId, offsets: &mut Vec<u32>) {
-        offsets.clear();
-        offsets.extend(self.within(id).iter().map(|offset| offset - self.offsets.start));
+    /// The offsets, counted from the slice's first record, of those that carry a term; `scratch` is room for them.
+    pub(crate) fn offsets<'s>(&'s self, id: TermId, scratch: &'s mut Vec<u32>) -> &'s [u32] {
+        if self.offsets.start == 0 {
+            return self.within(id);
+        }
+        scratch.clear();
+        scratch.extend(self.within(id).iter().map(|offset| offset - self.offsets.start));
+        scratch
     }
 
     /// The offsets of the records that are present, absent and unreadable in a field, ascending.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::posting::Posting;
-use crate::source::{Term, TermKind};
+use crate::source::{Term, TermKind, equal};
 
 /// A term's place in [`Terms`], in the order of first use.
 pub(crate) type TermId = u32;
@@ -61,6 +61,12 @@ impl Terms {
         &mut self.entries[id as usize]
     }
 
+    /// Whether a term is this one of its field.
+    pub(super) fn is(&self, id: TermId, term: Term<'_>) -> bool {
+        let entry = self.entry(id);
+        entry.kind == term.kind && equal(bytes_of(&self.bytes, entry), term.bytes)
+    }
+
     pub(super) fn term(&self, id: TermId) -> Term<'_> {
         let entry = self.entry(id);
         Term { kind: entry.kind, bytes: bytes_of(&self.bytes, entry) }
@@ -76,7 +82,7 @@ impl Terms {
                 return false;
             }
             let entry = &entries[id as usize];
-            entry.field == field && entry.kind == term.kind && bytes_of(bytes, entry) == term.bytes
+            entry.field == field && entry.kind == term.kind && equal(bytes_of(bytes, entry), term.bytes)
         };
         if let Some(&(_, id)) = table.find(spread(hash), same) {
             return (id, false);

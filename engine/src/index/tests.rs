@@ -111,6 +111,7 @@ pub(crate) fn add(builder: &mut IndexBuilder, record: &TestRecord) {
         encoding: record.encoding,
         labels: record.labels.as_labels(),
         fields: &record.fields,
+        event_id: record.fields.event_id().map(hash::event_id_prefix),
     });
 }
 

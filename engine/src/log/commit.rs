@@ -96,8 +96,8 @@ impl FrameBuilder<'_> {
         let bodies: Vec<&[u8]> = records.iter().map(|record| record.body).collect();
         let mut hashes = Vec::with_capacity(bodies.len());
         hash::bodies(salt, frontier.size(), &bodies, &mut hashes);
-        for (record, body_hash) in records.iter().zip(hashes) {
-            let seq = frontier.size();
+        let first_leaf = committed.leaves.len();
+        for ((seq, record), body_hash) in (frontier.size()..).zip(records).zip(hashes) {
             let entry = Entry {
                 encoding: record.encoding,
                 source: record.source,
@@ -111,9 +111,9 @@ impl FrameBuilder<'_> {
             let leaf = entry.leaf(self.scratch);
             committed.leaves.push(leaf);
             record.as_frame_record().encode_into(self.buffer);
-            frontier.push(leaf);
             self.predecessor = leaf;
         }
+        frontier.extend(committed.leaves.get(first_leaf..).unwrap_or_default());
         header.seal(&mut self.buffer[frame_at..]);
         committed.frames.push(CommittedFrame {
             first_seq: header.first_seq,

@@ -12,6 +12,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::files::LogFile;
 use super::scan::{self, FrameScan};
 use super::sources::STORE_RECORDS;
+use super::unfed::ToIndex;
 use super::views::Chunk;
 use super::{Catalog, Committed, Log};
 use crate::format::frame::{self, Body, FrameHeader, FrameRecord};
@@ -22,7 +23,6 @@ use crate::index::{IndexBuilder, IndexedRecord};
 use crate::merkle::Frontier;
 use crate::segment::Locator;
 use crate::source::{Fields, Profile};
-use crate::store::Prepared;
 use crate::{Result, SegmentId, Seq};
 
 /// How many bytes of frames a commit reads at most to keep this index up to the log.
@@ -134,21 +134,24 @@ impl Indexer {
     }
 
     /// Takes in what was just committed, where it follows on what is there; otherwise it is read later.
-    pub(super) fn feed(&mut self, committed: &Committed, events: &[Prepared]) {
+    pub(super) fn feed(&mut self, committed: &Committed, events: &[ToIndex]) {
         if committed.segment != self.segment || committed.first_seq != self.next_seq() {
             return;
         }
+        let ids: Vec<&[u8]> = events.iter().filter_map(|event| event.fields.event_id()).collect();
+        let mut prefixes = hash::event_id_prefixes(&ids).into_iter();
         let mut rest = events.iter();
         for frame in &committed.frames {
             self.locator.frame(frame.at, frame.payload_len, committed.received_at);
             for event in rest.by_ref().take(frame.count as usize) {
-                self.locator.record(event.encoded_len());
+                self.locator.record(event.encoded_len);
                 self.builder.add(IndexedRecord {
                     source: event.source.seq,
                     rules: &event.source.rules,
                     encoding: 0,
                     labels: event.labels.as_labels(),
                     fields: &event.fields,
+                    event_id: event.fields.event_id().and_then(|_| prefixes.next()),
                 });
             }
         }
@@ -260,7 +263,8 @@ impl Indexer {
         };
         profile.extract(body, &mut fields)?;
         let FrameRecord { source, encoding, labels, .. } = *record;
-        self.builder.add(IndexedRecord { source, rules, encoding, labels, fields: &fields });
+        let event_id = fields.event_id().map(hash::event_id_prefix);
+        self.builder.add(IndexedRecord { source, rules, encoding, labels, fields: &fields, event_id });
         self.fields = fields;
         Ok(())
     }

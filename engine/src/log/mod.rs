@@ -36,7 +36,7 @@ mod session;
 pub(crate) mod sources;
 mod takeover;
 pub(crate) mod tree;
-mod unfed;
+pub(crate) mod unfed;
 pub(crate) mod views;
 
 use std::io::ErrorKind;

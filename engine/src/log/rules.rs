@@ -1,5 +1,6 @@
 //! The label rules, mappings and packs that this log's own records register: a fold over them, as for sources.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{Catalog, Log, NewRecord, lock};
@@ -53,6 +54,8 @@ pub(crate) struct DocumentVersion {
 #[derive(Debug, Default)]
 pub(super) struct Registered {
     rules: Mutex<Vec<Arc<RulesVersion>>>,
+    /// Whether there are any: each event asks, on every thread, and most logs have none.
+    has_rules: AtomicBool,
     documents: Mutex<Vec<DocumentVersion>>,
 }
 
@@ -65,6 +68,7 @@ impl Registered {
                 let about = Document { name, text, version };
                 let version = RulesVersion::new(seq, about, LabelRules::decode(&rules)?);
                 lock(&self.rules).push(Arc::new(version));
+                self.has_rules.store(true, Ordering::Release);
             }
             Admin::Mapping(mapping) => lock(&self.documents).push(document(DocumentKind::Mapping, mapping)),
             Admin::Pack(pack) => lock(&self.documents).push(document(DocumentKind::Pack, pack)),
@@ -77,6 +81,9 @@ impl Registered {
 impl Log {
     /// The label rules by which events were labelled when this process last looked. A commit looks again.
     pub(crate) fn known_rules(&self) -> Option<Arc<RulesVersion>> {
+        if !self.registered.has_rules.load(Ordering::Acquire) {
+            return None;
+        }
         let latest = lock(&self.registered.rules).last().cloned();
         latest.filter(|version| !version.rules.rules().is_empty())
     }

@@ -5,33 +5,57 @@
 //! left cold, and nobody who commits waits for it meanwhile.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::indexer::Indexer;
+use super::sources::SourceVersion;
 use super::{Committed, Log, lock};
 use crate::SegmentId;
+use crate::format::frame::LabelBuf;
 use crate::format::head::Head;
-use crate::store::Prepared;
+use crate::source::Fields;
 
-/// What an event holds in memory beside its bytes, about: its fields.
-const EVENT_OVERHEAD_LEN: usize = 1 << 10;
-/// When events of so many bytes wait, whoever prepares the next takes them in, while the disk may be at work for another,
-/// if nobody is at it.
-const FEED_LEN: usize = 128 << 10;
+/// When so many bytes wait, whoever prepares the next event takes them in, while the disk may be at work for another, if
+/// nobody is at it.
+const FEED_LEN: usize = 64 << 10;
 /// So many are taken in before a commit returns: they are held in memory until then.
-const FEED_LEN_MAX: usize = 8 << 20;
+const FEED_LEN_MAX: usize = 4 << 20;
+/// The buffers of so many events are kept for the next ones, where none is longer than this.
+const SPARE_MAX: usize = 4096;
+const SPARE_LEN_MAX: usize = 4 << 10;
+
+/// What the index takes in of an event that was committed.
+#[derive(Debug)]
+pub(crate) struct ToIndex {
+    pub(crate) source: Arc<SourceVersion>,
+    pub(crate) labels: LabelBuf,
+    /// Length of the record in its frame, in bytes.
+    pub(crate) encoded_len: usize,
+    pub(crate) fields: Box<Fields>,
+}
+
+impl ToIndex {
+    /// How many bytes it holds in memory, about.
+    fn len(&self) -> usize {
+        size_of::<ToIndex>() + size_of::<Fields>() + self.fields.room()
+    }
+}
 
 /// Commits that wait, in the log's order.
 #[derive(Debug, Default)]
 pub(super) struct Unfed {
     waiting: Mutex<Waiting>,
-    /// How many bytes of events wait, overhead included. Read without the lock: it only says whether taking them in pays.
+    /// Buffers that were taken in, for events to come: allocating them anew for each event, on one thread, and freeing
+    /// them on another costs more than filling them.
+    #[expect(clippy::vec_box, reason = "they come and go boxed")]
+    spare: Mutex<Vec<Box<Fields>>>,
+    /// How many bytes wait. Read without the lock: it only says whether taking them in pays.
     len: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    commits: Vec<(Committed, Vec<Prepared>)>,
+    commits: Vec<(Committed, Vec<ToIndex>)>,
     /// Where the last commit ended, so that records of others behind it are seen.
     end: Option<(SegmentId, u64)>,
 }
@@ -45,10 +69,10 @@ impl Log {
     }
 
     /// Has the index take in a commit, sooner or later. Commits come in the log's order.
-    pub(crate) fn index_later(&self, committed: Committed, events: Vec<Prepared>) {
+    pub(crate) fn index_later(&self, committed: Committed, events: Vec<ToIndex>) {
+        let len: usize = events.iter().map(ToIndex::len).sum();
         let mut waiting = lock(&self.unfed.waiting);
         waiting.end = Some((committed.segment, committed.end_at));
-        let len: usize = events.iter().map(|event| event.len() + EVENT_OVERHEAD_LEN).sum();
         self.unfed.len.fetch_add(len, Ordering::Relaxed);
         waiting.commits.push((committed, events));
     }
@@ -94,5 +118,15 @@ impl Log {
         for (committed, events) in &commits {
             indexer.feed(committed, events);
         }
+        let fields = commits.into_iter().flat_map(|(_, events)| events).map(|event| event.fields);
+        let mut spare = lock(&self.unfed.spare);
+        let room = SPARE_MAX.saturating_sub(spare.len());
+        spare.extend(fields.filter(|fields| fields.room() <= SPARE_LEN_MAX).take(room));
+    }
+
+    /// Room for what a profile finds in an event; what was found in another may still be in it.
+    pub(crate) fn room_for_fields(&self) -> Box<Fields> {
+        let spare = lock(&self.unfed.spare).pop();
+        spare.unwrap_or_else(|| Box::new(Fields::with_room()))
     }
 }

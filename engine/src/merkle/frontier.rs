@@ -18,6 +18,9 @@ pub struct Frontier<H: TreeHash = LogTree> {
 /// Room for every frontier of a tree of at most [`limits::TREE_SIZE_MAX`] leaves.
 const HASHES_MAX: usize = 49;
 
+/// Fewer leaves than this are pushed one by one: room for their subtrees costs more than it saves.
+const TOGETHER_MIN: usize = 8;
+
 impl<H: TreeHash> Frontier<H> {
     /// The frontier of the empty tree.
     pub fn new() -> Self {
@@ -50,6 +53,9 @@ impl<H: TreeHash> Frontier<H> {
 
     /// Appends leaves in order, given their hashes; many at once take less time than one after the other.
     pub fn extend(&mut self, leaves: &[Hash]) {
+        if leaves.len() < TOGETHER_MIN {
+            return leaves.iter().for_each(|leaf| self.push(*leaf));
+        }
         for (level, root) in Subtrees::<H>::new(self.size, leaves) {
             self.push_subtree(level, root);
         }

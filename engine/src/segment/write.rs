@@ -1,6 +1,6 @@
 //! Writing a sidecar: section by section from the index, never held in memory as a whole.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 
@@ -227,8 +227,7 @@ fn fields(out: &mut Sections<'_>, slice: &Slice<'_>) -> io::Result<()> {
         }
         let mut of_field = Vec::with_capacity(field.terms.len());
         for id in &field.terms {
-            slice.offsets(*id, &mut offsets);
-            of_field.push(put(&offsets)?);
+            of_field.push(put(slice.offsets(*id, &mut offsets))?);
         }
         words.push(of_field);
     }
@@ -296,10 +295,10 @@ fn column(slice: &Slice<'_>, field: &SliceField<'_>, entry: &FieldEntry) -> Opti
     }
     let numbers = field.terms.iter().skip(texts as usize).take(numbers as usize);
     let mut column = vec![0_u32; slice.record_count() as usize];
-    let (mut filled, mut offsets) = (0_usize, Vec::new());
+    let (mut filled, mut scratch) = (0_usize, Vec::new());
     for (ordinal, id) in (1..).zip(numbers) {
-        slice.offsets(*id, &mut offsets);
-        for offset in &offsets {
+        let offsets = slice.offsets(*id, &mut scratch);
+        for offset in offsets {
             let value = column.get_mut(*offset as usize)?;
             if std::mem::replace(value, ordinal) != 0 {
                 return None;
@@ -325,26 +324,46 @@ fn too_long(what: &str) -> io::Error {
 
 /// The sections on their way out: each with its place, length and checksum.
 struct Sections<'w> {
-    out: BufWriter<&'w mut dyn Write>,
+    out: &'w mut dyn Write,
+    /// What has not gone out yet, nor into the checksum: most of what is put is a few bytes long.
+    buffer: Vec<u8>,
     at: u64,
     start: u64,
     crc: crc32fast::Hasher,
     done: Vec<SectionEntry>,
 }
 
+/// How many bytes go out at once.
+const BUFFER_LEN: usize = 256 << 10;
+
 impl<'w> Sections<'w> {
     fn new(out: &'w mut dyn Write) -> io::Result<Self> {
-        let mut out = BufWriter::with_capacity(256 << 10, out);
         let header = encode_header(WRITE_VERSION);
         out.write_all(&header)?;
         let at = header.len() as u64;
-        Ok(Sections { out, at, start: at, crc: crc32fast::Hasher::new(), done: Vec::new() })
+        let buffer = Vec::with_capacity(BUFFER_LEN);
+        Ok(Sections { out, buffer, at, start: at, crc: crc32fast::Hasher::new(), done: Vec::new() })
     }
 
+    #[inline]
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.at += bytes.len() as u64;
-        self.crc.update(bytes);
-        self.out.write_all(bytes)
+        if self.buffer.len() + bytes.len() > BUFFER_LEN {
+            self.send(bytes)
+        } else {
+            self.buffer.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+
+    /// Sends what waits, and `bytes` behind it.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for bytes in [&self.buffer, bytes] {
+            self.crc.update(bytes);
+            self.out.write_all(bytes)?;
+        }
+        self.buffer.clear();
+        Ok(())
     }
 
     /// Length of the section so far.
@@ -360,15 +379,17 @@ impl<'w> Sections<'w> {
 
     fn end_section(&mut self) -> io::Result<()> {
         let (offset, len) = (self.start, self.section_len());
+        self.send(&[])?;
         let crc = std::mem::take(&mut self.crc).finalize();
         self.done.push(SectionEntry { offset, len, crc });
         self.align()?;
+        self.send(&[])?;
         self.crc = crc32fast::Hasher::new();
         self.start = self.at;
         Ok(())
     }
 
-    fn finish(mut self) -> io::Result<u64> {
+    fn finish(self) -> io::Result<u64> {
         let sections: [SectionEntry; SECTION_COUNT] = self
             .done
             .try_into()

@@ -58,6 +58,15 @@ impl Fields {
         }
     }
 
+    /// How many bytes its buffers have room for.
+    pub(crate) fn room(&self) -> usize {
+        let terms = self.terms.capacity() * size_of::<(Slot, TermKind, u32, u32)>();
+        self.bytes.capacity()
+            + terms
+            + self.unreadable.capacity() * size_of::<Slot>()
+            + self.event_id.capacity()
+    }
+
     /// Forgets all, keeping the buffers.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Inner, OnDuplicate, Outcome, Prepared, Receipt};
+use crate::log::unfed::ToIndex;
 use crate::log::{Committed, NewRecord, Session};
 use crate::{Error, Result, Seq};
 
@@ -146,13 +147,14 @@ impl Inner {
     }
 }
 
-/// The events that were committed, in order.
-fn take_new(jobs: &mut [Job], plans: &[Plan]) -> Vec<Prepared> {
+/// What the index takes in of the events that were committed, in order.
+fn take_new(jobs: &mut [Job], plans: &[Plan]) -> Vec<ToIndex> {
     let mut events = Vec::with_capacity(jobs.iter().map(|job| job.events.len()).sum());
     for (job, plan) in jobs.iter_mut().zip(plans) {
         let Ok(fates) = plan else { continue };
         let with_fates = job.events.drain(..).zip(fates);
-        events.extend(with_fates.filter(|(_, fate)| matches!(fate, Fate::New(_))).map(|(event, _)| event));
+        let new = with_fates.filter(|(_, fate)| matches!(fate, Fate::New(_)));
+        events.extend(new.map(|(event, _)| event.into_index()));
     }
     events
 }

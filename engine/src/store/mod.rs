@@ -74,6 +74,7 @@ pub use totals::Totals;
 pub use verified::Verification;
 
 use background::Threads;
+use bytes::Bytes;
 
 use crate::answer::Opened;
 use crate::disk::World;
@@ -314,12 +315,16 @@ impl Store {
 
     /// Masks and checks an event, finds its fields and labels it. Waits for no lock: many threads can prepare at once.
     ///
+    /// An event may be a slice of a longer buffer, which is kept until all of its events are committed: nothing is
+    /// copied then.
+    ///
     /// # Errors
     /// [`Error::InvalidEvent`] with the place in the event and what is wrong there.
-    pub fn prepare(&self, source: &Source, event: Vec<u8>, masking: &Masking) -> Result<Prepared> {
+    pub fn prepare(&self, source: &Source, event: impl Into<Bytes>, masking: &Masking) -> Result<Prepared> {
         self.inner.log.feed_if_due();
         let rules = self.inner.log.known_rules();
-        Prepared::new(source, event, masking, rules.as_ref(), self.inner.event_len_max)
+        let fields = self.inner.log.room_for_fields();
+        Prepared::new(source, event.into(), masking, rules.as_ref(), self.inner.event_len_max, fields)
     }
 
     /// Appends prepared events in order, durable when this returns; what became of each.

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::filter::Subject;
 use crate::format::frame::{LabelBuf, Labels, RECORD_HEADER_LEN};
 use crate::log::rules::RulesVersion;
 use crate::log::sources::SourceVersion;
+use crate::log::unfed::ToIndex;
 use crate::source::{Fields, Profile};
 use crate::{Error, Result, Seq, Timestamp};
 
@@ -43,18 +46,19 @@ pub struct Prepared {
     /// How many of the labels are of masking; the others are of the rules that were in force.
     masked_count: u8,
     labelled_by: Option<Seq>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) fields: Fields,
+    pub(crate) body: Bytes,
+    pub(crate) fields: Box<Fields>,
 }
 
 impl Prepared {
-    /// Checks an event and finds its fields.
+    /// Checks an event and finds its fields, for which there is `fields`.
     pub(crate) fn new(
         source: &Source,
-        event: Vec<u8>,
+        event: Bytes,
         masking: &Masking,
         rules: Option<&Arc<RulesVersion>>,
         len_max: usize,
+        mut fields: Box<Fields>,
     ) -> Result<Self> {
         if event.len() > len_max {
             return Err(Error::InvalidEvent {
@@ -70,10 +74,9 @@ impl Prepared {
                 for label in &masked.labels {
                     labels.push(label).map_err(|reason| Error::InvalidEvent { offset: 0, reason })?;
                 }
-                masked.event.into_owned()
+                Bytes::from(masked.event.into_owned())
             }
         };
-        let mut fields = Fields::with_room();
         profile.extract(&body, &mut fields)?;
         let masked_count = labels.as_labels().count();
         let source = Arc::clone(&source.0);
@@ -116,9 +119,10 @@ impl Prepared {
         self.body.len()
     }
 
-    /// Length of the record in a frame, in bytes.
-    pub(crate) fn encoded_len(&self) -> usize {
-        RECORD_HEADER_LEN + self.labels.as_labels().as_bytes().len() + self.body.len()
+    /// What the index takes in of it: all but the event's bytes.
+    pub(crate) fn into_index(self) -> ToIndex {
+        let encoded_len = RECORD_HEADER_LEN + self.labels.as_labels().as_bytes().len() + self.body.len();
+        ToIndex { source: self.source, labels: self.labels, encoded_len, fields: self.fields }
     }
 
     /// Whether the event has no bytes; a valid one has at least two.

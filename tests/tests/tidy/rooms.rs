@@ -32,11 +32,7 @@ const ORDER: [&str; 20] = [
 const TOGETHER: [&str; 3] = ["error", "limits", "id"];
 
 /// What goes against the order all the same: a file, and the one item that it may name. Keep this short.
-const EXCEPTIONS: [(&str, &str); 2] = [
-    // The indexer is fed what the facade prepared, without a copy.
-    ("engine/src/log/indexer.rs", "store::Prepared"),
-    ("engine/src/log/unfed.rs", "store::Prepared"),
-];
+const EXCEPTIONS: [(&str, &str); 0] = [];
 
 /// Files that are compiled for tests alone may look anywhere.
 fn is_test(path: &str) -> bool {

@@ -190,7 +190,8 @@ impl Maker {
         let _ = profile.extract(body, &mut fields);
         let rules =
             self.sources.iter().find(|(seq, _)| *seq == source).map_or(&self.sources[0].1, |(_, r)| r);
-        self.index.add(IndexedRecord { source, rules, encoding: 0, labels, fields: &fields });
+        let event_id = fields.event_id().map(hash::event_id_prefix);
+        self.index.add(IndexedRecord { source, rules, encoding: 0, labels, fields: &fields, event_id });
     }
 
     pub(super) fn events(&mut self, count: u64) {
