@@ -360,7 +360,14 @@ fn sidecar(events: &[&str]) -> Vec<u8> {
         profile.extract(event.as_bytes(), &mut fields).expect("an event");
         let labels = labels.as_labels();
         let event_id = fields.event_id().map(indelible::hash::event_id_prefix);
-        builder.add(IndexedRecord { source: 3, rules: &rules, encoding: 0, labels, fields: &fields, event_id });
+        builder.add(IndexedRecord {
+            source: 3,
+            rules: &rules,
+            encoding: 0,
+            labels,
+            fields: &fields,
+            event_id,
+        });
         locator.frame(position, event.len() as u32 + 16, Timestamp(index as i64));
         locator.record(event.len() + 16);
         position += FRAME_HEADER_LEN as u64 + 16 + event.len() as u64;

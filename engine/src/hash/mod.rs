@@ -256,6 +256,28 @@ pub fn index_seqs_hasher() -> blake3::Hasher {
     blake3::Hasher::new_keyed(&INDEX_SEQS)
 }
 
+/// [`index_seqs`] of postings of at most [`SHORT_SEQS_MAX`] offsets each, put in `hashes`: most terms have no more.
+pub fn index_short_seqs<'o>(postings: impl Iterator<Item = &'o [u32]>, hashes: &mut Vec<Hash>) {
+    hashes.clear();
+    let mut postings = postings.peekable();
+    while postings.peek().is_some() {
+        let mut blocks = lanes::Blocks::keyed(&words_of(&INDEX_SEQS));
+        let mut count = 0;
+        for (lane, offsets) in postings.by_ref().take(lanes::LANES).enumerate() {
+            let mut bytes = [0; lanes::BLOCK_LEN];
+            for (bytes, offset) in bytes.as_chunks_mut().0.iter_mut().zip(offsets) {
+                *bytes = offset.to_le_bytes();
+            }
+            blocks.put(lane, [&bytes[..offsets.len() * 4], &[]]);
+            count += 1;
+        }
+        hashes.extend(blocks.hash(KEYED | START | END_ROOT).into_iter().take(count).map(Hash));
+    }
+}
+
+/// How many offsets of a posting fit one block.
+pub const SHORT_SEQS_MAX: usize = lanes::BLOCK_LEN / 4;
+
 /// The hash of a posting that is short enough to lie in one buffer: what [`index_seqs_hasher`] gives for it.
 pub fn index_seqs(offsets: &[u8]) -> Hash {
     keyed(&INDEX_SEQS, offsets)
@@ -463,6 +485,19 @@ mod tests {
         let segment = SegmentSalt([3; 32]);
         let salts = segment.records(70..76);
         assert!((0..6).all(|at| segment.record(70 + at as u64).0 == salts[at]));
+    }
+
+    #[test]
+    fn short_postings_hashed_side_by_side_are_those_hashed_alone() {
+        let offsets: Vec<u32> = (0..SHORT_SEQS_MAX as u32).map(|n| n * n * 977).collect();
+        let postings = || (0..50).map(|n| &offsets[n % 3..n % 3 + 1 + n % (SHORT_SEQS_MAX - 2)]);
+        let bytes = |offsets: &[u32]| offsets.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+        let alone: Vec<Hash> = postings().map(|offsets| index_seqs(&bytes(offsets))).collect();
+        let mut hashes = vec![Hash::ZERO];
+        index_short_seqs(postings(), &mut hashes);
+        assert_eq!(hashes, alone);
+        index_short_seqs([offsets.as_slice()].into_iter(), &mut hashes);
+        assert_eq!(hashes, [index_seqs(&bytes(&offsets))]);
     }
 
     #[test]

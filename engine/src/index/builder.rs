@@ -8,7 +8,7 @@ use super::recent::Recent;
 use super::terms::{TermId, Terms};
 use super::{Declared, Holds, IndexCommitment, IndexedRecord, SourceRules};
 use crate::hash::{self, Hash};
-use crate::source::{EventTime, Term, TermKind};
+use crate::source::{EventTime, Glance, Lately, Term, TermKind};
 use crate::{Seq, limits};
 
 /// The index of one segment while it grows.
@@ -35,6 +35,11 @@ pub struct IndexBuilder {
     pub(super) deleted: Bits,
     /// The place of that field, once there is such a record.
     pub(super) deleted_field: Option<usize>,
+    /// The running hash over the offsets of all records that were not deleted: most fields are in every record or in
+    /// none, so that one hash is that of many lists.
+    pub(super) every: Running,
+    /// The offset up to which it goes.
+    pub(super) every_upto: u32,
     /// Terms that have their leaves and got more offsets since.
     pub(super) touched: Vec<TermId>,
     pub(super) seqs: SeqsHasher,
@@ -51,14 +56,13 @@ pub(super) struct Field {
     pub(super) hash: Hash,
     pub(super) present: Bits,
     pub(super) unreadable: Bits,
-    /// The running hashes over the offsets that are present, absent and unreadable.
+    /// The running hashes over the offsets that are present, absent and unreadable, as far as they were ever needed.
     pub(super) reserved: [Running; 3],
-    /// How many offsets of each the leaves in `leaves` speak of.
-    pub(super) reserved_committed: [u32; 3],
     /// The offset up to which those hashes go.
     pub(super) reserved_upto: u32,
-    /// The last record's term, for the many fields that say the same again and again.
-    last_term: Option<TermId>,
+    /// How many offsets of each the leaves in `leaves` speak of.
+    pub(super) reserved_committed: [u32; 3],
+    lately: Lately,
     /// The term hashes of the committed leaves, ascending.
     pub(super) order: Vec<Hash>,
     /// The leaf hashes, 32 bytes each, in the same order.
@@ -119,6 +123,8 @@ impl IndexBuilder {
             last_day: None,
             deleted: Bits::default(),
             deleted_field: None,
+            every: Running::new(),
+            every_upto: 0,
             touched: Vec::new(),
             seqs: SeqsHasher::default(),
             committed_terms: 0,
@@ -278,15 +284,13 @@ impl IndexBuilder {
     }
 
     fn push(&mut self, field: usize, term: Term<'_>, offset: u32) -> TermId {
-        let place = &self.fields[field];
-        if let Some(last) = place.last_term
-            && self.terms.is(last, term)
-        {
-            self.push_id(field, last, offset);
-            return last;
+        let glance = Glance::at(term);
+        if let Some(id) = self.fields[field].lately.get(&glance, |id| self.terms.is(id, term)) {
+            self.push_id(field, id, offset);
+            return id;
         }
         let (id, new) = self.terms.intern(field, term, offset);
-        self.fields[field].last_term = Some(id);
+        self.fields[field].lately.put(&glance, id);
         if new {
             self.recent.push(id);
             self.fields[field].present.insert(offset);
@@ -318,9 +322,9 @@ impl Field {
             present: Bits::default(),
             unreadable: Bits::default(),
             reserved: [Running::new(), Running::new(), Running::new()],
-            reserved_committed: [0; 3],
             reserved_upto: 0,
-            last_term: None,
+            reserved_committed: [0; 3],
+            lately: Lately::default(),
             order: Vec::new(),
             leaves: Vec::new(),
         }

@@ -5,15 +5,20 @@
 //! hashing the new and changed terms, one merge for each field that has new ones, and the inner nodes, whose
 //! places shift with every new leaf: these are hashed anew, many side by side.
 
+use std::ops::Range;
+
 use super::IndexCommitment;
-use super::bits::{Bits, ones};
+use super::bits::{Bits, ones, words};
 use super::builder::{Field, IndexBuilder};
+use super::posting::Running;
 use super::terms::TermId;
 use crate::Seq;
 use crate::format::index::{
     ABSENT, IndexLeaf, IndexRoot, PRESENT, UNREADABLE, index_key, rules_digest, term_hash,
 };
-use crate::hash::{Hash, IndexKey, index_leaves, index_term_block, index_terms};
+use crate::hash::{
+    Hash, IndexKey, SHORT_SEQS_MAX, index_leaves, index_short_seqs, index_term_block, index_terms,
+};
 use crate::merkle;
 use crate::source::{EXTRACTOR, TermKind};
 
@@ -37,6 +42,8 @@ struct LeafHashes {
     leaves: Vec<[u8; 128]>,
     term_hashes: Vec<u8>,
     leaf_hashes: Vec<u8>,
+    /// The hashes of the short postings.
+    short_seqs: Vec<Hash>,
 }
 
 impl LeafHashes {
@@ -108,7 +115,7 @@ impl IndexBuilder {
 
     /// The term hashes and leaf hashes of some terms, in their order.
     fn hash_leaves(&mut self, ids: &[TermId], out: &mut LeafHashes) {
-        let LeafHashes { blocks, long, leaves, term_hashes, leaf_hashes } = out;
+        let LeafHashes { blocks, long, leaves, term_hashes, leaf_hashes, short_seqs } = out;
         blocks.clear();
         long.clear();
         for (index, id) in ids.iter().enumerate() {
@@ -123,6 +130,10 @@ impl IndexBuilder {
         for (index, hash) in &*long {
             term_hashes[index * 32..][..32].copy_from_slice(&hash.0);
         }
+        let is_short = |offsets: &&[u32]| offsets.len() <= SHORT_SEQS_MAX;
+        let postings = ids.iter().map(|id| self.terms.entry(*id).posting.offsets());
+        index_short_seqs(postings.filter(is_short), short_seqs);
+        let mut short_seqs = short_seqs.iter().peekable();
         leaves.clear();
         for (id, term) in ids.iter().zip(term_hashes.as_chunks::<32>().0) {
             let entry = self.terms.entry(*id);
@@ -131,7 +142,10 @@ impl IndexBuilder {
                 field: self.fields[entry.field as usize].hash,
                 term: Hash(*term),
                 count: offsets.len() as u32,
-                seqs: self.seqs.hash(*id, offsets),
+                seqs: match short_seqs.next_if(|_| is_short(&offsets)) {
+                    Some(hash) => *hash,
+                    None => self.seqs.hash(*id, offsets),
+                },
             };
             leaves.push(leaf.encode());
         }
@@ -141,14 +155,21 @@ impl IndexBuilder {
     fn commit_reserved(&mut self) {
         let terms: [Hash; 3] = RESERVED.map(|term| term_hash(TermKind::Reserved, term));
         let mut scratch = Vec::new();
+        let (deleted, record_count) = (&self.deleted, self.record_count);
+        let every = [|word: usize| !deleted.word(word)];
+        update([&mut self.every], self.every_upto..record_count, every, &mut scratch);
+        self.every_upto = record_count;
         for field in &mut self.fields {
-            field.hash_reserved(&self.deleted, self.record_count, &mut scratch);
-            for (which, term) in terms.iter().enumerate() {
-                let running = &field.reserved[which];
-                let (count, before) = (running.count() as u32, field.reserved_committed[which]);
+            let sums = field.reserved_sums(deleted, record_count);
+            if sums.iter().any(|sum| sum.count > 0 && !sum.is_every) {
+                field.hash_reserved(deleted, record_count, &mut scratch);
+            }
+            for ((which, term), sum) in terms.iter().enumerate().zip(sums) {
+                let (count, before) = (sum.count, field.reserved_committed[which]);
                 if count == before {
                     continue;
                 }
+                let running = if sum.is_every { &self.every } else { &field.reserved[which] };
                 let leaf = IndexLeaf { field: field.hash, term: *term, count, seqs: running.hash() }.hash();
                 field.reserved_committed[which] = count;
                 if before == 0 {
@@ -205,34 +226,66 @@ impl Field {
         }
     }
 
+    /// The offsets that are present, absent and unreadable, 64 at a time.
+    pub(super) fn reserved_words<'f>(&'f self, deleted: &'f Bits) -> [impl Fn(usize) -> u64 + 'f; 3] {
+        let Field { present, unreadable, .. } = self;
+        [0, 1, 2].map(|which| {
+            move |word| match which {
+                0 => present.word(word),
+                1 => !(present.word(word) | unreadable.word(word) | deleted.word(word)),
+                _ => unreadable.word(word),
+            }
+        })
+    }
+
+    fn reserved_sums(&self, deleted: &Bits, record_count: u32) -> [ReservedSum; 3] {
+        self.reserved_words(deleted).map(|bits| {
+            let mut sum = ReservedSum { count: 0, is_every: true };
+            for (word, wanted) in words(0..record_count) {
+                sum.count += (bits(word) & wanted).count_ones();
+                sum.is_every &= (bits(word) ^ !deleted.word(word)) & wanted == 0;
+            }
+            sum
+        })
+    }
+
     /// Takes the offsets up to `record_count` into the hashes of the reserved postings.
     fn hash_reserved(&mut self, deleted: &Bits, record_count: u32, scratch: &mut Vec<u8>) {
-        let Field { present, unreadable, reserved, reserved_upto, .. } = self;
-        let mut offsets: [Vec<u32>; 3] = Default::default();
-        for word in *reserved_upto as usize / 64..record_count.div_ceil(64) as usize {
-            let base = word as u32 * 64;
-            let mut wanted = u64::MAX;
-            if base < *reserved_upto {
-                wanted &= u64::MAX << (*reserved_upto - base);
-            }
-            if record_count - base < 64 {
-                wanted &= !(u64::MAX << (record_count - base));
-            }
-            let (present, unreadable) = (present.word(word), unreadable.word(word));
-            let absent = !(present | unreadable | deleted.word(word));
-            for (offsets, word) in offsets.iter_mut().zip([present, absent, unreadable]) {
-                offsets.extend(ones(word & wanted).map(|bit| base + bit));
-            }
-            if word % 256 == 255 {
-                for (running, offsets) in reserved.iter_mut().zip(&mut offsets) {
-                    running.update(offsets, scratch);
-                    offsets.clear();
-                }
-            }
-        }
-        for (running, offsets) in reserved.iter_mut().zip(&offsets) {
-            running.update(offsets, scratch);
-        }
-        *reserved_upto = record_count;
+        let offsets = self.reserved_upto..record_count;
+        let mut reserved = std::mem::replace(&mut self.reserved, [(); 3].map(|()| Running::new()));
+        update(reserved.each_mut(), offsets, self.reserved_words(deleted), scratch);
+        (self.reserved, self.reserved_upto) = (reserved, record_count);
     }
+}
+
+/// What there is to know of one of a field's three lists before it is made.
+struct ReservedSum {
+    count: u32,
+    /// It has all records that were not deleted.
+    is_every: bool,
+}
+
+/// Takes those of `offsets` into running hashes that are in the set of each.
+fn update<const N: usize>(
+    mut running: [&mut Running; N],
+    offsets: Range<u32>,
+    sets: [impl Fn(usize) -> u64; N],
+    scratch: &mut Vec<u8>,
+) {
+    let mut lists = [(); N].map(|()| Vec::new());
+    let mut take = |lists: &mut [Vec<u32>; N]| {
+        for (running, list) in running.iter_mut().zip(lists) {
+            running.update(list, scratch);
+            list.clear();
+        }
+    };
+    for (word, wanted) in words(offsets) {
+        for (list, set) in lists.iter_mut().zip(&sets) {
+            list.extend(ones(set(word) & wanted).map(|bit| word as u32 * 64 + bit));
+        }
+        if word % 256 == 255 {
+            take(&mut lists);
+        }
+    }
+    take(&mut lists);
 }

@@ -37,10 +37,6 @@ impl Running {
         self.count += offsets.len();
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.count
-    }
-
     pub(super) fn hash(&self) -> Hash {
         Hash(*self.hasher.finalize().as_bytes())
     }
@@ -81,8 +77,6 @@ impl Posting {
 #[derive(Debug, Default)]
 pub(super) struct SeqsHasher {
     running: HashMap<TermId, Running>,
-    /// The last posting of one offset: the terms that only one record has mostly come several at a time.
-    one: Option<(u32, Hash)>,
     scratch: Vec<u8>,
 }
 
@@ -94,15 +88,7 @@ impl SeqsHasher {
             running.update(&offsets[running.count..], &mut self.scratch);
             return running.hash();
         }
-        match (offsets, self.one) {
-            ([one], Some((last, hash))) if *one == last => hash,
-            _ => {
-                let hash = hash::index_seqs(as_bytes(offsets, &mut self.scratch));
-                self.one =
-                    offsets.first().filter(|_| offsets.len() == 1).map(|one| (*one, hash)).or(self.one);
-                hash
-            }
-        }
+        hash::index_seqs(as_bytes(offsets, &mut self.scratch))
     }
 }
 
@@ -125,9 +111,6 @@ mod tests {
             let bytes: Vec<u8> = all.iter().flat_map(|offset| offset.to_le_bytes()).collect();
             assert_eq!(hasher.hash(7, posting.offsets()), hash::index_seqs(&bytes));
             assert_eq!(posting.offsets(), all);
-            for one in [3_u32, 3, 4] {
-                assert_eq!(hasher.hash(8, &[one]), hash::index_seqs(&one.to_le_bytes()));
-            }
         }
     }
 }

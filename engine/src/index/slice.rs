@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::IndexBuilder;
-use super::bits::ones;
+use super::bits::{ones, words};
 use super::builder::Field;
 use super::terms::TermId;
 use crate::Seq;
@@ -130,20 +130,27 @@ impl<'a> Slice<'a> {
         scratch
     }
 
-    /// The offsets of the records that are present, absent and unreadable in a field, ascending.
-    pub(crate) fn reserved(&self, field: &SliceField<'_>) -> [Vec<u32>; 3] {
-        let mut reserved: [Vec<u32>; 3] = Default::default();
-        let Range { start, end } = self.offsets;
-        for word in start as usize / 64..end.div_ceil(64) as usize {
-            let base = word as u32 * 64;
-            let (present, unreadable) = (field.field.present.word(word), field.field.unreadable.word(word));
-            let absent = !(present | unreadable | self.builder.deleted.word(word));
-            for (offsets, word) in reserved.iter_mut().zip([present, absent, unreadable]) {
-                let all = ones(word).map(|bit| base + bit);
-                offsets.extend(all.filter(|at| (start..end).contains(at)).map(|offset| offset - start));
-            }
-        }
-        reserved
+    /// The offsets of the records that are present, absent and unreadable in a field, ascending; none of a list that
+    /// is [`Slice::every`].
+    pub(crate) fn reserved(&self, field: &SliceField<'_>) -> [Option<Vec<u32>>; 3] {
+        let deleted = &self.builder.deleted;
+        field.field.reserved_words(deleted).map(|set| {
+            let differs = |(word, wanted): (usize, u64)| (set(word) ^ !deleted.word(word)) & wanted != 0;
+            words(self.offsets.clone()).any(differs).then(|| self.offsets_in(&set))
+        })
+    }
+
+    /// The offsets of all records that were not deleted, ascending.
+    pub(crate) fn every(&self) -> Vec<u32> {
+        self.offsets_in(|word| !self.builder.deleted.word(word))
+    }
+
+    fn offsets_in(&self, set: impl Fn(usize) -> u64) -> Vec<u32> {
+        let start = self.offsets.start;
+        let of_word = |(word, wanted): (usize, u64)| {
+            ones(set(word) & wanted).map(move |bit| word as u32 * 64 + bit - start)
+        };
+        words(self.offsets.clone()).flat_map(of_word).collect()
     }
 
     /// The event times; 0 where one is not known.

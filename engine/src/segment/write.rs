@@ -214,7 +214,7 @@ fn fields(out: &mut Sections<'_>, slice: &Slice<'_>) -> io::Result<()> {
     let fields = slice.fields();
     let mut entries = vec![FieldEntry::default(); fields.len()];
     let mut words: Vec<Vec<u32>> = Vec::with_capacity(fields.len());
-    let (mut scratch, mut offsets) = (Vec::new(), Vec::new());
+    let (mut scratch, mut offsets, every) = (Vec::new(), Vec::new(), slice.every());
     for (field, entry) in fields.iter().zip(&mut entries) {
         let mut put = |offsets: &[u32]| -> io::Result<u32> {
             scratch.clear();
@@ -223,7 +223,7 @@ fn fields(out: &mut Sections<'_>, slice: &Slice<'_>) -> io::Result<()> {
             word.ok_or_else(|| too_long("the postings of the segment"))
         };
         for (word, offsets) in entry.reserved.iter_mut().zip(slice.reserved(field)) {
-            *word = put(&offsets)?;
+            *word = put(offsets.as_ref().unwrap_or(&every))?;
         }
         let mut of_field = Vec::with_capacity(field.terms.len());
         for id in &field.terms {

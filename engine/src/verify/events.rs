@@ -61,9 +61,10 @@ impl Check<'_> {
         };
         // Handing over costs a copy: it pays where a thread has nothing else to do.
         if self.task.pool.has_idle() || !self.blocks.is_empty() {
-            if self.blocks.gathering.push(at, seq, record, source) {
+            if self.blocks.gathering.push(at, seq, record, Arc::clone(&source)) {
                 self.hand_over();
             }
+            self.last_source = Some((record.source, source));
             return;
         }
         let mut fields = std::mem::take(&mut self.fields);
@@ -71,6 +72,7 @@ impl Check<'_> {
         let found = found.as_ref().map(|()| &fields);
         self.indexed(&Extracted { at, seq, record: *record, source: &source, fields: found });
         self.fields = fields;
+        self.last_source = Some((record.source, source));
     }
 
     /// Checks that a record stands as records stand in such a log, and notes what is left of one that was deleted.
@@ -148,7 +150,12 @@ impl Check<'_> {
         }
     }
 
+    /// What a source's events are read by. The last one's is given out itself, to be put back: all threads share a
+    /// source, and to count them anew for each record would have them wait for each other.
     fn source(&mut self, at: u64, seq: Seq, source: Seq) -> Option<Arc<KnownSource>> {
+        if let Some((_, known)) = self.last_source.take_if(|(last, _)| *last == source) {
+            return Some(known);
+        }
         let found = match self.sources.get(&source) {
             Some(Lookup::Known(found)) => return Some(Arc::clone(found)),
             Some(other) => other.clone(),

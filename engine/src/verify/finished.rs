@@ -27,12 +27,29 @@ pub(super) struct Finished {
     pub(super) offsets: Vec<u32>,
     /// By term: where its offsets end; they begin where the term's before end.
     pub(super) ends: Vec<usize>,
+    /// The offsets of all records that were not deleted.
+    every: Vec<u32>,
+}
+
+/// One of the three lists of a field: its offsets that are present, absent or unreadable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reserved {
+    /// All records that were not deleted. Most fields are in every record or in none, so this is kept once.
+    Every,
+    These(Vec<u32>),
 }
 
 /// The reserved terms, in the order of [`Finished::reserved`].
 const RESERVED: [&[u8]; 3] = [PRESENT, ABSENT, UNREADABLE];
 
 impl Finished {
+    /// An index with the offsets of its terms.
+    pub(super) fn new(index: Reindex, offsets: Vec<u32>, ends: Vec<usize>) -> Self {
+        let mut finished = Finished { index, offsets, ends, every: Vec::new() };
+        finished.every = finished.offsets_in(|index, word| !bits(&index.deleted, word));
+        finished
+    }
+
     pub(super) fn record_count(&self) -> u32 {
         self.index.record_count
     }
@@ -113,38 +130,74 @@ impl Finished {
     }
 
     /// A field's offsets that are present, absent and unreadable.
-    pub(super) fn reserved(&self, field: usize) -> [Vec<u32>; 3] {
-        let mut lists: [Vec<u32>; 3] = Default::default();
-        for (word, sets) in (0..).zip(self.reserved_bits(field)) {
-            for (list, mut set) in lists.iter_mut().zip(sets) {
-                while set != 0 {
-                    list.push(word * 64 + set.trailing_zeros());
-                    set &= set - 1;
-                }
+    pub(super) fn reserved(&self, field: usize) -> [Reserved; 3] {
+        let Reindex { fields, deleted, record_count, .. } = &self.index;
+        let (mut missing, mut any) = ([0; 3], [0; 3]);
+        for word in 0..record_count.div_ceil(64) {
+            let every = !bits(deleted, word) & self.used(word);
+            let sets = reserved_bits(&self.index, &fields[field], word);
+            for ((set, missing), any) in sets.iter().zip(&mut missing).zip(&mut any) {
+                *missing |= (set & self.used(word)) ^ every;
+                *any |= set & self.used(word);
             }
         }
-        lists
+        std::array::from_fn(|which| match (missing[which], any[which]) {
+            (_, 0) => Reserved::These(Vec::new()),
+            (0, _) => Reserved::Every,
+            _ => Reserved::These(
+                self.offsets_in(|index, word| reserved_bits(index, &index.fields[field], word)[which]),
+            ),
+        })
+    }
+
+    /// The offsets of a list.
+    pub(super) fn list<'a>(&'a self, reserved: &'a Reserved) -> &'a [u32] {
+        match reserved {
+            Reserved::Every => &self.every,
+            Reserved::These(offsets) => offsets,
+        }
     }
 
     /// How many offsets each list of [`Finished::reserved`] has.
     pub(super) fn reserved_counts(&self, field: usize) -> [u32; 3] {
-        self.reserved_bits(field).fold([0; 3], |[present, absent, unreadable], sets| {
-            let [p, a, u] = sets.map(u64::count_ones);
-            [present + p, absent + a, unreadable + u]
-        })
+        let mut counts = [0; 3];
+        for word in 0..self.index.record_count.div_ceil(64) {
+            let sets = reserved_bits(&self.index, &self.index.fields[field], word);
+            for (count, set) in counts.iter_mut().zip(sets) {
+                *count += (set & self.used(word)).count_ones();
+            }
+        }
+        counts
     }
 
-    /// The lists of [`Finished::reserved`] as bits, 64 records at a time.
-    fn reserved_bits(&self, field: usize) -> impl Iterator<Item = [u64; 3]> {
-        let Field { present, unreadable, .. } = &self.index.fields[field];
-        let count = self.index.record_count;
-        (0..count.div_ceil(64)).map(move |word| {
-            let bits = |bits: &[u64]| bits.get(word as usize).copied().unwrap_or(0);
-            let (present, unreadable) = (bits(present), bits(unreadable));
-            let used = if count - word * 64 < 64 { !(u64::MAX << (count % 64)) } else { u64::MAX };
-            [present, !(present | unreadable | bits(&self.index.deleted)) & used, unreadable]
-        })
+    /// The offsets of the bits that are set, each word being of 64 records.
+    fn offsets_in(&self, bits: impl Fn(&Reindex, u32) -> u64) -> Vec<u32> {
+        let mut offsets = Vec::new();
+        for word in 0..self.index.record_count.div_ceil(64) {
+            let mut set = bits(&self.index, word) & self.used(word);
+            while set != 0 {
+                offsets.push(word * 64 + set.trailing_zeros());
+                set &= set - 1;
+            }
+        }
+        offsets
     }
+
+    /// The bits of a word that stand for records.
+    fn used(&self, word: u32) -> u64 {
+        let left = self.index.record_count - word * 64;
+        if left < 64 { !(u64::MAX << left) } else { u64::MAX }
+    }
+}
+
+fn bits(all: &[u64], word: u32) -> u64 {
+    all.get(word as usize).copied().unwrap_or(0)
+}
+
+/// Of 64 records, in which the field is present, absent and unreadable.
+fn reserved_bits(index: &Reindex, field: &Field, word: u32) -> [u64; 3] {
+    let (present, unreadable) = (bits(&field.present, word), bits(&field.unreadable, word));
+    [present, !(present | unreadable | bits(&index.deleted, word)), unreadable]
 }
 
 /// A committed leaf on its way to the tree.
@@ -170,8 +223,7 @@ impl Finished {
         let index = &self.index;
         let mut by_field: Vec<Vec<Leaf>> = index.fields.iter().map(|_| Vec::new()).collect();
         let hashes: Vec<Hash> = index.fields.iter().map(|field| hash::index_field(&field.name)).collect();
-        let mut ones = vec![None; index.record_count as usize];
-        let mut scratch = Vec::new();
+        let (mut scratch, mut short) = (Vec::new(), Vec::new());
         let committed: Vec<u32> = (0..)
             .zip(&index.terms)
             .filter(|(_, term)| !index.fields[term.field as usize].private)
@@ -179,12 +231,15 @@ impl Finished {
             .collect();
         for batch in committed.chunks(BATCH) {
             let terms = self.term_hashes(batch);
+            let is_short = |offsets: &&[u32]| offsets.len() <= hash::SHORT_SEQS_MAX;
+            let postings = batch.iter().map(|id| self.postings(*id as usize));
+            hash::index_short_seqs(postings.filter(is_short), &mut short);
+            let mut short = short.iter().peekable();
             let leaf = |(id, term): (&u32, &Hash)| {
                 let offsets = self.postings(*id as usize);
-                let seqs = match offsets {
-                    // Many terms of one record are new with it, and have its offset alone.
-                    [one] => *ones[*one as usize].get_or_insert_with(|| hash_offsets(offsets, &mut scratch)),
-                    _ => hash_offsets(offsets, &mut scratch),
+                let seqs = match short.next_if(|_| is_short(&offsets)) {
+                    Some(hash) => *hash,
+                    None => hash_offsets(offsets, &mut scratch),
                 };
                 let field = hashes[index.terms[*id as usize].field as usize];
                 IndexLeaf { field, term: *term, count: offsets.len() as u32, seqs }.encode()
@@ -196,12 +251,17 @@ impl Finished {
                 by_field[index.terms[*id as usize].field as usize].push(Leaf::new(term, Hash(*leaf)));
             }
         }
-        drop(ones);
+        let mut of_every = None;
         for (place, field) in index.fields.iter().enumerate().filter(|(_, field)| !field.private) {
-            for (term, offsets) in RESERVED.iter().zip(self.reserved(place)) {
+            for (term, reserved) in RESERVED.iter().zip(self.reserved(place)) {
+                let offsets = self.list(&reserved);
                 if !offsets.is_empty() {
                     let term = term_hash(TermKind::Reserved, term);
-                    let seqs = hash_offsets(&offsets, &mut scratch);
+                    let mut hash = || hash_offsets(offsets, &mut scratch);
+                    let seqs = match reserved {
+                        Reserved::Every => *of_every.get_or_insert_with(hash),
+                        Reserved::These(_) => hash(),
+                    };
                     let field = hash::index_field(&field.name);
                     let leaf = IndexLeaf { field, term, count: offsets.len() as u32, seqs }.hash();
                     by_field[place].push(Leaf::new(term, leaf));

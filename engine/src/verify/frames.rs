@@ -13,7 +13,7 @@ use crate::error::Fault;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind};
 
 /// How much is read at once.
-const WINDOW_LEN: usize = 2 << 20;
+const WINDOW_LEN: usize = 256 << 10;
 /// The first byte of every frame. It is no ASCII byte, and no frame's header is valid UTF-8 without NUL bytes, so
 /// that an event's body cannot hold a frame.
 const FIRST_BYTE: u8 = 0x89;

@@ -14,7 +14,7 @@ use super::finished::Finished;
 use super::sources::{FieldHolds, Rules};
 use crate::format::frame::Labels;
 use crate::hash::{self, Hash};
-use crate::source::{EventTime, Fields, Term, TermKind, equal};
+use crate::source::{EventTime, Fields, Glance, Lately, Term, TermKind, equal};
 use crate::{Seq, Timestamp};
 
 /// One record, as far as the index is concerned.
@@ -58,8 +58,7 @@ pub(super) struct Field {
     pub(super) private: bool,
     pub(super) present: Vec<u64>,
     pub(super) unreadable: Vec<u64>,
-    /// The field's term of the record before: the next one's is often the same.
-    last: Option<u32>,
+    lately: Lately,
 }
 
 #[derive(Debug)]
@@ -135,7 +134,7 @@ impl Reindex {
             private,
             present: Vec::new(),
             unreadable: Vec::new(),
-            last: None,
+            lately: Lately::default(),
         });
         place
     }
@@ -233,12 +232,16 @@ impl Reindex {
 
     /// Notes that the present record has a term.
     fn term(&mut self, field: usize, kind: TermKind, bytes: &[u8]) -> u32 {
-        let known = self.fields[field].last.filter(|last| {
-            let term = &self.terms[*last as usize];
-            term.kind == kind && equal(&self.bytes[term.start..][..term.len as usize], bytes)
+        let glance = Glance::at(Term { kind, bytes });
+        let known = self.fields[field].lately.get(&glance, |id| {
+            let term = &self.terms[id as usize];
+            equal(&self.bytes[term.start..][..term.len as usize], bytes)
         });
-        let term = known.unwrap_or_else(|| self.intern(field as u32, kind, bytes));
-        self.fields[field].last = Some(term);
+        let term = known.unwrap_or_else(|| {
+            let term = self.intern(field as u32, kind, bytes);
+            self.fields[field].lately.put(&glance, term);
+            term
+        });
         self.occurs(field, term);
         term
     }
@@ -301,7 +304,7 @@ impl Reindex {
                 }
             }
         }
-        Finished { index: self, offsets, ends }
+        Finished::new(self, offsets, ends)
     }
 }
 

@@ -24,7 +24,7 @@ use super::report::{Finding, FindingClass, Findings, Looked, Remark};
 use super::round::OwnRecord;
 use super::scope::Reach;
 use super::sidecar::{self, Facts};
-use super::sources::{Lookup, Registry};
+use super::sources::{KnownSource, Lookup, Registry};
 use super::{Depth, Watch};
 use crate::disk::Disk;
 use crate::error::Fault;
@@ -213,6 +213,8 @@ pub(super) struct Check<'a> {
     pub(super) places: Vec<u32>,
     pub(super) frames: Vec<FramePlace>,
     pub(super) sources: HashMap<Seq, Lookup>,
+    /// The source of the last record, while no record has it in hand: the next is mostly of the same.
+    pub(super) last_source: Option<(Seq, Arc<KnownSource>)>,
     /// Sources that could not be told, and were told to be so.
     pub(super) missing: HashSet<Seq>,
     pub(super) fields: Fields,
@@ -248,6 +250,7 @@ impl<'a> Check<'a> {
             places: Vec::new(),
             frames: Vec::new(),
             sources: HashMap::new(),
+            last_source: None,
             missing: HashSet::new(),
             fields: Fields::default(),
             blocks: Blocks::default(),

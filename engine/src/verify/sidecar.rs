@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Watch;
-use super::finished::Finished;
+use super::finished::{Finished, Reserved};
 use super::report::{Finding, Findings, Looked};
 use super::segment::Rebuilt;
 use crate::disk::{Disk, File, Open};
@@ -22,7 +22,7 @@ use crate::source::{EventTime, TermKind};
 use crate::{Seq, StoreId};
 
 /// How much is read at once.
-const WINDOW_LEN: usize = 1 << 20;
+const WINDOW_LEN: usize = 256 << 10;
 
 /// The sidecar to check.
 pub(super) struct Task<'a> {
@@ -156,8 +156,10 @@ struct Expected<'a> {
     file: &'a dyn File,
     file_len: u64,
     watch: &'a Watch<'a>,
+    /// What was made and is not compared yet: most of what is put is a few bytes long.
+    made: Vec<u8>,
     window: Vec<u8>,
-    window_at: u64,
+    /// How many bytes were made.
     at: u64,
     /// The first byte that is another one.
     differs_at: Option<u64>,
@@ -172,8 +174,8 @@ impl<'a> Expected<'a> {
             file,
             file_len,
             watch,
+            made: Vec::with_capacity(WINDOW_LEN),
             window: Vec::new(),
-            window_at: 0,
             at: 0,
             differs_at: None,
             start: 0,
@@ -182,41 +184,41 @@ impl<'a> Expected<'a> {
         }
     }
 
-    fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        self.crc.update(bytes);
-        while !bytes.is_empty() {
-            if self.differs_at.is_some() {
-                self.at += bytes.len() as u64;
-                return Ok(());
-            }
-            let from = (self.at - self.window_at) as usize;
-            let there = self.window.get(from..).unwrap_or_default();
-            if there.is_empty() {
-                self.fill()?;
-                continue;
-            }
-            let count = there.len().min(bytes.len());
-            if there[..count] != bytes[..count] {
-                let first = there.iter().zip(bytes).position(|(a, b)| a != b).unwrap_or(0);
-                self.differs_at = Some(self.at + first as u64);
-            }
-            self.at += count as u64;
-            bytes = &bytes[count..];
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.made.len() + bytes.len() > WINDOW_LEN {
+            return self.put_long(bytes);
+        }
+        self.made.extend_from_slice(bytes);
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn put_long(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(WINDOW_LEN) {
+            self.compare()?;
+            self.made.extend_from_slice(piece);
+            self.at += piece.len() as u64;
         }
         Ok(())
     }
 
-    fn fill(&mut self) -> io::Result<()> {
-        self.watch.check()?;
-        let left = self.file_len.saturating_sub(self.at);
-        if left == 0 {
-            self.differs_at = Some(self.at);
-            return Ok(());
+    /// Compares what was made since the last time with what is there.
+    fn compare(&mut self) -> io::Result<()> {
+        self.crc.update(&self.made);
+        let start = self.at - self.made.len() as u64;
+        let left = usize::try_from(self.file_len.saturating_sub(start)).unwrap_or(usize::MAX);
+        if self.differs_at.is_none() && !self.made.is_empty() {
+            self.watch.check()?;
+            self.window.resize(self.made.len().min(left), 0);
+            self.file.read_exact_at(&mut self.window, start)?;
+            self.watch.read(self.window.len() as u64);
+            if self.window != self.made {
+                let same = self.window.iter().zip(&self.made).take_while(|(there, made)| there == made);
+                self.differs_at = Some(start + same.count() as u64);
+            }
         }
-        self.window.resize(WINDOW_LEN.min(usize::try_from(left).unwrap_or(WINDOW_LEN)), 0);
-        self.file.read_exact_at(&mut self.window, self.at)?;
-        self.watch.read(self.window.len() as u64);
-        self.window_at = self.at;
+        self.made.clear();
         Ok(())
     }
 
@@ -231,16 +233,18 @@ impl<'a> Expected<'a> {
     }
 
     fn end_section(&mut self) -> io::Result<()> {
+        self.compare()?;
         let crc = std::mem::take(&mut self.crc).finalize();
         self.sections.push(SectionEntry { offset: self.start, len: self.len(), crc });
         self.align()?;
-        self.begin_section();
-        Ok(())
+        self.begin_section()
     }
 
-    fn begin_section(&mut self) {
+    fn begin_section(&mut self) -> io::Result<()> {
+        self.compare()?;
         self.crc = crc32fast::Hasher::new();
         self.start = self.at;
+        Ok(())
     }
 }
 
@@ -253,7 +257,7 @@ fn write_all(
     let index = &rebuilt.index;
     let count = index.record_count();
     out.put(&encode_header(write_version))?;
-    out.begin_section();
+    out.begin_section()?;
     let meta = Meta {
         store_id: facts.store_id,
         first_seq: index.first_seq(),
@@ -294,7 +298,8 @@ fn write_all(
     let sections: [SectionEntry; SECTION_COUNT] = std::mem::take(&mut out.sections)
         .try_into()
         .map_err(|_| io::Error::other("another number of sections than the format has"))?;
-    out.put(&Footer { write_version, sections }.encode())
+    out.put(&Footer { write_version, sections }.encode())?;
+    out.compare()
 }
 
 fn put_words(out: &mut Expected<'_>, words: &[u32]) -> io::Result<()> {
@@ -337,9 +342,19 @@ fn fields(out: &mut Expected<'_>, index: &Finished) -> io::Result<()> {
     let mut entries = vec![FieldEntry::default(); order.len()];
     let mut words: Vec<Vec<u32>> = Vec::with_capacity(order.len());
     let mut scratch = Vec::new();
+    let mut every = Vec::new();
     for ((field, ids), entry) in order.iter().zip(&dictionaries).zip(&mut entries) {
-        for (word, offsets) in entry.reserved.iter_mut().zip(index.reserved(*field)) {
-            *word = posting(out, &offsets, &mut scratch)?;
+        for (word, reserved) in entry.reserved.iter_mut().zip(index.reserved(*field)) {
+            let offsets = index.list(&reserved);
+            *word = match reserved {
+                Reserved::Every if offsets.len() > 1 => {
+                    if every.is_empty() {
+                        encode_posting(offsets, &mut every);
+                    }
+                    put_posting(out, &every)?
+                }
+                _ => posting(out, offsets, &mut scratch)?,
+            };
         }
         let of_terms = ids.iter().map(|id| posting(out, index.postings(*id as usize), &mut scratch));
         words.push(of_terms.collect::<io::Result<_>>()?);
@@ -405,7 +420,19 @@ fn posting(out: &mut Expected<'_>, offsets: &[u32], scratch: &mut Vec<u8>) -> io
         [one] => return Ok(*one),
         _ => {}
     }
-    let place = (out.len() / 4) as u32 | POSTING_PLACE;
+    encode_posting(offsets, scratch);
+    put_posting(out, scratch)
+}
+
+/// A posting that does not fit its word, and that word.
+fn put_posting(out: &mut Expected<'_>, posting: &[u8]) -> io::Result<u32> {
+    let word = (out.len() / 4) as u32 | POSTING_PLACE;
+    out.put(posting)?;
+    Ok(word)
+}
+
+/// The bytes of a posting of at least two offsets.
+fn encode_posting(offsets: &[u32], scratch: &mut Vec<u8>) {
     let list_len = offsets.len() * 4;
     let bitmap = (offsets.len() > 4).then(|| Bitmap::new(offsets));
     let bitmap = bitmap.filter(|bitmap| bitmap.encoded_len() + 4 < list_len);
@@ -422,8 +449,6 @@ fn posting(out: &mut Expected<'_>, offsets: &[u32], scratch: &mut Vec<u8>) -> io
             scratch.resize(scratch.len().next_multiple_of(4), 0);
         }
     }
-    out.put(scratch)?;
-    Ok(place)
 }
 
 /// The numeric column of a field, where it has one: by record, 1 + the number's place among the field's numbers.
