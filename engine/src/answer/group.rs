@@ -82,14 +82,13 @@ impl Search {
         let as_of = Arc::clone(&self.as_of);
         let (known_to, mut groups) =
             memo.as_ref().and_then(|key| as_of.opened.memo.get(key, &as_of)).unwrap_or_default();
+        // What is known ends where a view does: only those behind it are looked at.
+        self.seqs.start = self.seqs.start.max(known_to);
         let last = as_of.views.len().saturating_sub(1);
         for piece in self.take_pieces()? {
             let view = as_of.view(piece)?;
             let seqs = self.of_piece(piece)?;
             self.watch.pass(seqs.end - seqs.start);
-            if view.end_seq <= known_to {
-                continue;
-            }
             if let Some(key) = &memo {
                 // The last view of the active segment grows; where it begins, later snapshots' views mostly do too.
                 let is_sealed = view.first_seq == as_of.head.active.0;

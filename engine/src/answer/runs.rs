@@ -4,12 +4,14 @@
 //! A directory says less than a sidecar does: of a condition that it knows nothing of, every segment may hold a match.
 
 use std::collections::HashSet;
-use std::ops::{Deref, Range};
+use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::AsOf;
 use super::plan::parts;
+use crate::disk::Mapped;
 use crate::filter::{Asked, Clock, Matcher, Node, TermTest, Window};
-use crate::format::directory::{Covered, Directory, RUN_SEGMENTS_MAX};
+use crate::format::directory::{Covered, Directory, RUN_SEGMENTS_MAX, TermPlace};
 use crate::index::BUILT_IN;
 use crate::log::directories::Run;
 use crate::source::{FieldKind, Profile, Term, TermKind};
@@ -22,9 +24,18 @@ const ALL: Mask = Mask::MAX >> (Mask::BITS as usize - RUN_SEGMENTS_MAX);
 /// The directories of a log as of one head.
 #[derive(Debug)]
 pub(super) struct Runs {
-    runs: Vec<Run>,
+    runs: Vec<KnownRun>,
     /// The fields that hold event ids or event times in some source's records: directories say of these nothing.
     untermed: HashSet<String>,
+}
+
+/// A directory, and what questions for times learnt of it.
+#[derive(Debug)]
+struct KnownRun {
+    run: Run,
+    /// The segments in which the time of receipt stands in for the own time of some record that the filter looks at: of
+    /// filters that look at the store's own records, and of those that exclude them.
+    by_receipt: [OnceLock<Mask>; 2],
 }
 
 impl Runs {
@@ -43,16 +54,18 @@ impl Runs {
                 );
             }
         }
-        Ok(Runs { runs, untermed })
+        let known = |run| KnownRun { run, by_receipt: Default::default() };
+        Ok(Runs { runs: runs.into_iter().map(known).collect(), untermed })
     }
 
     /// Those of `pieces` that may hold a match.
     pub(super) fn pieces(&self, as_of: &AsOf, pieces: Range<usize>, matcher: &Matcher) -> Vec<usize> {
         let mut kept = Vec::new();
         let mut next = pieces.start;
-        for run in self.meeting(&pieces) {
+        for known in self.meeting(&pieces) {
+            let run = &known.run;
             kept.extend(next..run.segments.start.max(next));
-            let look = Look::new(&run.directory, matcher, &self.untermed);
+            let look = Look::new(known, matcher, &self.untermed);
             // A directory that is damaged says nothing: its segments are asked themselves.
             let mask = look.may_match(matcher.root()).unwrap_or_else(|_| {
                 as_of.log.distrust_directory(run);
@@ -69,10 +82,14 @@ impl Runs {
     /// For each of `pieces`, which ascend, how many of its records match, where a directory states it.
     pub(super) fn counts(&self, pieces: &[usize], matcher: &Matcher, seqs: &Range<Seq>) -> Vec<Option<u64>> {
         let mut counts = vec![None; pieces.len()];
-        for run in &self.runs {
+        for known in &self.runs {
+            let run = &known.run;
             let start = pieces.partition_point(|piece| *piece < run.segments.start);
             let end = pieces.partition_point(|piece| *piece < run.segments.end);
-            let look = Look::new(&run.directory, matcher, &self.untermed);
+            if start == end {
+                continue;
+            }
+            let look = Look::new(known, matcher, &self.untermed);
             let Ok(Some(of_run)) = look.counts(seqs) else { continue };
             for (count, piece) in counts.iter_mut().zip(pieces).take(end).skip(start) {
                 *count = of_run.get(piece - run.segments.start).copied().flatten();
@@ -83,34 +100,37 @@ impl Runs {
 
     /// The directories, each with the pieces that it is over.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Run> {
-        self.runs.iter()
+        self.runs.iter().map(|known| &known.run)
     }
 
-    fn meeting(&self, pieces: &Range<usize>) -> impl Iterator<Item = &Run> {
-        let start = self.runs.partition_point(|run| run.segments.end <= pieces.start);
+    fn meeting(&self, pieces: &Range<usize>) -> impl Iterator<Item = &KnownRun> {
+        let start = self.runs.partition_point(|known| known.run.segments.end <= pieces.start);
         let end = pieces.end;
-        self.runs.get(start..).unwrap_or_default().iter().take_while(move |run| run.segments.start < end)
+        self.runs
+            .get(start..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(move |known| known.run.segments.start < end)
     }
 }
 
 /// A filter held against one directory.
-struct Look<'a, B: Deref<Target = [u8]>> {
-    directory: &'a Directory<B>,
+struct Look<'a> {
+    directory: &'a Directory<Mapped>,
+    by_receipt: &'a [OnceLock<Mask>; 2],
     matcher: &'a Matcher,
     untermed: &'a HashSet<String>,
     /// Whether the filter excludes the store's own records.
     without_own: bool,
 }
 
-impl<'a, B: Deref<Target = [u8]>> Look<'a, B> {
-    fn new(directory: &'a Directory<B>, matcher: &'a Matcher, untermed: &'a HashSet<String>) -> Self {
+impl<'a> Look<'a> {
+    fn new(known: &'a KnownRun, matcher: &'a Matcher, untermed: &'a HashSet<String>) -> Self {
+        let KnownRun { run, by_receipt } = known;
         let is_without = |node: &Node| matches!(node, Node::Not(node) if matches!(**node, Node::StoreRecord));
         let without_own = parts(matcher.root()).iter().any(is_without);
-        Look { directory, matcher, untermed, without_own }
+        Look { directory: &run.directory, by_receipt, matcher, untermed, without_own }
     }
-}
-
-impl<B: Deref<Target = [u8]>> Look<'_, B> {
     /// The segments that may hold a record for which `node` holds.
     fn may_match(&self, node: &Node) -> Result<Mask, Fault> {
         Ok(match node {
@@ -155,25 +175,38 @@ impl<B: Deref<Target = [u8]>> Look<'_, B> {
         let mut received = segment.received;
         if clock == Clock::Event {
             event = segment.event_times;
-            let [_, absent, unreadable] = match self.directory.field("day")? {
-                Some(field) => field.reserved(place)?,
-                None => [0, segment.record_count, 0],
-            };
-            // The store's own records have no time but that of receipt.
-            let own = if self.without_own { self.count_of_own(place)? } else { 0 };
-            if absent.saturating_add(unreadable) <= own {
+            if self.by_receipt()? >> place & 1 == 0 {
                 received = None;
             }
         }
         Ok(event.into_iter().chain(received))
     }
 
-    /// How many of a segment's records are the store's own; none where the directory does not tell.
-    fn count_of_own(&self, place: usize) -> Result<u32, Fault> {
-        let Some(field) = self.directory.field("source")? else { return Ok(0) };
-        let Some(index) = field.find(TermKind::Number, b"0")? else { return Ok(0) };
-        let places = field.places(index)?;
-        Ok(places.iter().find(|found| usize::from(found.segment) == place).map_or(0, |found| found.count))
+    /// The segments in which the time of receipt stands in for the own time of some record that the filter looks at.
+    fn by_receipt(&self) -> Result<Mask, Fault> {
+        let known = &self.by_receipt[usize::from(self.without_own)];
+        if let Some(mask) = known.get() {
+            return Ok(*mask);
+        }
+        // The store's own records have no time but that of receipt.
+        let own = if self.without_own { self.own_records()? } else { Vec::new() };
+        let day = self.directory.field("day")?;
+        let mut mask = 0;
+        for (place, segment) in self.directory.segments().iter().enumerate() {
+            let [_, absent, unreadable] = match &day {
+                Some(day) => day.reserved(place)?,
+                None => [0, segment.record_count, 0],
+            };
+            let own = own.iter().find(|found| usize::from(found.segment) == place).map_or(0, |own| own.count);
+            mask |= Mask::from(absent.saturating_add(unreadable) > own) << place;
+        }
+        Ok(*known.get_or_init(|| mask))
+    }
+
+    /// How many of each segment's records are the store's own; nothing where the directory does not tell.
+    fn own_records(&self) -> Result<Vec<TermPlace>, Fault> {
+        let Some(field) = self.directory.field("source")? else { return Ok(Vec::new()) };
+        field.find(TermKind::Number, b"0")?.map_or(Ok(Vec::new()), |index| field.places(index))
     }
 
     /// The segments with records of whose field `name` the test may hold.
