@@ -1,6 +1,8 @@
 //! The catalog: which segments there are and where the store's own records stand. A cache of what the logs say,
 //! replaced as a whole, rebuilt when it is missing, damaged or behind.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::layout::Layout;
@@ -50,17 +52,25 @@ impl Catalog {
         (catalog.store_id == store_id).then_some(catalog)
     }
 
-    /// Replaces the catalog on disk. Not synced: it is a cache, and its checksum tells a torn one.
+    /// Replaces the catalog on disk. Not synced: it is a cache, and its checksum tells a torn one. Nobody's work depends on
+    /// it: who misses it reads the log.
     pub(crate) fn write(&self, world: &World, layout: &Layout) -> Result<()> {
+        // Readers write it too, and hold no lock: one must not rename what another is writing.
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let bytes = codec::encode(self).map_err(|fault| fault.in_file(&layout.catalog()))?;
-        let beside = layout.root().join("catalog.new");
+        let (process, number) = ((world.process_id)(), WRITTEN.fetch_add(1, Ordering::Relaxed));
+        let beside = layout.root().join(format!("catalog.{process}-{number}.new"));
         let write = || {
             let file = world.disk.open(&beside, Open::Create)?;
             file.set_len(0)?;
             file.write_all_at(&bytes, 0)?;
             world.disk.rename(&beside, &layout.catalog())
         };
-        write().map_err(Error::io("write", layout.catalog()))
+        let written = write();
+        if written.is_err() {
+            let _ = world.disk.remove(&beside);
+        }
+        written.map_err(Error::io("write", layout.catalog()))
     }
 
     /// The sealed segment that holds `seq`.

@@ -128,7 +128,8 @@ fn roll(log: &Log, session: &mut Session<'_>, indexer: &mut Indexer) -> Result<S
     let place =
         AdminPlace { seq: head.next_seq, segment: committed.segment.0, frame_at: LOG_HEADER_LEN as u64 };
     catalog.extend(&[place], head.next_seq + 1);
-    catalog.write(&log.world, &log.layout)?;
+    // The segment is sealed, whatever becomes of the cache.
+    let _ = catalog.write(&log.world, &log.layout);
     log.set_catalog(catalog);
     Ok(SealedSegment { id: head.active, seal })
 }

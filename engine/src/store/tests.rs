@@ -103,6 +103,24 @@ fn a_store_without_its_hints_is_the_same_store() {
 }
 
 #[test]
+fn what_was_committed_stands_though_its_catalog_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    // Nothing can take this name.
+    std::fs::create_dir_all(dir.path().join("catalog/in the way")).unwrap();
+    // This registers a source, which the catalog lists, and the seal is one more of the store's own records.
+    store.append(&event(1)).unwrap();
+    assert!(store.seal().unwrap().is_some());
+    store.append(&event(2)).unwrap();
+    assert_eq!(bodies(&store), [event(1), event(2)]);
+    let names = files(dir.path());
+    assert!(!names.iter().any(|name| name.ends_with(".new")), "nothing is left behind: {names:?}");
+    store.close().unwrap();
+    std::fs::remove_dir_all(dir.path().join("catalog")).unwrap();
+    assert_eq!(bodies(&Store::open(dir.path(), options()).unwrap()), [event(1), event(2)]);
+}
+
+#[test]
 fn threads_share_commits_and_each_gets_its_own_receipt() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::create(dir.path(), options().segment_len(16 << 10)).unwrap();
