@@ -167,6 +167,8 @@ struct Extraction<'a, 'e> {
     dead: u32,
     /// Where the value of `kind` stands, for messages.
     kind_at: usize,
+    /// Some text, be it not that of `kind`, begins like the kinds of the store's own.
+    has_own_kind: bool,
     /// All values are noted, and so far the event's shape can be learnt.
     learning: bool,
 }
@@ -224,7 +226,17 @@ impl<'a> Sink<'a> for Extraction<'a, '_> {
 impl<'a, 'e> Extraction<'a, 'e> {
     fn new(profile: &'e Profile, event: &'a [u8], out: &'e mut Fields, scratch: &'e mut Scratch) -> Self {
         scratch.begin(profile);
-        Extraction { profile, event, out, scratch, next: ROOT, dead: 0, kind_at: 0, learning: false }
+        Extraction {
+            profile,
+            event,
+            out,
+            scratch,
+            next: ROOT,
+            dead: 0,
+            kind_at: 0,
+            has_own_kind: false,
+            learning: false,
+        }
     }
 
     /// The node of the value that starts here.
@@ -304,8 +316,8 @@ impl<'a, 'e> Extraction<'a, 'e> {
         if let Some((slot, _)) = self.profile.joined {
             self.join(slot);
         }
-        let Some(kind) = self.profile.guarded_kind else { return Ok(()) };
-        let own = |term: &super::Term<'_>| term.kind == TermKind::Text && term.bytes.starts_with(b"store.");
+        let Some(kind) = self.profile.guarded_kind.filter(|_| self.has_own_kind) else { return Ok(()) };
+        let own = |term: &super::Term<'_>| term.kind == TermKind::Text && is_own_kind(term.bytes);
         if self.out.terms().any(|(slot, term)| slot == kind && own(&term)) {
             return Err(Error::InvalidEvent {
                 offset: self.kind_at as u64,
@@ -360,6 +372,7 @@ impl<'a, 'e> Extraction<'a, 'e> {
                 if text.len() > limits::TERM_LEN_MAX {
                     return self.unreadable(slot, reader, "longer than an indexed value may be");
                 }
+                self.has_own_kind |= is_own_kind(text);
                 self.out.push(slot, TermKind::Text, text);
             }
             Scalar::Number(number) => self.push_number(slot, reader, number),
@@ -435,7 +448,10 @@ impl<'a, 'e> Extraction<'a, 'e> {
         let Scratch { text: buffer, controls, .. } = &mut *self.scratch;
         let normal = controls.normalise(text.unescaped(buffer), reader.framework.as_deref());
         match normal {
-            Some(normal) => self.out.push(slot, TermKind::Text, normal),
+            Some(normal) => {
+                self.has_own_kind |= is_own_kind(normal);
+                self.out.push(slot, TermKind::Text, normal);
+            }
             None => self.unreadable(slot, reader, "longer than an indexed value may be"),
         }
     }
@@ -450,6 +466,11 @@ impl<'a, 'e> Extraction<'a, 'e> {
         }
         self.scratch.reasons.push((slot, reason));
     }
+}
+
+/// Whether a record's kind says that it is one of the store's own.
+fn is_own_kind(kind: &[u8]) -> bool {
+    kind.starts_with(b"store.")
 }
 
 /// The bytes of an id, or of a part of one; none of null. `buffer` is room for what must be unescaped.

@@ -48,6 +48,7 @@ pub(super) struct Reindex {
     pub(super) event_ids: Vec<(u64, u32)>,
     unhashed: UnhashedIds,
     last_day: Option<(i64, u32)>,
+    last_encoding: Option<(u8, u32)>,
     /// The records that were deleted.
     pub(super) deleted: Vec<u64>,
 }
@@ -65,6 +66,8 @@ pub(super) struct Field {
 pub(super) struct Source {
     pub(super) seq: Seq,
     pub(super) digest: Hash,
+    /// Its term, once a record has it.
+    term: Option<u32>,
     /// By slot: the field and what it holds.
     slots: Vec<(usize, FieldHolds)>,
 }
@@ -114,6 +117,7 @@ impl Reindex {
             event_ids: room.event_ids,
             unhashed: UnhashedIds::default(),
             last_day: None,
+            last_encoding: None,
             deleted: Vec::new(),
         };
         for name in BUILT_IN {
@@ -144,9 +148,21 @@ impl Reindex {
         let offset = self.record_count;
         let place = self.source(record.source, record.rules);
         let slots = std::mem::take(&mut self.sources[place].slots);
-        let mut decimal = Decimal::default();
-        self.term(SOURCE, TermKind::Number, decimal.write(record.source));
-        self.term(ENCODING, TermKind::Number, decimal.write(record.encoding.into()));
+        match self.sources[place].term {
+            Some(term) => self.occurs(SOURCE, term),
+            None => {
+                let term = self.term(SOURCE, TermKind::Number, Decimal::default().write(record.source));
+                self.sources[place].term = Some(term);
+            }
+        }
+        match self.last_encoding {
+            Some((encoding, term)) if encoding == record.encoding => self.occurs(ENCODING, term),
+            _ => {
+                let text = &mut Decimal::default();
+                let term = self.term(ENCODING, TermKind::Number, text.write(record.encoding.into()));
+                self.last_encoding = Some((record.encoding, term));
+            }
+        }
         for label in record.labels.iter() {
             self.term(LABEL, TermKind::Text, label.as_bytes());
         }
@@ -204,7 +220,7 @@ impl Reindex {
                 let field =
                     |rule: &super::sources::FieldRule| (self.field(&rule.name, rule.private), rule.holds);
                 let slots = rules.fields.iter().map(field).collect();
-                self.sources.push(Source { seq, digest: rules.digest, slots });
+                self.sources.push(Source { seq, digest: rules.digest, term: None, slots });
                 self.sources.len() - 1
             }
         };
