@@ -75,6 +75,11 @@ impl Finished {
         sources
     }
 
+    /// The digest of the rules by which the index was made.
+    pub(super) fn rules(&self) -> Hash {
+        rules_digest(EXTRACTOR, &self.sources())
+    }
+
     /// All fields, ascending by name.
     pub(super) fn fields_by_name(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.index.fields.len()).collect();
@@ -269,7 +274,7 @@ impl Finished {
             }
         }
         let (tree_root, leaf_count) = tree(by_field, &hashes);
-        let rules = rules_digest(EXTRACTOR, &self.sources());
+        let rules = self.rules();
         let (first_seq, record_count) = (index.first_seq, index.record_count);
         let statement = IndexRoot { leaf_count, first_seq, record_count, rules, tree_root };
         Restated { index_root: statement.hash(), rules, leaf_count }

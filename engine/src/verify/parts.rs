@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::finished::Restated;
 use super::report::{Findings, Remark};
 use super::segment::{Check, Rebuilt};
 use super::sidecar::{self, Facts};
@@ -92,8 +93,8 @@ impl Check<'_> {
             return self.remark_on_part(part.file, "is of records that the log does not have there");
         };
         let index = index.finish();
-        let mut restated = index.restate();
-        (restated.leaf_count, restated.index_root) = (0, predecessor);
+        // No seal is over it.
+        let restated = Restated { index_root: predecessor, rules: index.rules(), leaf_count: 0 };
         self.own_leaves.clear();
         let rebuilt = Rebuilt {
             index,
