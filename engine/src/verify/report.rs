@@ -374,14 +374,6 @@ impl Findings {
         }
     }
 
-    /// Takes in those that were found apart.
-    pub(super) fn append(&mut self, other: Findings) {
-        let left_out = other.count - other.list.len() as u64;
-        other.list.into_iter().for_each(|finding| self.push(finding));
-        self.class = self.class.max(other.class);
-        self.count += left_out;
-    }
-
     /// Moves all to the report.
     pub(super) fn hand_over(self, report: &mut Report) {
         report.findings_left_out += self.count - self.list.len() as u64;

@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use super::authority::Administered;
 use super::deletions::Stubs;
@@ -631,64 +630,34 @@ impl<'a> Check<'a> {
             // The log is as it should be: what does not agree with it is the sidecar.
             out.findings.push(quick::finding(task, error));
         }
-        let name = task.id.file_name("idx");
-        let sidecar = sidecar::Task {
-            disk: task.disk,
-            path: &task.root.join("log").join(&name),
-            file: &format!("log/{name}"),
-            seqs: task.id.0..expected,
-            watch: task.watch,
-        };
-        let is_due = task.has_sidecar && !task.active && out.sidecar == Looked::Absent;
-        let facts = out.header.as_ref().zip(out.root).map(|(header, segment_root)| Facts {
-            store_id: header.store_id,
-            log_len: out.log_len,
-            rewritten_by: header.rewritten_by,
-            segment_root,
-        });
-        let (mut rebuilt, mut is_claim) = (None, false);
-        if let Some(index) = index.filter(|_| full && !broken).map(Reindex::finish) {
-            // Where a thread has nothing else to do, it makes what the seal should state while the sidecar is looked at, by
-            // what it says of that itself.
-            let claim = if is_due && task.pool.has_idle() { sidecar::claim(&sidecar) } else { None };
-            is_claim = claim.is_some();
-            let restated = claim.unwrap_or_else(|| index.restate());
-            rebuilt = Some(Rebuilt { restated, index, leaves: own_leaves, places, frames });
-        }
-        if is_due {
-            out.sidecar = match &mut rebuilt {
-                Some(rebuilt) if is_claim => {
-                    check_claim(&sidecar, rebuilt, facts.as_ref(), &mut out.findings)
-                }
-                rebuilt => sidecar::check(&sidecar, rebuilt.as_ref().zip(facts.as_ref()), &mut out.findings),
-            };
+        let mut rebuilt = None;
+        if full && !broken {
+            rebuilt = index.map(|index| {
+                let index = index.finish();
+                Rebuilt { restated: index.restate(), index, leaves: own_leaves, places, frames }
+            });
         }
         out.index_root = rebuilt.as_ref().map(|rebuilt| rebuilt.restated.index_root);
         out.index_rules = rebuilt.as_ref().map(|rebuilt| rebuilt.restated.rules);
         out.in_directory =
             task.in_directory.zip(rebuilt.as_ref()).map(|(place, rebuilt)| place.compare(rebuilt));
+        if task.has_sidecar && !task.active && out.sidecar == Looked::Absent {
+            let name = task.id.file_name("idx");
+            let facts = out.header.as_ref().zip(out.root).map(|(header, segment_root)| Facts {
+                store_id: header.store_id,
+                log_len: out.log_len,
+                rewritten_by: header.rewritten_by,
+                segment_root,
+            });
+            let sidecar = sidecar::Task {
+                disk: task.disk,
+                path: &task.root.join("log").join(&name),
+                file: &format!("log/{name}"),
+                seqs: task.id.0..expected,
+                watch: task.watch,
+            };
+            out.sidecar = sidecar::check(&sidecar, rebuilt.as_ref().zip(facts.as_ref()), &mut out.findings);
+        }
         out
     }
-}
-
-/// Holds a sidecar against a segment of which it is not known yet what the seal should state, and finds that out beside it:
-/// what `rebuilt` says of it is what the sidecar does. Where that is not so, the sidecar is looked at once more.
-fn check_claim(
-    sidecar: &sidecar::Task<'_>,
-    rebuilt: &mut Rebuilt,
-    facts: Option<&Facts>,
-    findings: &mut Findings,
-) -> Looked {
-    let mut found = Findings::default();
-    let (looked, restated) = thread::scope(|scope| {
-        let restating = scope.spawn(|| rebuilt.index.restate());
-        let looked = sidecar::check(sidecar, facts.map(|facts| (&*rebuilt, facts)), &mut found);
-        (looked, restating.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    if restated == rebuilt.restated {
-        findings.append(found);
-        return looked;
-    }
-    rebuilt.restated = restated;
-    sidecar::check(sidecar, facts.map(|facts| (&*rebuilt, facts)), findings)
 }

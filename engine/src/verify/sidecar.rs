@@ -7,11 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Watch;
-use super::finished::{Finished, Reserved, Restated};
+use super::finished::{Finished, Reserved};
 use super::report::{Finding, Findings, Looked};
 use super::segment::Rebuilt;
 use crate::disk::{Disk, File, Open};
-use crate::error::Fault;
 use crate::format::bitmap::Bitmap;
 use crate::format::sidecar::{
     FIELD_ENTRY_LEN, FieldEntry, Footer, FramePlace, Meta, NO_POSTING, POSTING_PLACE, POSTING_ROARING,
@@ -42,25 +41,6 @@ pub(super) struct Facts {
     pub(super) segment_root: Hash,
 }
 
-/// What a sidecar says of the seal over its segment; nothing where it says nothing that can be read.
-pub(super) fn claim(task: &Task<'_>) -> Option<Restated> {
-    let file = task.disk.open(task.path, Open::Read).ok()?;
-    let footer = footer(&*file).ok()?.ok()?;
-    let place = footer.sections[Section::Meta as usize];
-    let mut bytes = vec![0; usize::try_from(place.len).ok().filter(|len| *len <= WINDOW_LEN)?];
-    file.read_exact_at(&mut bytes, place.offset).ok()?;
-    let Meta { index_root, rules, leaf_count, .. } = Meta::decode(&bytes).ok()?;
-    Some(Restated { index_root, rules, leaf_count })
-}
-
-fn footer(file: &dyn File) -> io::Result<Result<Footer, Fault>> {
-    let len = file.len()?;
-    let end_len = len.min(SIDECAR_FOOTER_LEN_MAX as u64);
-    let mut end = vec![0; end_len as usize];
-    file.read_exact_at(&mut end, len - end_len)?;
-    Ok(Footer::decode_end(&end, len))
-}
-
 /// Checks a sidecar; against `rebuilt` where the segment could be rebuilt, by its checksums alone otherwise.
 pub(super) fn check(task: &Task<'_>, rebuilt: Option<(&Rebuilt, &Facts)>, findings: &mut Findings) -> Looked {
     let mut looked = Looked::NotCompared;
@@ -80,7 +60,10 @@ fn look(
 ) -> io::Result<()> {
     let file = task.disk.open(task.path, Open::Read)?;
     let len = file.len()?;
-    let footer = match footer(&*file)? {
+    let end_len = len.min(SIDECAR_FOOTER_LEN_MAX as u64);
+    let mut end = vec![0; end_len as usize];
+    file.read_exact_at(&mut end, len - end_len)?;
+    let footer = match Footer::decode_end(&end, len) {
         Ok(footer) => footer,
         Err(fault) => {
             findings.push(Finding::fault(task.file, 0, fault).seqs(task.seqs.clone()));
