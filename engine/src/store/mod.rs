@@ -313,7 +313,7 @@ impl Store {
         self.inner.log.register(profile).map(Source)
     }
 
-    /// Masks and checks an event, finds its fields and labels it. Waits for no lock: many threads can prepare at once.
+    /// Masks and checks an event, finds its fields and labels it. No lock is held meanwhile: many threads can prepare at once.
     ///
     /// An event may be a slice of a longer buffer, which is kept until all of its events are committed: nothing is
     /// copied then.
