@@ -100,7 +100,7 @@ pub(crate) fn full(bench: &Bench) -> Result<Vec<Table>> {
         title: format!("Verifying {count} events in full, {THREADS} threads"),
         unit: Unit::Rate,
         rows,
-        targets: vec![Target { against: &[FLOOR], bound: 0.6 }],
+        targets: vec![Target { against: &[FLOOR], bound: 0.75 }],
     };
     let ms = |depth| verified(&place, depth).map(|took| took.as_secs_f64() * 1e3);
     let rows = rounds(

@@ -33,16 +33,24 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// The entry's bytes before its labels.
+    #[inline]
+    pub fn fixed(&self) -> [u8; ENTRY_FIXED_LEN] {
+        let mut bytes = [0; ENTRY_FIXED_LEN];
+        bytes[..3].copy_from_slice(&[ENTRY_VERSION, self.encoding, self.labels.count()]);
+        bytes[4..8].copy_from_slice(&self.body_len.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.source.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.seq.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.received_at.0.to_le_bytes());
+        bytes[32..64].copy_from_slice(&self.predecessor.0);
+        bytes[64..].copy_from_slice(&self.body_hash.0);
+        bytes
+    }
+
     /// Replaces what is in `out` by the entry's bytes.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         out.clear();
-        out.extend_from_slice(&[ENTRY_VERSION, self.encoding, self.labels.count(), 0]);
-        out.extend_from_slice(&self.body_len.to_le_bytes());
-        out.extend_from_slice(&self.source.to_le_bytes());
-        out.extend_from_slice(&self.seq.to_le_bytes());
-        out.extend_from_slice(&self.received_at.0.to_le_bytes());
-        out.extend_from_slice(&self.predecessor.0);
-        out.extend_from_slice(&self.body_hash.0);
+        out.extend_from_slice(&self.fixed());
         out.extend_from_slice(self.labels.as_bytes());
     }
 

@@ -64,26 +64,43 @@ impl Blocks {
     }
 }
 
-/// The parents of up to sixteen pairs of nodes of an RFC 6962 tree.
-pub(super) fn tree_nodes(pairs: &[[Hash; 2]], parents: &mut [Hash]) {
-    // 0x01 || left || right, the bit that ends the message, and its length of 520 bits: two SHA-256 blocks.
-    let mut words = [[0; LANES]; 2 * BLOCK_LEN / 4];
-    for (lane, [left, right]) in pairs.iter().take(LANES).enumerate() {
+/// A message of two SHA-256 blocks in each lane, padding included: FIPS 180-4, section 5.1.1.
+pub(super) struct Messages {
+    /// Word by word, that of each lane.
+    words: [[u32; LANES]; 2 * BLOCK_LEN / 4],
+}
+
+impl Messages {
+    pub(super) fn new() -> Self {
+        Messages { words: [[0; LANES]; 2 * BLOCK_LEN / 4] }
+    }
+
+    /// Puts a message of one of [`TWO_BLOCKS`](super::TWO_BLOCKS) lengths in a lane that is empty.
+    #[inline]
+    pub(super) fn put(&mut self, lane: usize, parts: [&[u8]; 3]) {
         let mut message = [0; 2 * BLOCK_LEN];
-        message[0] = 1;
-        message[1..33].copy_from_slice(&left.0);
-        message[33..65].copy_from_slice(&right.0);
-        message[65] = 0x80;
-        message[126..].copy_from_slice(&520_u16.to_be_bytes());
-        for (word, bytes) in words.iter_mut().zip(message.as_chunks::<4>().0) {
+        let mut len = 0;
+        for part in parts {
+            message[len..][..part.len()].copy_from_slice(part);
+            len += part.len();
+        }
+        message[len] = 0x80;
+        for (word, bytes) in self.words.iter_mut().zip(message.as_chunks::<4>().0).take(len / 4 + 1) {
             word[lane] = u32::from_be_bytes(*bytes);
         }
+        self.words[31][lane] = 8 * len as u32;
     }
-    let words = dispatch!(*LEVEL, simd => sha256(simd, &words));
-    for (lane, parent) in parents.iter_mut().take(LANES.min(pairs.len())).enumerate() {
-        for (bytes, word) in parent.0.as_chunks_mut::<4>().0.iter_mut().zip(&words) {
-            *bytes = word[lane].to_be_bytes();
-        }
+
+    /// SHA-256 of each lane's message; what empty lanes give means nothing.
+    pub(super) fn hash(&self) -> [Hash; LANES] {
+        let words = dispatch!(*LEVEL, simd => sha256(simd, &self.words));
+        from_fn(|lane| {
+            let mut hash = [0; 32];
+            for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(&words) {
+                *bytes = word[lane].to_be_bytes();
+            }
+            Hash(hash)
+        })
     }
 }
 
@@ -141,72 +158,80 @@ fn blake3<S: Simd>(simd: S, input: &Blocks, flags: u32) -> [[u32; LANES]; 8] {
     out
 }
 
-/// SHA-256's constants: the fractions of the cube roots of the first 64 primes.
-const K: [u32; 64] = [
-    0x428a_2f98,
-    0x7137_4491,
-    0xb5c0_fbcf,
-    0xe9b5_dba5,
-    0x3956_c25b,
-    0x59f1_11f1,
-    0x923f_82a4,
-    0xab1c_5ed5,
-    0xd807_aa98,
-    0x1283_5b01,
-    0x2431_85be,
-    0x550c_7dc3,
-    0x72be_5d74,
-    0x80de_b1fe,
-    0x9bdc_06a7,
-    0xc19b_f174,
-    0xe49b_69c1,
-    0xefbe_4786,
-    0x0fc1_9dc6,
-    0x240c_a1cc,
-    0x2de9_2c6f,
-    0x4a74_84aa,
-    0x5cb0_a9dc,
-    0x76f9_88da,
-    0x983e_5152,
-    0xa831_c66d,
-    0xb003_27c8,
-    0xbf59_7fc7,
-    0xc6e0_0bf3,
-    0xd5a7_9147,
-    0x06ca_6351,
-    0x1429_2967,
-    0x27b7_0a85,
-    0x2e1b_2138,
-    0x4d2c_6dfc,
-    0x5338_0d13,
-    0x650a_7354,
-    0x766a_0abb,
-    0x81c2_c92e,
-    0x9272_2c85,
-    0xa2bf_e8a1,
-    0xa81a_664b,
-    0xc24b_8b70,
-    0xc76c_51a3,
-    0xd192_e819,
-    0xd699_0624,
-    0xf40e_3585,
-    0x106a_a070,
-    0x19a4_c116,
-    0x1e37_6c08,
-    0x2748_774c,
-    0x34b0_bcb5,
-    0x391c_0cb3,
-    0x4ed8_aa4a,
-    0x5b9c_ca4f,
-    0x682e_6ff3,
-    0x748f_82ee,
-    0x78a5_636f,
-    0x84c8_7814,
-    0x8cc7_0208,
-    0x90be_fffa,
-    0xa450_6ceb,
-    0xbef9_a3f7,
-    0xc671_78f2,
+/// SHA-256's constants, those of sixteen rounds each: the fractions of the cube roots of the first 64 primes.
+const K: [[u32; 16]; 4] = [
+    [
+        0x428a_2f98,
+        0x7137_4491,
+        0xb5c0_fbcf,
+        0xe9b5_dba5,
+        0x3956_c25b,
+        0x59f1_11f1,
+        0x923f_82a4,
+        0xab1c_5ed5,
+        0xd807_aa98,
+        0x1283_5b01,
+        0x2431_85be,
+        0x550c_7dc3,
+        0x72be_5d74,
+        0x80de_b1fe,
+        0x9bdc_06a7,
+        0xc19b_f174,
+    ],
+    [
+        0xe49b_69c1,
+        0xefbe_4786,
+        0x0fc1_9dc6,
+        0x240c_a1cc,
+        0x2de9_2c6f,
+        0x4a74_84aa,
+        0x5cb0_a9dc,
+        0x76f9_88da,
+        0x983e_5152,
+        0xa831_c66d,
+        0xb003_27c8,
+        0xbf59_7fc7,
+        0xc6e0_0bf3,
+        0xd5a7_9147,
+        0x06ca_6351,
+        0x1429_2967,
+    ],
+    [
+        0x27b7_0a85,
+        0x2e1b_2138,
+        0x4d2c_6dfc,
+        0x5338_0d13,
+        0x650a_7354,
+        0x766a_0abb,
+        0x81c2_c92e,
+        0x9272_2c85,
+        0xa2bf_e8a1,
+        0xa81a_664b,
+        0xc24b_8b70,
+        0xc76c_51a3,
+        0xd192_e819,
+        0xd699_0624,
+        0xf40e_3585,
+        0x106a_a070,
+    ],
+    [
+        0x19a4_c116,
+        0x1e37_6c08,
+        0x2748_774c,
+        0x34b0_bcb5,
+        0x391c_0cb3,
+        0x4ed8_aa4a,
+        0x5b9c_ca4f,
+        0x682e_6ff3,
+        0x748f_82ee,
+        0x78a5_636f,
+        0x84c8_7814,
+        0x8cc7_0208,
+        0x90be_fffa,
+        0xa450_6ceb,
+        0xbef9_a3f7,
+        0xc671_78f2,
+    ],
 ];
 
 /// SHA-256 of messages of two blocks, padding included.
@@ -215,22 +240,13 @@ fn sha256<S: Simd>(simd: S, words: &[[u32; LANES]; 32]) -> [[u32; LANES]; 8] {
     let mut value: [u32x16<S>; 8] = IV.map(|word| u32x16::splat(simd, word));
     for block in words.as_chunks::<16>().0 {
         let mut schedule: [u32x16<S>; 16] = from_fn(|i| u32x16::from_slice(simd, &block[i]));
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = value;
-        for (round, constant) in K.iter().enumerate() {
-            let word = schedule[round % 16];
-            let sum = rotate::<S, 6>(e) ^ rotate::<S, 11>(e) ^ rotate::<S, 25>(e);
-            let choice = (e & f) ^ (!e & g);
-            let first = h + sum + choice + u32x16::splat(simd, *constant) + word;
-            let sum = rotate::<S, 2>(a) ^ rotate::<S, 13>(a) ^ rotate::<S, 22>(a);
-            let majority = (a & b) ^ (a & c) ^ (b & c);
-            [h, g, f, e, d, c, b, a] = [g, f, e, d + first, c, b, a, first + sum + majority];
-            // The word sixteen rounds on takes this one's place.
-            let (near, far) = (schedule[(round + 1) % 16], schedule[(round + 14) % 16]);
-            let near = rotate::<S, 7>(near) ^ rotate::<S, 18>(near) ^ (near >> 3);
-            let far = rotate::<S, 17>(far) ^ rotate::<S, 19>(far) ^ (far >> 10);
-            schedule[round % 16] = word + near + schedule[(round + 9) % 16] + far;
+        let mut state = value;
+        let [extended @ .., last] = &K;
+        for constants in extended {
+            rounds::<S, true>(&mut state, &mut schedule, constants);
         }
-        for (value, word) in value.iter_mut().zip([a, b, c, d, e, f, g, h]) {
+        rounds::<S, false>(&mut state, &mut schedule, last);
+        for (value, word) in value.iter_mut().zip(state) {
             *value += word;
         }
     }
@@ -241,10 +257,50 @@ fn sha256<S: Simd>(simd: S, words: &[[u32; LANES]; 32]) -> [[u32; LANES]; 8] {
     out
 }
 
+/// Sixteen rounds of SHA-256. They are written out, so that state and schedule stay in registers: a loop would fetch
+/// both by their index.
+#[inline(always)]
+fn rounds<S: Simd, const EXTEND: bool>(
+    state: &mut [u32x16<S>; 8],
+    schedule: &mut [u32x16<S>; 16],
+    constants: &[u32; 16],
+) {
+    macro_rules! each {
+        ($($round:literal)*) => { $(round::<S, $round, EXTEND>(state, schedule, constants[$round]);)* };
+    }
+    each!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+}
+
+/// One round of SHA-256. From one to the next the state's words change their names and not their places, which are all
+/// back after eight rounds; in a schedule that is to be extended, the word sixteen rounds on takes the place of this
+/// round's.
+#[inline(always)]
+fn round<S: Simd, const ROUND: usize, const EXTEND: bool>(
+    state: &mut [u32x16<S>; 8],
+    schedule: &mut [u32x16<S>; 16],
+    constant: u32,
+) {
+    let [a, b, c, d, e, f, g, h] = from_fn(|word| (word + 8 - ROUND % 8) % 8);
+    let word = schedule[ROUND];
+    let constant = u32x16::splat(word.simd, constant);
+    let sum = rotate::<S, 6>(state[e]) ^ rotate::<S, 11>(state[e]) ^ rotate::<S, 25>(state[e]);
+    let choice = (state[e] & state[f]) ^ (!state[e] & state[g]);
+    let first = state[h] + constant + word + choice + sum;
+    let sum = rotate::<S, 2>(state[a]) ^ rotate::<S, 13>(state[a]) ^ rotate::<S, 22>(state[a]);
+    let majority = (state[a] & state[b]) ^ (state[a] & state[c]) ^ (state[b] & state[c]);
+    state[d] += first;
+    state[h] = first + sum + majority;
+    if EXTEND {
+        let (near, far) = (schedule[(ROUND + 1) % 16], schedule[(ROUND + 14) % 16]);
+        let near = rotate::<S, 7>(near) ^ rotate::<S, 18>(near) ^ (near >> 3);
+        let far = rotate::<S, 17>(far) ^ rotate::<S, 19>(far) ^ (far >> 10);
+        schedule[ROUND] = word + near + schedule[(ROUND + 9) % 16] + far;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::{LogTree, TreeHash};
 
     /// BLAKE3's flags of a keyed hash of one block.
     const ONE_KEYED_BLOCK: u8 = 1 << 4 | 1 | 1 << 1 | 1 << 3;
@@ -267,20 +323,6 @@ mod tests {
             for (message, hash) in messages.iter().zip(blocks.hash(ONE_KEYED_BLOCK)) {
                 assert_eq!(hash, *blake3::keyed_hash(&key, message).as_bytes(), "{}", message.len());
             }
-        }
-    }
-
-    #[test]
-    fn nodes_side_by_side_are_those_hashed_alone() {
-        let hash = |seed| Hash(bytes(seed, 32).try_into().unwrap());
-        let pairs: Vec<[Hash; 2]> = (0..LANES).map(|lane| [hash(lane), hash(lane + 99)]).collect();
-        for count in 0..=LANES {
-            let mut parents = vec![Hash::ZERO; count + 1];
-            tree_nodes(&pairs[..count], &mut parents);
-            for ([left, right], parent) in pairs[..count].iter().zip(&parents) {
-                assert_eq!(*parent, LogTree::node(left, right));
-            }
-            assert_eq!(parents[count], Hash::ZERO, "what is beyond stays");
         }
     }
 }

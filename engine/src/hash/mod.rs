@@ -95,14 +95,22 @@ impl TreeHash for LogTree {
 
     fn nodes(pairs: &[[Hash; 2]], parents: &mut [Hash]) {
         for (pairs, parents) in pairs.chunks(lanes::LANES).zip(parents.chunks_mut(lanes::LANES)) {
-            if pairs.len() > lanes::LANES / 4 {
-                lanes::tree_nodes(pairs, parents);
+            // Mostly empty lanes gain nothing.
+            if pairs.len() <= lanes::LANES / 4 {
+                for ([left, right], parent) in pairs.iter().zip(parents) {
+                    *parent = Self::node(left, right);
+                }
                 continue;
             }
-            // Mostly empty lanes gain nothing.
-            for ([left, right], parent) in pairs.iter().zip(parents) {
-                *parent = Self::node(left, right);
+            let mut messages = lanes::Messages::new();
+            for (lane, [left, right]) in pairs.iter().enumerate() {
+                messages.put(lane, [&[1], &left.0, &right.0]);
             }
+            parents
+                .iter_mut()
+                .zip(messages.hash())
+                .take(pairs.len())
+                .for_each(|(parent, hash)| *parent = hash);
         }
     }
 }
@@ -128,6 +136,58 @@ fn two_blocks(parts: [&[u8]; 3]) -> Hash {
         *bytes = word.to_be_bytes();
     }
     Hash(hash)
+}
+
+/// How many leaves lie side by side at most.
+pub const LEAF_LANES: usize = lanes::LANES;
+
+/// [`LogTree::leaf`] of much data at once, side by side.
+pub struct LeafLanes {
+    messages: lanes::Messages,
+    count: usize,
+}
+
+impl LeafLanes {
+    /// With nothing in it.
+    pub fn new() -> Self {
+        LeafLanes { messages: lanes::Messages::new(), count: 0 }
+    }
+
+    /// Takes in a leaf's data, in two parts. False where its length, unlike that of most entries, is none that can lie beside
+    /// others: it was not taken in.
+    #[inline]
+    pub fn put(&mut self, data: [&[u8]; 2]) -> bool {
+        let [first, second] = data;
+        let fits = TWO_BLOCKS.contains(&(1 + first.len() + second.len()));
+        if fits {
+            self.messages.put(self.count, [&[0], first, second]);
+            self.count += 1;
+        }
+        fits
+    }
+
+    /// Whether it must be hashed before it can take more.
+    pub fn is_full(&self) -> bool {
+        self.count == LEAF_LANES
+    }
+
+    /// The leaves of what was taken in. Nothing is in it then.
+    pub fn hash(&mut self) -> impl Iterator<Item = Hash> + use<> {
+        let LeafLanes { messages, count } = std::mem::take(self);
+        messages.hash().into_iter().take(count)
+    }
+}
+
+impl Default for LeafLanes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for LeafLanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeafLanes").field("count", &self.count).finish_non_exhaustive()
+    }
 }
 
 /// What SHA-256 begins with: FIPS 180-4, section 5.3.3.
@@ -441,6 +501,31 @@ mod tests {
             let (left, right) = (keyed(&INDEX_LEAF, &[n]), keyed(&INDEX_NODE, &[n]));
             let plain = Sha256::digest([&[1], &left.0[..], &right.0].concat());
             assert_eq!(LogTree::node(&left, &right), Hash(plain.into()));
+        }
+    }
+
+    #[test]
+    fn leaves_and_nodes_side_by_side_are_those_hashed_alone() {
+        let data: Vec<u8> = (0..200).collect();
+        let mut lanes = LeafLanes::new();
+        let mut taken = Vec::new();
+        for len in 0..data.len() {
+            let (first, second) = data[..len].split_at(len / 3);
+            if lanes.put([first, second]) {
+                taken.push(LogTree::leaf(&data[..len]));
+            }
+            if lanes.is_full() || len % 11 == 0 {
+                assert_eq!(lanes.hash().collect::<Vec<_>>(), std::mem::take(&mut taken), "{len}");
+            }
+        }
+        assert!(!lanes.put([&data[..54], &[]]) && !lanes.put([&data[..119], &[]]));
+        assert!(lanes.put([&data[..55], &[]]) && lanes.put([&data[..118], &[]]));
+        let pairs: Vec<[Hash; 2]> =
+            (0..99).map(|n| [keyed(&INDEX_LEAF, &[n]), keyed(&INDEX_NODE, &[n])]).collect();
+        for count in [0, 1, 4, 5, 16, 17, 99] {
+            let mut parents = vec![Hash::ZERO; count];
+            LogTree::nodes(&pairs[..count], &mut parents);
+            assert!(pairs.iter().zip(&parents).all(|([a, b], parent)| *parent == LogTree::node(a, b)));
         }
     }
 

@@ -25,6 +25,7 @@ mod frames;
 mod hints;
 mod kept;
 mod labels;
+mod leaves;
 mod lines;
 mod noted;
 mod notes;

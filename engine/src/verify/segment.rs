@@ -14,6 +14,7 @@ use super::directories::{PlaceInRun, Tally};
 use super::events::Blocks;
 use super::finished::{Finished, Restated};
 use super::frames::{FrameWalk, Step};
+use super::leaves::Foretold;
 use super::packed::Source;
 use super::parts::Parts;
 use super::pool::Pool;
@@ -30,7 +31,6 @@ use crate::disk::Disk;
 use crate::error::Fault;
 use crate::filter::Scratch;
 use crate::format::admin::{Admin, Seal};
-use crate::format::entry::Entry;
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, RECORD_HEADER_LEN};
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::format::sidecar::FramePlace;
@@ -150,9 +150,6 @@ pub(super) struct Rebuilt {
     pub(super) frames: Vec<FramePlace>,
 }
 
-/// Most leaves that wait to be summed up.
-const UNSUMMED_MAX: usize = 1024;
-
 /// Checks one segment.
 pub(super) fn check(task: &Task<'_>) -> Outcome {
     let _reading = task.registry.reading(task.place);
@@ -205,7 +202,9 @@ pub(super) struct Check<'a> {
     pub(super) range: TreeRange,
     pub(super) own: Frontier<LogTree>,
     /// Leaves that are in neither tree yet.
-    unsummed: Vec<Hash>,
+    pub(super) unsummed: Vec<Hash>,
+    /// What the sidecar says of the leaves, where it keeps them.
+    pub(super) foretold: Option<Foretold<'a>>,
     /// The index of a sealed segment, or of a part of the active one.
     pub(super) index: Option<Reindex>,
     pub(super) parts: Parts,
@@ -243,7 +242,8 @@ impl<'a> Check<'a> {
             received_at: Timestamp(0),
             range: TreeRange::new(first),
             own: Frontier::new(),
-            unsummed: Vec::with_capacity(UNSUMMED_MAX),
+            unsummed: Vec::new(),
+            foretold: None,
             index: (full && !task.active).then(|| Reindex::new(first)),
             parts: Parts::default(),
             own_leaves: Vec::new(),
@@ -327,6 +327,9 @@ impl<'a> Check<'a> {
         }
         if self.task.depth == Depth::Quick && self.by_sidecar(&file)? {
             return self.end(self.out.log_len);
+        }
+        if self.task.depth == Depth::Full {
+            self.foretold = Foretold::of(self.task);
         }
         let mut walk = FrameWalk::new(&file, LOG_HEADER_LEN as u64, self.task.watch)?;
         self.out.log_len = walk.file_len();
@@ -534,59 +537,6 @@ impl<'a> Check<'a> {
             self.broken = true;
             self.last_leaf = None;
         }
-    }
-
-    /// Hashes the bodies of a frame's records, side by side, then their entries, each of which names the leaf before.
-    fn leaves(&mut self, header: &FrameHeader, records: &[(usize, FrameRecord<'_>)]) {
-        let Some(salt) = self.out.header.as_ref().map(|header| header.salt) else { return };
-        let mut hashes = std::mem::take(&mut self.hashes);
-        hashes.clear();
-        frame::body_hashes(&salt, header.first_seq, records.iter().map(|(_, record)| record), &mut hashes);
-        let mut predecessor = header.predecessor;
-        let full = self.task.depth == Depth::Full;
-        for ((seq, (place, record)), body_hash) in (header.first_seq..).zip(records).zip(&hashes) {
-            let entry = Entry {
-                encoding: record.encoding,
-                source: record.source,
-                seq,
-                received_at: header.received_at,
-                body_len: record.body.event_len(),
-                labels: record.labels,
-                predecessor,
-                body_hash: *body_hash,
-            };
-            predecessor = entry.leaf(&mut self.scratch);
-            self.last_leaf = Some(predecessor);
-            self.leaf(predecessor, *place as u32);
-            self.out.body_count += u64::from(full && record.body.bytes().is_some());
-        }
-        self.hashes = hashes;
-    }
-
-    fn leaf(&mut self, leaf: Hash, place: u32) {
-        if self.broken {
-            return;
-        }
-        self.unsummed.push(leaf);
-        let end = self.range.end() + self.unsummed.len() as u64;
-        let marked = self.task.marks.binary_search(&end).is_ok();
-        if marked || self.unsummed.len() == UNSUMMED_MAX {
-            self.sum_up();
-        }
-        if marked {
-            self.out.marks.push(self.range.mark());
-        }
-        if self.index.is_some() {
-            self.own_leaves.push(leaf);
-            self.places.push(place);
-        }
-    }
-
-    /// Adds to the trees the leaves that are in neither yet: many at once take less time.
-    fn sum_up(&mut self) {
-        self.range.extend(&self.unsummed);
-        self.own.extend(&self.unsummed);
-        self.unsummed.clear();
     }
 
     fn finish(mut self) -> Outcome {

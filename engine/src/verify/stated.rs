@@ -102,6 +102,16 @@ impl<'a> Stated<'a> {
         Ok(())
     }
 
+    /// Puts in `leaves` those of up to `count` records from `offset` on.
+    pub(super) fn some_leaves(&self, offset: usize, count: usize, leaves: &mut Vec<Hash>) -> io::Result<()> {
+        let place = self.footer.sections[Section::Leaves as usize];
+        let at = (offset as u64 * 32).min(place.len);
+        let mut bytes = vec![0; (count as u64 * 32).min(place.len - at) as usize];
+        self.file.read_exact_at(&mut bytes, place.offset + at)?;
+        leaves.extend(bytes.as_chunks().0.iter().map(|leaf| Hash(*leaf)));
+        Ok(())
+    }
+
     /// The offsets of the store's own records, ascending; none where they are too many to look for each.
     pub(super) fn own_offsets(&self) -> io::Result<Option<Vec<u32>>> {
         let wrong = || damaged(Section::Fields.name(), "the store's own source among its terms");
