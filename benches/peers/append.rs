@@ -39,6 +39,7 @@ pub(crate) fn one_by_one(bench: &Bench) -> Result<Vec<Table>> {
     let store = Store::create(bench.place("append.indelible")?, Options::new(ORIGIN))?;
     let mut growing = RawLog::growing(&bench.place("append.growing")?)?;
     let mut preallocated = RawLog::preallocated(&bench.place("append.preallocated")?)?;
+    let mut ahead = RawLog::written_ahead(&bench.place("append.ahead")?)?;
     let mut sqlite = Sqlite::create(&bench.place("append.sqlite")?)?;
     let mut redb = Redb::create(&bench.place("append.redb")?)?;
     let mut fjall = Fjall::create(&bench.place("append.fjall")?)?;
@@ -50,6 +51,7 @@ pub(crate) fn one_by_one(bench: &Bench) -> Result<Vec<Table>> {
             }),
             Contender::new(GROWING, |round| each(events(round), |event| growing.append(event))),
             Contender::new(PREALLOCATED, |round| each(events(round), |event| preallocated.append(event))),
+            Contender::new(AHEAD, |round| each(events(round), |event| ahead.append(event))),
             Contender::new("SQLite (WAL, FULL)", |round| {
                 each(events(round), |event| sqlite.append(&[event]))
             }),
@@ -71,6 +73,8 @@ pub(crate) fn one_by_one(bench: &Bench) -> Result<Vec<Table>> {
 
 const GROWING: &str = "floor: write + fdatasync, growing";
 const PREALLOCATED: &str = "floor: the same, preallocated";
+/// Of what Indelible does itself to be fast: no target is held against it.
+const AHEAD: &str = "floor: preallocated, written ahead";
 const GROUPED: &str = "floor: group commit of raw bytes";
 
 /// Every thread appends its part of `events`, one by one, each durable.
@@ -112,6 +116,7 @@ pub(crate) fn threads(bench: &Bench, thread_count: usize) -> Result<Vec<Table>> 
     let events = |round| share(&events, round, count);
     let store = Store::create(bench.place("threads.indelible")?, Options::new(ORIGIN))?;
     let mut raw = RawLog::preallocated(&bench.place("threads.preallocated")?)?;
+    let mut ahead = RawLog::written_ahead(&bench.place("threads.ahead")?)?;
     let mut sqlite = Sqlite::create(&bench.place("threads.sqlite")?)?;
     let mut fjall = Fjall::create(&bench.place("threads.fjall")?)?;
     let append = |event: &[u8]| Ok(store.append(event).map(|_| ())?);
@@ -120,6 +125,7 @@ pub(crate) fn threads(bench: &Bench, thread_count: usize) -> Result<Vec<Table>> 
         vec![
             Contender::new("Indelible", |round| together(thread_count, events(round), append)),
             Contender::new(GROUPED, |round| grouped(thread_count, events(round), &mut raw)),
+            Contender::new(AHEAD, |round| grouped(thread_count, events(round), &mut ahead)),
             Contender::new("SQLite, grouped by hand", |round| {
                 grouped(thread_count, events(round), &mut sqlite)
             }),

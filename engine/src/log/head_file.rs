@@ -1,5 +1,6 @@
 //! Reading and publishing `head`: where the log stands, for processes of the same boot.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::layout::Layout;
@@ -37,12 +38,14 @@ impl HeadFile {
     ///
     /// Slots are written in turn, so a reader that comes while one is being written still finds the other.
     pub(crate) fn read(&self) -> Option<Head> {
-        let mut bytes = [0; HEAD_SLOT_LEN * HEAD_SLOTS as usize];
-        let len = self.file.read_up_to(&mut bytes, 0).ok()?;
-        bytes[..len]
-            .chunks_exact(HEAD_SLOT_LEN)
-            .filter_map(|slot| Head::decode(slot).ok())
-            .max_by_key(|head| head.turn)
+        self.slots()?.latest()
+    }
+
+    /// Both slots as they stand.
+    pub(crate) fn slots(&self) -> Option<Slots> {
+        let mut slots = Slots::unknown();
+        slots.len = self.file.read_up_to(&mut slots.bytes, 0).ok()?;
+        Some(slots)
     }
 
     /// How many commits failed. A hint: none where the page is damaged or missing.
@@ -62,9 +65,45 @@ impl HeadFile {
         }
     }
 
-    /// Publishes `head` in its slot. Never synced.
-    pub(crate) fn publish(&self, head: &Head) -> Result<()> {
-        let offset = (head.turn % HEAD_SLOTS) * HEAD_SLOT_LEN as u64;
-        self.file.write_all_at(&head.encode(), offset).map_err(Error::io("write", self.layout.head()))
+    /// Publishes `head` in its slot. Never synced. `slots` is what the file holds, as far as that is known before and after.
+    pub(crate) fn publish(&self, head: &Head, slots: &mut Slots) -> Result<()> {
+        let at = (head.turn % HEAD_SLOTS) as usize * HEAD_SLOT_LEN;
+        let slot = head.encode();
+        // Nobody knows what a write that fails leaves.
+        let len = std::mem::take(&mut slots.len);
+        self.file.write_all_at(&slot, at as u64).map_err(Error::io("write", self.layout.head()))?;
+        slots.bytes[at..][..HEAD_SLOT_LEN].copy_from_slice(&slot);
+        slots.len = len;
+        Ok(())
+    }
+}
+
+/// Both slots of the file. To find that they are what they were takes a fraction of the time that reading them does.
+pub(crate) struct Slots {
+    bytes: [u8; HEAD_SLOT_LEN * HEAD_SLOTS as usize],
+    /// How much of it there is; 0 where nothing is known.
+    len: usize,
+}
+
+impl Slots {
+    pub(crate) fn unknown() -> Slots {
+        Slots { bytes: [0; _], len: 0 }
+    }
+
+    /// The latest valid one.
+    pub(crate) fn latest(&self) -> Option<Head> {
+        let slots = self.bytes[..self.len].chunks_exact(HEAD_SLOT_LEN);
+        slots.filter_map(|slot| Head::decode(slot).ok()).max_by_key(|head| head.turn)
+    }
+
+    /// Whether all of these are known to be what all of `other` are known to be.
+    pub(crate) fn are(&self, other: &Slots) -> bool {
+        self.len == self.bytes.len() && other.len == self.len && self.bytes == other.bytes
+    }
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots").field("latest", &self.latest()).finish()
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::Recovery;
 use super::commit::{Committed, FrameBuilder, NewRecord};
 use super::files::LogFile;
-use super::head_file::HeadFile;
+use super::head_file::{HeadFile, Slots};
 use super::layout::Layout;
 use super::locks::Locks;
 use super::replay::{self, Position, Replay};
@@ -129,7 +129,7 @@ pub(super) fn create(world: &World, layout: &Layout, created: impl FnOnce(StoreI
     // All of it is durable: there is nothing for the first open to recover.
     let mut head = head_at(world, layout, SegmentId(0))?;
     head.turn = 1;
-    HeadFile::open(world, layout)?.publish(&head)
+    HeadFile::open(world, layout)?.publish(&head, &mut Slots::unknown())
 }
 
 /// Makes the names in the store's directory durable, and the directory's own.
@@ -215,7 +215,7 @@ pub(super) fn open(
         let in_cache = last.as_ref().is_none_or(|head| head.boot_id == world.boot_id);
         let (mut head, recovered) = recover(world, layout, in_cache)?;
         head.turn = last.map_or(0, |head| head.turn) + 1;
-        head_file.publish(&head)?;
+        head_file.publish(&head, &mut Slots::unknown())?;
         drop(guard);
         locks.share_open()?;
         return Ok((head, recovered));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::catalog::AdminPlace;
 use super::commit::{Committed, FrameBuilder, NewRecord, admin_places, frame_count};
 use super::files::LogFile;
-use super::head_file::HeadFile;
+use super::head_file::{HeadFile, Slots};
 use super::layout::Layout;
 use super::{Log, Sync};
 use crate::disk::{Open, World};
@@ -16,10 +16,30 @@ use crate::format::head::Head;
 use crate::merkle::Frontier;
 use crate::{Error, Result, Timestamp, limits};
 
+/// Most bytes of the room for later commits that are written at once, as zeros.
+///
+/// Room that is only reserved is room of which the file system has to note, when it is first written to, that it is used:
+/// before a sync returns, and in a place of its own. One write of many zeros spares the commits after it that.
+const AHEAD_LEN_MAX: u64 = 128 << 10;
+
+/// How many zeros go behind a commit that is written from `start` to `end`: what is left of the stretch of `ahead_len`
+/// bytes that it is the first to reach. So whoever commits, in whatever process, knows without asking what was written
+/// ahead. To a commit that is long itself the one note more is nothing.
+fn zeros_behind(start: u64, end: u64, ahead_len: u64) -> u64 {
+    let is_long = end - start > ahead_len / 2;
+    match (start.checked_div(ahead_len), end.checked_div(ahead_len)) {
+        (Some(before), Some(reached)) if before != reached && !is_long => (reached + 1) * ahead_len - end,
+        _ => 0,
+    }
+}
+
 /// What this process remembers between its commits.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(super) head: Head,
+    /// What the head file held when it was last looked at, or after it was written: as long as it does, no other process
+    /// has committed.
+    slots: Slots,
     pub(super) frontier: Frontier,
     pub(super) active: LogFile,
     /// Length of the active file, room to grow included.
@@ -37,7 +57,8 @@ impl Writer {
         let frontier = frontier_of(&head)?;
         let synced_since_boot_ns = head.since_boot_ns;
         let (buffer, scratch) = (Vec::new(), Vec::new());
-        Ok(Writer { head, frontier, active, allocated_len, synced_since_boot_ns, buffer, scratch })
+        let slots = Slots::unknown();
+        Ok(Writer { head, slots, frontier, active, allocated_len, synced_since_boot_ns, buffer, scratch })
     }
 
     pub(super) fn head(&self) -> &Head {
@@ -77,16 +98,27 @@ impl<'a> Session<'a> {
 
     fn refresh(&mut self) -> Result<()> {
         let closed = |reason: &str| Error::ClosedToWriting { reason: reason.to_owned() };
-        let head = self.head_file.read().ok_or_else(|| closed("its head file is gone or damaged"))?;
+        let gone = || closed("its head file is gone or damaged");
+        let slots = self.head_file.slots().ok_or_else(gone)?;
+        if slots.are(&self.writer.slots) {
+            return if self.writer.head.closed { Err(closed("a sync failed")) } else { Ok(()) };
+        }
+        let head = slots.latest().ok_or_else(gone)?;
         if head.store_id != self.log.store_id || head.boot_id != self.log.world.boot_id {
             return Err(closed("its head file is of another store or another boot"));
         }
         if head.closed {
             return Err(closed("a sync failed"));
         }
-        if head.turn == self.writer.head.turn {
-            return Ok(());
+        if head.turn != self.writer.head.turn {
+            self.take_up(head)?;
         }
+        self.writer.slots = slots;
+        Ok(())
+    }
+
+    /// Goes on from where another process left the log.
+    fn take_up(&mut self, head: Head) -> Result<()> {
         if head.active != self.writer.active.id {
             self.writer.active = LogFile::open(&self.log.world, &self.log.layout, head.active, Open::Write)?;
         }
@@ -105,7 +137,7 @@ impl<'a> Session<'a> {
 
     pub(super) fn publish(&mut self) -> Result<()> {
         self.writer.head.turn += 1;
-        self.head_file.publish(&self.writer.head)
+        self.head_file.publish(&self.writer.head, &mut self.writer.slots)
     }
 
     /// Appends `records` as one or more frames, durable as the settings say, and publishes them.
@@ -130,7 +162,8 @@ impl<'a> Session<'a> {
             head.last_leaf = *last;
         }
         head.next_seq = frontier.size();
-        head.frontier = frontier.hashes().to_vec();
+        head.frontier.clear();
+        head.frontier.extend_from_slice(frontier.hashes());
         head.received_at = now;
         head.since_boot_ns = since_boot_ns;
         head.written_len = end;
@@ -204,6 +237,7 @@ impl<'a> Session<'a> {
 
     /// Writes the buffer at `start`, cutting back to there where the disk does not take it all.
     fn write_out(&mut self, start: u64, end: u64) -> Result<()> {
+        let ahead_len = self.ahead_len();
         let writer = &mut *self.writer;
         let (file, path) = (Arc::clone(&writer.active.file), &writer.active.path);
         if end > writer.allocated_len {
@@ -215,7 +249,15 @@ impl<'a> Session<'a> {
                 Err(_) => file.len().map_err(Error::io("measure", path))?,
             };
         }
-        let Err(error) = file.write_all_at(&writer.buffer, start) else {
+        let zeros = zeros_behind(start, end, ahead_len).min(writer.allocated_len.saturating_sub(end));
+        writer.buffer.resize((end - start + zeros) as usize, 0);
+        let mut written = file.write_all_at(&writer.buffer, start);
+        if written.is_err() && zeros > 0 {
+            // Not every file system keeps what was reserved: the frames by themselves may still fit.
+            writer.buffer.truncate((end - start) as usize);
+            written = file.write_all_at(&writer.buffer, start);
+        }
+        let Err(error) = written else {
             writer.allocated_len = writer.allocated_len.max(end);
             return Ok(());
         };
@@ -226,6 +268,14 @@ impl<'a> Session<'a> {
                 Err(failed)
             }
             Err(_) => Err(self.close_to_writing(&failed)),
+        }
+    }
+
+    /// How much of the room is written ahead of need at once, in bytes: only syncs gain from it.
+    fn ahead_len(&self) -> u64 {
+        match self.log.settings.sync {
+            Sync::Always => self.log.settings.allocate_len.min(AHEAD_LEN_MAX),
+            Sync::Buffered | Sync::Interval(_) => 0,
         }
     }
 
@@ -333,5 +383,39 @@ impl<'a> Session<'a> {
         }
         self.writer.frontier = frontier;
         self.publish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_commits_that_first_reach_a_stretch_of_room_write_all_of_it() {
+        let mut state = 7_u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for ahead_len in [0, 1, 2, 100, 4096] {
+            // Up to where something was written, and up to where it is enough for the stretch.
+            let (mut at, mut written) = (random(1000), 0);
+            for _ in 0..2000 {
+                let end = at + 1 + random(ahead_len.max(8));
+                let zeros = zeros_behind(at, end, ahead_len);
+                if zeros > 0 {
+                    assert!(zeros <= ahead_len && (end + zeros).is_multiple_of(ahead_len));
+                    assert!(written <= end, "nothing is written ahead twice");
+                    written = end + zeros;
+                } else if ahead_len > 0 && end - at <= ahead_len / 2 && written > 0 {
+                    let is_covered = end <= written || at / ahead_len == end / ahead_len;
+                    assert!(is_covered, "{at} to {end} of {ahead_len}");
+                }
+                at = end;
+            }
+        }
+        assert_eq!(zeros_behind(4000, 4200, 4096), 8192 - 4200);
+        assert_eq!(zeros_behind(4000, 4096, 4096), 4096);
+        assert_eq!((zeros_behind(0, 4000, 4096), zeros_behind(4000, 8000, 4096)), (0, 0));
     }
 }
