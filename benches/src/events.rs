@@ -101,8 +101,10 @@ const ENVIRONMENTS: [&str; 4] = ["production", "staging", "development", "sandbo
 const MODELS: [&str; 5] =
     ["large-2026-01", "large-2026-03", "medium-2026-03", "small-2025-11", "code-2026-02"];
 
-/// How many runs are under way at once.
+/// How many runs are under way at once, for one fleet of agents.
 const RUNS_OPEN: usize = 48;
+/// How many events a year one fleet makes.
+const FLEET_COUNT: usize = 1_000_000;
 /// Most events of one run.
 const RUN_COUNT_MAX: usize = 20_000;
 /// 2026-04-01T00:00:00Z in milliseconds.
@@ -121,6 +123,7 @@ struct Run {
 pub struct Events {
     random: Random,
     runs: Vec<Run>,
+    agent_count: usize,
     now_ms: u64,
     /// The next event comes less than this much later.
     step_ms: usize,
@@ -129,15 +132,20 @@ pub struct Events {
 impl Events {
     /// The events of `seed`.
     pub fn new(seed: u64) -> Self {
-        let mut random = Random(seed);
-        let runs = (0..RUNS_OPEN).map(|_| Events::run(&mut random)).collect();
-        Events { random, runs, now_ms: START_MS, step_ms: 40 }
+        Events::of_fleets(seed, 1)
     }
 
-    /// The same, spread so that `count` events take about so many days.
+    /// The same, spread so that `count` events take about so many days. Whoever has more events in as many days has more
+    /// agents, and more of their runs under way at once: as many fleets as there are millions.
     pub fn spread(seed: u64, count: usize, days: usize) -> Self {
         let step_ms = 2 * days * 86_400_000 / count.max(1);
-        Events { step_ms, ..Events::new(seed) }
+        Events { step_ms, ..Events::of_fleets(seed, count.div_ceil(FLEET_COUNT).max(1)) }
+    }
+
+    fn of_fleets(seed: u64, fleets: usize) -> Self {
+        let (mut random, agent_count) = (Random(seed), AGENTS * fleets);
+        let runs = (0..RUNS_OPEN * fleets).map(|_| Events::run(&mut random, agent_count)).collect();
+        Events { random, runs, agent_count, now_ms: START_MS, step_ms: 40 }
     }
 
     /// The first `count` events of `seed`.
@@ -146,19 +154,21 @@ impl Events {
     }
 
     /// A run; one of length n or more is n times rarer than one of length 1.
-    fn run(random: &mut Random) -> Run {
+    fn run(random: &mut Random, agent_count: usize) -> Run {
         let left = (RUN_COUNT_MAX / (1 + random.below(RUN_COUNT_MAX))).max(1);
-        Run { id: random.next(), tenant: random.skewed(12), agent: random.skewed(AGENTS), left }
+        Run { id: random.next(), tenant: random.skewed(12), agent: random.skewed(agent_count), left }
     }
 
     /// The run of the next event.
     fn next_run(&mut self) -> Run {
         let index = self.random.below(self.runs.len());
-        let Some(slot) = self.runs.get_mut(index) else { return Events::run(&mut self.random) };
+        let Some(slot) = self.runs.get_mut(index) else {
+            return Events::run(&mut self.random, self.agent_count);
+        };
         let run = slot.clone();
         slot.left -= 1;
         if slot.left == 0 {
-            *slot = Events::run(&mut self.random);
+            *slot = Events::run(&mut self.random, self.agent_count);
         }
         run
     }
