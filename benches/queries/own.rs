@@ -46,14 +46,19 @@ impl Indelible {
         self.controls.iter().find(|(known, _)| known == written).map_or(written, |(_, normal)| normal)
     }
 
-    fn rows(&self, filter: &Filter) -> Result<Answer> {
+    fn rows(&self, filter: Filter) -> Result<Answer> {
         let mut answer = Answer::default();
-        for hit in self.snapshot.search(filter)? {
+        for hit in self.snapshot.search(&of_users(filter))? {
             answer.rows += 1;
             answer.sum += hit?.body().len() as u64;
         }
         Ok(answer)
     }
+}
+
+/// Of users' events, as the language has it, and not of the store's own records.
+fn of_users(filter: Filter) -> Filter {
+    filter.and(Filter::Not(Box::new(Filter::StoreRecord)))
 }
 
 fn is(field: &str, value: &str) -> Filter {
@@ -81,13 +86,13 @@ impl Contender for Indelible {
 
     fn ask(&mut self, question: &Question) -> Result<Answer> {
         match question {
-            Question::Event(id) => self.rows(&Filter::Ids(vec![id.clone()])),
-            Question::Run(run) => self.rows(&is("run", run)),
+            Question::Event(id) => self.rows(Filter::Ids(vec![id.clone()])),
+            Question::Run(run) => self.rows(is("run", run)),
             Question::Denials { agent, from, until } => {
-                self.rows(&Filter::All(vec![is("agent", agent), is("decision", "deny"), window(from, until)]))
+                self.rows(Filter::All(vec![is("agent", agent), is("decision", "deny"), window(from, until)]))
             }
             Question::Controls => {
-                let groups = self.snapshot.count_by(&Filter::everything(), &["control"])?;
+                let groups = self.snapshot.count_by(&of_users(Filter::everything()), &["control"])?;
                 let terms = groups.counts.iter().filter(|(key, _)| {
                     matches!(key.as_slice(), [indelible_engine::answer::GroupKey::Term(_)])
                 });
@@ -98,14 +103,14 @@ impl Contender for Indelible {
             }
             Question::ControlCount { control, from, until } => {
                 let filter = Filter::All(vec![is("control", self.control(control)), window(from, until)]);
-                Ok(Answer { rows: 1, sum: self.snapshot.count(&filter)? })
+                Ok(Answer { rows: 1, sum: self.snapshot.count(&of_users(filter))? })
             }
-            Question::Conjunction { control, agent, kind } => self.rows(&Filter::All(vec![
+            Question::Conjunction { control, agent, kind } => self.rows(Filter::All(vec![
                 is("control", self.control(control)),
                 is("agent", agent),
                 is("kind", kind),
             ])),
-            Question::Text(text) => self.rows(&Filter::Text(text.clone())),
+            Question::Text(text) => self.rows(Filter::Text(text.clone())),
         }
     }
 }
