@@ -22,8 +22,9 @@ use crate::span::Span;
 use crate::vocabulary::Vocabulary;
 use crate::words::nearest;
 
-/// What all stages of a query may hold, in bytes, unless told otherwise. Mapped pages of the store do not count.
-pub const HELD_MAX_DEFAULT: usize = 64 << 20;
+/// What all stages of a query may hold, in bytes, unless told otherwise: with all that it needs beside, a query stays below
+/// 64 MiB. Mapped pages of the store do not count.
+pub const HELD_MAX_DEFAULT: usize = 48 << 20;
 
 /// How a query is run.
 #[derive(Clone)]

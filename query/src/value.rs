@@ -70,10 +70,12 @@ impl Value {
 
     /// How many bytes it takes, about.
     pub(crate) fn footprint(&self) -> usize {
+        // What the allocator needs for itself.
+        const OF_ALLOCATION: usize = 16;
         let heap = match self {
-            Value::Decimal(number) => number.as_str().len(),
-            Value::Text(text) | Value::Json(text) => text.capacity(),
-            Value::List(values) => values.iter().map(Value::footprint).sum(),
+            Value::Decimal(number) => number.as_str().len() + OF_ALLOCATION,
+            Value::Text(text) | Value::Json(text) => text.capacity() + OF_ALLOCATION,
+            Value::List(values) => values.iter().map(Value::footprint).sum::<usize>() + OF_ALLOCATION,
             _ => 0,
         };
         size_of::<Value>() + heap

@@ -76,7 +76,8 @@ impl Search {
     /// Counts the records that match by the values of these fields.
     ///
     /// # Errors
-    /// As [`Search::total`]; [`Error::OverLimit`] for more than [`GROUPS_MAX`](limits::GROUPS_MAX) groups.
+    /// As [`Search::total`]; [`Error::OverLimit`] for more groups than [`GROUPS_MAX`](limits::GROUPS_MAX), or than about
+    /// 56 MiB hold.
     pub fn group_by(&mut self, fields: &[&str]) -> Result<Groups> {
         let memo = self.memo_key(fields);
         let as_of = Arc::clone(&self.as_of);
@@ -102,7 +103,7 @@ impl Search {
             for (key, count) in of_piece.counts {
                 *groups.counts.entry(key).or_default() += count;
             }
-            check_limit(&groups)?;
+            check_limit(groups_max(fields), &groups)?;
         }
         Ok(groups)
     }
@@ -136,25 +137,36 @@ impl Search {
         }
         if postings_serve(stretch, fields, &records)? {
             let mut key = Vec::with_capacity(fields.len());
-            by_postings(stretch, fields, &records, &mut key, &mut groups)?;
+            by_postings(stretch, fields, &records, &mut key, groups_max(fields), &mut groups)?;
             return Ok(groups);
         }
         for offset in records.offsets(false) {
             self.watch.check()?;
             let hit = stretch.hit(offset)?;
             add_row(&hit, fields, &mut Vec::with_capacity(fields.len()), &mut groups)?;
-            check_limit(&groups)?;
+            check_limit(groups_max(fields), &groups)?;
         }
         Ok(groups)
     }
 }
 
-fn check_limit(groups: &Groups) -> Result<()> {
+/// How many bytes groups may take in memory, and how many one does, about: by itself, and for each field.
+const GROUPS_LEN_MAX: u64 = 56 << 20;
+const GROUP_LEN: u64 = 200;
+const GROUP_LEN_OF_FIELD: u64 = 80;
+
+/// How many groups there may be.
+fn groups_max(fields: &[&str]) -> u64 {
+    let held = GROUPS_LEN_MAX / (GROUP_LEN + GROUP_LEN_OF_FIELD * fields.len() as u64);
+    limits::GROUPS_MAX.min(held)
+}
+
+fn check_limit(limit: u64, groups: &Groups) -> Result<()> {
     let found = groups.counts.len() as u64;
-    if found <= limits::GROUPS_MAX {
+    if found <= limit {
         return Ok(());
     }
-    Err(Error::OverLimit { what: "the number of groups", found, limit: limits::GROUPS_MAX })
+    Err(Error::OverLimit { what: "the number of groups", found, limit })
 }
 
 /// Whether postings know all values of these fields, and to look through them is less work than to read the records.
@@ -168,7 +180,9 @@ fn postings_serve(stretch: &Stretch, fields: &[&str], records: &Set) -> Result<b
         combinations = combinations.saturating_mul(terms + 2);
     }
     let is_counted = fields.len() == 1 && matches!(records, Set::Range(_) | Set::Except(..));
-    Ok(is_counted || combinations / 2 <= records.len())
+    // To intersect what two fields' terms are carried by takes longer than to read a few records.
+    let work = if fields.len() == 1 { combinations / 2 } else { combinations.saturating_mul(8) };
+    Ok(is_counted || work <= records.len())
 }
 
 fn by_postings(
@@ -176,11 +190,12 @@ fn by_postings(
     fields: &[&str],
     records: &Set,
     key: &mut Vec<GroupKey>,
+    limit: u64,
     groups: &mut Groups,
 ) -> Result<(), Trouble> {
     let Some((name, rest)) = fields.split_first() else {
         *groups.counts.entry(key.clone()).or_default() += records.len();
-        return Ok(check_limit(groups)?);
+        return Ok(check_limit(limit, groups)?);
     };
     let mut visit = |of_key: GroupKey, posting: Option<Posting<'_>>| -> Result<(), Trouble> {
         let everything = 0..stretch.count();
@@ -198,7 +213,7 @@ fn by_postings(
         if let Some(count) = counted {
             if count > 0 {
                 *groups.counts.entry(key.clone()).or_default() += count;
-                check_limit(groups)?;
+                check_limit(limit, groups)?;
             }
         } else {
             let these = match posting {
@@ -207,7 +222,7 @@ fn by_postings(
                 None => records.clone(),
             };
             if !these.is_empty() {
-                by_postings(stretch, rest, &these, key, groups)?;
+                by_postings(stretch, rest, &these, key, limit, groups)?;
             }
         }
         key.pop();

@@ -14,7 +14,7 @@ use super::group::combinations;
 use super::near::{Before, Line, Point};
 use super::predicate::Judge;
 use super::row::{Moment, Row};
-use super::{Context, Rows};
+use super::{Context, Rows, slot_len};
 use crate::ast::Side;
 use crate::error::Result;
 use crate::ground::Order;
@@ -97,9 +97,9 @@ impl Stage {
             }
             let moment = row.moment()?;
             for key in keys(&mut self.evaluator, &row)? {
-                let mut len = size_of::<Point>() + 1;
+                let mut len = size_of::<Point>() * 3 / 2 + 1;
                 if !lines.contains_key(&key) {
-                    len += key.iter().map(Value::footprint).sum::<usize>() + size_of::<Line>() + 64;
+                    len += key.iter().map(Value::footprint).sum::<usize>() + slot_len::<(Vec<Value>, Line)>();
                 }
                 self.context.hold(&self.text, len)?;
                 lines.entry(key).or_default().push(Point::new(moment, self.plan.side), moment.is_known);

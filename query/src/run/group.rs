@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::eval::Evaluator;
 use super::row::Row;
-use super::{Context, Rows, held};
+use super::{Context, Rows, held, slot_len};
 use crate::ast::Function;
 use crate::decimal::Sum;
 use crate::plan::Expr;
@@ -49,7 +49,8 @@ pub(super) fn group(
             for key in combinations(&of_keys) {
                 if !groups.contains_key(&key) {
                     let len = key.iter().map(Value::footprint).sum::<usize>();
-                    context.hold(&text, len + 64 + said.len() * size_of::<Tally>())?;
+                    let of_tallies = said.len() * size_of::<Tally>() + slot_len::<(Vec<Value>, Vec<Tally>)>();
+                    context.hold(&text, len + of_tallies + size_of::<Row>())?;
                 }
                 let tallies = groups.entry(key).or_insert_with(fresh);
                 for (tally, values) in tallies.iter_mut().zip(&values) {
@@ -99,7 +100,8 @@ struct Tally {
     duration_count: u64,
     duration: i128,
     best: Option<Value>,
-    all: Vec<Value>,
+    /// The values for a percentile, each with how many rows have it: most are of few.
+    all: HashMap<Value, u64>,
     distinct: HashSet<Value>,
     left_out: u64,
 }
@@ -113,7 +115,7 @@ impl Tally {
             duration_count: 0,
             duration: 0,
             best: None,
-            all: Vec::new(),
+            all: HashMap::new(),
             distinct: HashSet::new(),
             left_out: 0,
         }
@@ -134,7 +136,7 @@ impl Tally {
             (Function::Distinct, Value::Unreadable) => self.left_out += 1,
             (Function::Distinct, _) => {
                 if self.distinct.insert(value.clone()) {
-                    return value.footprint();
+                    return value.footprint() + slot_len::<Value>();
                 }
             }
             (Function::Sum | Function::Avg, Value::Decimal(number)) => {
@@ -156,8 +158,13 @@ impl Tally {
                 }
             }
             (Function::Percentile(_), _) if has_order => {
-                self.all.push(value.clone());
-                return value.footprint();
+                self.count += 1;
+                if let Some(count) = self.all.get_mut(value) {
+                    *count += 1;
+                    return 0;
+                }
+                self.all.insert(value.clone(), 1);
+                return value.footprint() + slot_len::<(Value, u64)>();
             }
             (_, Value::Null) => {}
             _ => self.left_out += 1,
@@ -177,11 +184,15 @@ impl Tally {
             Function::Min | Function::Max => self.best.unwrap_or(Value::Missing),
             Function::Percentile(percent) => {
                 // The nearest rank: the least value that so many percent of all do not pass.
-                let rank = (self.all.len() * usize::from(percent)).div_ceil(100).max(1) - 1;
-                if rank >= self.all.len() {
-                    return Value::Missing;
-                }
-                self.all.select_nth_unstable(rank).1.clone()
+                let rank = (u128::from(self.count) * u128::from(percent)).div_ceil(100).max(1);
+                let mut values: Vec<(Value, u64)> = self.all.into_iter().collect();
+                values.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+                let mut passed = 0_u128;
+                let is_there = |(_, count): &(Value, u64)| {
+                    passed += u128::from(*count);
+                    passed >= rank
+                };
+                values.into_iter().find(is_there).map_or(Value::Missing, |(value, _)| value)
             }
         }
     }

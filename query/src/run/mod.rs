@@ -48,6 +48,12 @@ pub(crate) struct Context {
     meters: Mutex<Vec<Arc<Meter>>>,
 }
 
+/// About how many bytes an entry of a hash table takes beside what it points to: a table has up to twice as many places
+/// as entries.
+pub(crate) const fn slot_len<T>() -> usize {
+    2 * (size_of::<T>() + 1)
+}
+
 /// How many rows a step gave, and in what time, the steps before it included.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {

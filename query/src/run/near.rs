@@ -9,16 +9,17 @@ use crate::ast::Side;
 /// A time and a place in the log, mirrored where what follows is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Point {
-    time: i128,
+    time: i64,
     seq: i64,
 }
 
 impl Point {
     pub(super) fn new(moment: Moment, side: Side) -> Point {
-        let (time, seq) = (i128::from(moment.time.0), moment.seq as i64);
+        let (time, seq) = (moment.time.0, moment.seq as i64);
         match side {
             Side::Preceded => Point { time, seq },
-            Side::Followed => Point { time: -time, seq: -seq },
+            // One less than negated, which every time can be.
+            Side::Followed => Point { time: !time, seq: -seq },
         }
     }
 
@@ -29,7 +30,7 @@ impl Point {
 
     /// How long after this `other` is, in the mirror or not.
     pub(super) fn until(self, other: Point) -> i128 {
-        other.time - self.time
+        i128::from(other.time) - i128::from(self.time)
     }
 }
 
@@ -40,7 +41,7 @@ pub(super) struct Line {
     /// Whether the event says its time itself.
     known: Vec<bool>,
     /// The least seqs of stretches: of all points, and of those whose time is known.
-    trees: Option<(LeastTree, LeastTree)>,
+    trees: Option<Box<(LeastTree, LeastTree)>>,
 }
 
 /// What stands before a point.
@@ -71,7 +72,7 @@ impl Line {
             let seqs = self.points.iter().map(|point| point.seq);
             let of_known = self.points.iter().zip(&self.known);
             let known = of_known.map(|(point, known)| if *known { point.seq } else { i64::MAX });
-            self.trees = Some((LeastTree::new(seqs), LeastTree::new(known)));
+            self.trees = Some(Box::new((LeastTree::new(seqs), LeastTree::new(known))));
         }
     }
 
@@ -80,7 +81,7 @@ impl Line {
         let end = self.points.partition_point(|other| *other < point);
         let is_near = |other: &Point| within.is_none_or(|within| other.until(point).abs() <= within);
         let at = |index: usize| self.points.get(index).copied().filter(is_near);
-        let (sure, by_log) = match &self.trees {
+        let (sure, by_log) = match self.trees.as_deref() {
             None => {
                 let first_later = self.points.partition_point(|other| other.seq < point.seq);
                 (end.min(first_later).checked_sub(1), (end < first_later).then_some(end))

@@ -7,7 +7,7 @@ use indelible_engine::filter::{Filter, Matcher, Scratch};
 
 use super::eval::Evaluator;
 use super::row::Row;
-use super::{Context, Rows, held, through};
+use super::{Context, Rows, held, slot_len, through};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::plan::{ControlBy, Expr};
@@ -117,7 +117,7 @@ pub(super) fn distinct(exprs: &[Expr], text: String, rows: Rows, context: Arc<Co
         if seen.contains(&values) {
             return Ok(None);
         }
-        context.hold(&text, values.iter().map(Value::footprint).sum())?;
+        context.hold(&text, values.iter().map(Value::footprint).sum::<usize>() + slot_len::<Vec<Value>>())?;
         seen.insert(values.clone());
         Ok(Some(Row::of_values(values)))
     })
@@ -132,7 +132,7 @@ pub(super) fn first(keys: &[Expr], text: String, rows: Rows, context: Arc<Contex
         if seen.contains(&key) {
             return Ok(None);
         }
-        context.hold(&text, key.iter().map(Value::footprint).sum())?;
+        context.hold(&text, key.iter().map(Value::footprint).sum::<usize>() + slot_len::<Vec<Value>>())?;
         seen.insert(key);
         Ok(Some(row))
     })
@@ -147,7 +147,8 @@ pub(super) fn last(keys: &[Expr], text: String, rows: Rows, context: Arc<Context
             let row = row?;
             let key = evaluator.columns(&row)?;
             context.hold(&text, row.footprint())?;
-            let key_len = key.iter().map(Value::footprint).sum();
+            let of_key = key.iter().map(Value::footprint).sum::<usize>();
+            let key_len = of_key + slot_len::<(Vec<Value>, (u64, Row))>();
             match kept.insert(key, (index, row)) {
                 Some((_, gone)) => context.release(gone.footprint()),
                 None => context.hold(&text, key_len)?,
