@@ -172,7 +172,7 @@ impl Tally {
         0
     }
 
-    fn finish(mut self) -> Value {
+    fn finish(self) -> Value {
         match self.function {
             Function::Count => Value::count(self.count),
             Function::Distinct => Value::count(self.distinct.len() as u64),
