@@ -140,11 +140,12 @@ impl Search {
             by_postings(stretch, fields, &records, &mut key, groups_max(fields), &mut groups)?;
             return Ok(groups);
         }
+        let limit = groups_max(fields);
         for offset in records.offsets(false) {
             self.watch.check()?;
             let hit = stretch.hit(offset)?;
             add_row(&hit, fields, &mut Vec::with_capacity(fields.len()), &mut groups)?;
-            check_limit(groups_max(fields), &groups)?;
+            check_limit(limit, &groups)?;
         }
         Ok(groups)
     }

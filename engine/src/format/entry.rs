@@ -1,7 +1,7 @@
 //! An entry: the fixed binary statement of a record that the tree's leaf hashes.
 
 use super::bytes::{array, hash_at, i64_at, u32_at, u64_at};
-use super::frame::Labels;
+use super::frame::{FrameHeader, FrameRecord, Labels};
 use crate::error::Fault;
 use crate::hash::{Hash, LogTree, TreeHash};
 use crate::{Class, Seq, Timestamp};
@@ -33,6 +33,26 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// The entry of a record in a frame.
+    pub fn of(
+        header: &FrameHeader,
+        seq: Seq,
+        record: &FrameRecord<'a>,
+        predecessor: Hash,
+        body_hash: Hash,
+    ) -> Self {
+        Entry {
+            encoding: record.encoding,
+            source: record.source,
+            seq,
+            received_at: header.received_at,
+            body_len: record.body.event_len(),
+            labels: record.labels,
+            predecessor,
+            body_hash,
+        }
+    }
+
     /// The entry's bytes before its labels.
     #[inline]
     pub fn fixed(&self) -> [u8; ENTRY_FIXED_LEN] {

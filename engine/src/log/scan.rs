@@ -99,27 +99,7 @@ pub(crate) fn leaves(
     let mut predecessor = header.predecessor;
     let mut scratch = Vec::new();
     for ((seq, record), body_hash) in (header.first_seq..).zip(records).zip(hashes) {
-        predecessor = entry(header, seq, record, predecessor, body_hash).leaf(&mut scratch);
+        predecessor = Entry::of(header, seq, record, predecessor, body_hash).leaf(&mut scratch);
         leaves.push(predecessor);
-    }
-}
-
-/// The entry of one record of a frame.
-pub(crate) fn entry<'a>(
-    header: &FrameHeader,
-    seq: u64,
-    record: &FrameRecord<'a>,
-    predecessor: Hash,
-    body_hash: Hash,
-) -> Entry<'a> {
-    Entry {
-        encoding: record.encoding,
-        source: record.source,
-        seq,
-        received_at: header.received_at,
-        body_len: record.body.event_len(),
-        labels: record.labels,
-        predecessor,
-        body_hash,
     }
 }

@@ -7,10 +7,11 @@ use std::sync::{Arc, OnceLock};
 use super::find::POINT_WINDOW_LEN;
 use super::{Inner, Integrity, Record, Source};
 use crate::answer::AsOf;
+use crate::format::entry::Entry;
 use crate::format::frame::{self, Body, FrameHeader, FrameRecord};
 use crate::format::head::Head;
 use crate::hash::{Hash, LogTree, SegmentSalt};
-use crate::log::scan::{self, FrameScan};
+use crate::log::scan::FrameScan;
 use crate::log::tree::{KnownNodes, LogNodes};
 use crate::log::views::View;
 use crate::log::{Catalog, SealedPlace};
@@ -325,7 +326,7 @@ fn push_frame(
     for (seq, record) in (header.first_seq..).zip(records) {
         let tied = integrity.then(|| {
             let body_hash = record.body.hash(salt, seq);
-            let entry = scan::entry(header, seq, record, predecessor, body_hash);
+            let entry = Entry::of(header, seq, record, predecessor, body_hash);
             predecessor = entry.leaf(&mut scratch);
             Integrity::of(&entry, predecessor)
         });

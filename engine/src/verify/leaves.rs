@@ -58,15 +58,9 @@ impl Check<'_> {
         hashes.clear();
         frame::body_hashes(&salt, header.first_seq, records.iter().map(|(_, record)| record), &mut hashes);
         let entries = || {
-            (header.first_seq..).zip(records).zip(&hashes).map(|((seq, (_, record)), body_hash)| Entry {
-                encoding: record.encoding,
-                source: record.source,
-                seq,
-                received_at: header.received_at,
-                body_len: record.body.event_len(),
-                labels: record.labels,
-                predecessor: header.predecessor,
-                body_hash: *body_hash,
+            let records = (header.first_seq..).zip(records).zip(&hashes);
+            records.map(|((seq, (_, record)), body_hash)| {
+                Entry::of(header, seq, record, header.predecessor, *body_hash)
             })
         };
         let foretold = self.foretold.as_mut().filter(|_| records.len() >= FORETOLD_MIN);

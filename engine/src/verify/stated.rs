@@ -102,7 +102,8 @@ impl<'a> Stated<'a> {
         Ok(())
     }
 
-    /// Puts in `leaves` those of up to `count` records from `offset` on.
+    /// Puts in `leaves` those of up to `count` records from `offset` on. What is read so is read again to be compared, and
+    /// counted as read then.
     pub(super) fn some_leaves(&self, offset: usize, count: usize, leaves: &mut Vec<Hash>) -> io::Result<()> {
         let place = self.footer.sections[Section::Leaves as usize];
         let at = (offset as u64 * 32).min(place.len);

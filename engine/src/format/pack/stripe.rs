@@ -187,16 +187,7 @@ impl Directory {
         frame::body_hashes(&self.header.salt, header.first_seq, records.iter(), &mut hashes);
         let (mut predecessor, mut scratch) = (header.predecessor, Vec::new());
         for ((seq, record), body_hash) in (header.first_seq..).zip(&records).zip(hashes) {
-            let entry = Entry {
-                encoding: record.encoding,
-                source: record.source,
-                seq,
-                received_at: header.received_at,
-                body_len: record.body.event_len(),
-                labels: record.labels,
-                predecessor,
-                body_hash,
-            };
+            let entry = Entry::of(header, seq, record, predecessor, body_hash);
             predecessor = entry.leaf(&mut scratch);
             leaves.push(predecessor);
         }
