@@ -22,6 +22,9 @@ use crate::{Error, Result, Timestamp, limits};
 /// before a sync returns, and in a place of its own. One write of many zeros spares the commits after it that.
 const AHEAD_LEN_MAX: u64 = 128 << 10;
 
+/// How much is written at once, in bytes, give or take a frame.
+const WRITE_LEN: usize = 256 << 10;
+
 /// How many zeros go behind a commit that is written from `start` to `end`: what is left of the stretch of `ahead_len`
 /// bytes that it is the first to reach. So whoever commits, in whatever process, knows without asking what was written
 /// ahead. To a commit that is long itself the one note more is nothing.
@@ -45,7 +48,7 @@ pub(crate) struct Writer {
     /// Length of the active file, room to grow included.
     pub(super) allocated_len: u64,
     synced_since_boot_ns: u64,
-    /// The frames of one commit; kept for its capacity.
+    /// The frames that are written next; kept for its capacity.
     buffer: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -149,10 +152,8 @@ impl<'a> Session<'a> {
         let now = self.log.world.clock.now();
         let since_boot_ns = self.log.world.clock.since_boot_ns();
         let mut frontier = self.writer.frontier.clone();
-        let mut committed = self.build_frames(records, now, &mut frontier)?;
-        let start = self.writer.head.written_len;
-        let end = start + self.writer.buffer.len() as u64;
-        self.write_out(start, end)?;
+        let mut committed = self.write_frames(records, now, &mut frontier)?;
+        let end = committed.end_at;
         committed.durable = self.sync_if_due(since_boot_ns)?;
 
         let admin: Vec<AdminPlace> = admin_places(records, &committed);
@@ -185,35 +186,26 @@ impl<'a> Session<'a> {
         Ok(committed)
     }
 
-    /// Lays the records out as frames in the buffer, and hashes them into `frontier`.
-    fn build_frames(
+    /// Writes the records as frames, and hashes them into `frontier`: of many, so much at a time that what is laid out is
+    /// still in the processor's caches when it is written.
+    fn write_frames(
         &mut self,
         records: &[NewRecord<'_>],
         now: Timestamp,
         frontier: &mut Frontier,
     ) -> Result<Committed> {
-        let writer = &mut *self.writer;
+        let head = &self.writer.head;
         let first_seq = frontier.size();
-        let room = u64::from(limits::SEGMENT_RECORDS_MAX) - (first_seq - writer.head.active.0);
+        let room = u64::from(limits::SEGMENT_RECORDS_MAX) - (first_seq - head.active.0);
         if records.len() as u64 > room {
             return Err(Error::OverLimit {
                 what: "the number of records in the active segment",
-                found: first_seq - writer.head.active.0 + records.len() as u64,
+                found: first_seq - head.active.0 + records.len() as u64,
                 limit: u64::from(limits::SEGMENT_RECORDS_MAX),
             });
         }
-        let start = writer.head.written_len;
-        let salt = writer.active.header.salt;
-        let mut frames = FrameBuilder {
-            buffer: &mut writer.buffer,
-            scratch: &mut writer.scratch,
-            synced_len: writer.head.durable_len,
-            received_at: now,
-            predecessor: writer.head.last_leaf,
-        };
-        frames.buffer.clear();
         let mut committed = Committed {
-            segment: writer.head.active,
+            segment: head.active,
             first_seq,
             received_at: now,
             durable: false,
@@ -221,45 +213,74 @@ impl<'a> Session<'a> {
             frontier: Arc::default(),
             leaves: Vec::with_capacity(records.len()),
             frames: Vec::new(),
-            end_at: 0,
+            end_at: head.written_len,
         };
+        let start = head.written_len;
         let mut rest = records;
         while !rest.is_empty() {
-            let (frame, others) = rest.split_at(frame_count(rest));
-            frames.push(frame, start, &salt, frontier, &mut committed);
-            rest = others;
+            rest = self.lay_out(rest, frontier, &mut committed);
+            committed.end_at = self.write_out(start, committed.end_at)?;
         }
-        committed.end_at = start + writer.buffer.len() as u64;
         committed.tree_size = frontier.size();
         committed.frontier = frontier.hashes().into();
         Ok(committed)
     }
 
-    /// Writes the buffer at `start`, cutting back to there where the disk does not take it all.
-    fn write_out(&mut self, start: u64, end: u64) -> Result<()> {
+    /// Lays out as many of the records as are written at once, as frames in the buffer; those that are left.
+    fn lay_out<'r>(
+        &mut self,
+        records: &'r [NewRecord<'r>],
+        frontier: &mut Frontier,
+        committed: &mut Committed,
+    ) -> &'r [NewRecord<'r>] {
+        let writer = &mut *self.writer;
+        let start = committed.end_at;
+        let salt = writer.active.header.salt;
+        let mut frames = FrameBuilder {
+            buffer: &mut writer.buffer,
+            scratch: &mut writer.scratch,
+            synced_len: writer.head.durable_len,
+            received_at: committed.received_at,
+            predecessor: committed.leaves.last().copied().unwrap_or(writer.head.last_leaf),
+        };
+        frames.buffer.clear();
+        let mut rest = records;
+        while !rest.is_empty() && frames.buffer.len() < WRITE_LEN {
+            let (frame, others) = rest.split_at(frame_count(rest));
+            frames.push(frame, start, &salt, frontier, committed);
+            rest = others;
+        }
+        rest
+    }
+
+    /// Writes the buffer at `at`, behind what else was written of a commit that begins at `start`; where it ends. Where
+    /// the disk does not take it all, the log is cut back to `start`.
+    fn write_out(&mut self, start: u64, at: u64) -> Result<u64> {
         let ahead_len = self.ahead_len();
         let writer = &mut *self.writer;
         let (file, path) = (Arc::clone(&writer.active.file), &writer.active.path);
+        let len = writer.buffer.len();
+        let end = at + len as u64;
         if end > writer.allocated_len {
             let step = self.log.settings.allocate_len.max(1);
             let wanted = end.div_ceil(step) * step;
             // Room ahead of need is a matter of speed: a disk that has no more of it may still take the frame.
             writer.allocated_len = match file.allocate(wanted) {
                 Ok(()) => wanted,
-                Err(_) => file.len().map_err(Error::io("measure", path))?,
+                Err(_) => file.len().unwrap_or(writer.allocated_len),
             };
         }
         let zeros = zeros_behind(start, end, ahead_len).min(writer.allocated_len.saturating_sub(end));
-        writer.buffer.resize((end - start + zeros) as usize, 0);
-        let mut written = file.write_all_at(&writer.buffer, start);
+        writer.buffer.resize(len + zeros as usize, 0);
+        let mut written = file.write_all_at(&writer.buffer, at);
         if written.is_err() && zeros > 0 {
             // Not every file system keeps what was reserved: the frames by themselves may still fit.
-            writer.buffer.truncate((end - start) as usize);
-            written = file.write_all_at(&writer.buffer, start);
+            writer.buffer.truncate(len);
+            written = file.write_all_at(&writer.buffer, at);
         }
         let Err(error) = written else {
             writer.allocated_len = writer.allocated_len.max(end);
-            return Ok(());
+            return Ok(end);
         };
         let failed = Error::io("write", path)(error);
         match file.set_len(start) {
@@ -338,10 +359,9 @@ impl<'a> Session<'a> {
         writer.buffer.clear();
         writer.buffer.resize(FRAME_HEADER_LEN, 0);
         header.seal(&mut writer.buffer);
-        let end = start + FRAME_HEADER_LEN as u64;
         // The records first: a close frame says that all before it is durable.
         self.sync()?;
-        self.write_out(start, end)?;
+        let end = self.write_out(start, start)?;
         let active = &self.writer.active;
         active.file.set_len(end).map_err(Error::io("cut", &active.path))?;
         self.writer.allocated_len = end;

@@ -128,3 +128,32 @@ fn a_page_that_is_damaged_or_gone_costs_a_count_and_nothing_else() {
         assert_eq!(counts(&store.failures()), [1, 0, 0, 0]);
     }
 }
+
+#[test]
+fn nothing_stays_of_a_long_commit_of_which_the_disk_takes_a_part() {
+    let event = |n: usize| format!(r#"{{"kind":"x","n":{n},"text":"{}"}}"#, "x".repeat(100_000)).into_bytes();
+    let events: Vec<Vec<u8>> = (0..12).map(event).collect();
+    let (mut taken, mut cut_back) = (0, 0);
+    for call in 0..16 {
+        let (disk, store) = store();
+        let before = store.snapshot().unwrap().tree_size();
+        let first = disk.calls() + call;
+        (0..64).for_each(|at| disk.fail(Failure::new(first + at, What::NoSpace, false)));
+        let changes = disk.changes();
+        let appended = store.append_batch(&events);
+        disk.heal();
+        let Err(error) = appended else {
+            taken += 1;
+            continue;
+        };
+        // Room, a write that fails, the cut, and the count of it: where there was more, something had been written.
+        cut_back += u32::from(disk.changes() - changes > 4);
+        assert!(matches!(error, Error::Io { .. }), "call {call}: {error}");
+        assert_eq!(store.snapshot().unwrap().tree_size(), before, "call {call}");
+        assert_eq!(store.append_batch(&events).unwrap()[0].seq, before, "call {call}");
+        let snapshot = store.snapshot().unwrap();
+        let bodies: Vec<Vec<u8>> = snapshot.records(before..).map(|record| record.unwrap().body).collect();
+        assert_eq!(bodies, events, "call {call}");
+    }
+    assert!(taken > 0 && cut_back > 1, "{taken} {cut_back}");
+}
