@@ -9,7 +9,7 @@ use super::set::Set;
 use super::stretch::Stretch;
 use super::text::FrameAt;
 use crate::Fault;
-use crate::format::frame::{FRAME_HEADER_LEN, FrameRecord};
+use crate::format::frame::{FRAME_HEADER_LEN, RecordParts};
 use crate::format::sidecar::FramePlace;
 
 /// Where fewer than one record in so many is asked about, each is searched for itself.
@@ -82,6 +82,6 @@ fn record_at(
     let located = stretch.sidecar.locate(low)?.ok_or_else(torn)?;
     let start = (located.record_at as usize).max(frame.position as usize + FRAME_HEADER_LEN);
     let bytes = stretch.text.bytes().get(start..start + located.record_len as usize).unwrap_or_default();
-    let (_, body) = FrameRecord::decode(bytes)?;
+    let body = RecordParts::decode(bytes)?.event;
     Ok(Some((low, start + body.start..start + body.end)))
 }

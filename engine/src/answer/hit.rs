@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::stretch::{Place, Stretch};
 use crate::disk::Mapped;
 use crate::filter::Subject;
-use crate::format::frame::{FrameRecord, Labels, RECORD_HEADER_LEN};
+use crate::format::frame::{Labels, RECORD_HEADER_LEN, RecordParts};
 use crate::log::Record;
 use crate::source::{EventTime, Fields, Profile, text_at};
 use crate::{Fault, Result, SegmentId, Seq, Timestamp, limits};
@@ -39,9 +39,9 @@ impl Hit {
     pub(super) fn new(stretch: &Arc<Stretch>, place: Place) -> Result<Hit, Fault> {
         let Place { seq, received_at, at, frame } = place;
         let bytes = frame.as_deref().unwrap_or_else(|| stretch.text.bytes());
-        let (record, body) = FrameRecord::decode(bytes.get(at.clone()).unwrap_or_default())?;
-        if record.encoded_len() != at.len() {
-            return Err(Fault::damaged(0, "record length", at.len(), record.encoded_len()));
+        let record = RecordParts::decode(bytes.get(at.clone()).unwrap_or_default())?;
+        if record.len != at.len() {
+            return Err(Fault::damaged(0, "record length", at.len(), record.len));
         }
         let source_place = stretch.sources.binary_search_by_key(&record.source, |source| source.seq);
         let unknown = |_| Fault::damaged(8, "record source", "a source of the segment", record.source);
@@ -50,10 +50,10 @@ impl Hit {
             received_at,
             source: record.source,
             encoding: record.encoding,
-            label_count: record.labels.count(),
+            label_count: record.label_count,
             source_place: source_place.map_err(unknown)? as u16,
             record_at: at.start,
-            body: body.start as u32..body.end as u32,
+            body: record.event.start as u32..record.event.end as u32,
             fields: OnceLock::new(),
             stretch: Arc::clone(stretch),
             frame,

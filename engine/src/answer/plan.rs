@@ -1,5 +1,6 @@
 //! From a condition to the records of one stretch that may match it, by its index.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -73,9 +74,7 @@ impl<'a> Planner<'a> {
                     }
                 }
                 Node::Seqs(seqs) => left = left.and(Set::Range(self.stretch.offsets(seqs))),
-                Node::Not(node) if matches!(**node, Node::StoreRecord) => {
-                    left = left.minus(&self.of_source(0)?)
-                }
+                Node::Not(node) if matches!(**node, Node::StoreRecord) => left = left.minus(&*self.own()?),
                 _ if posting.is_some() => return Ok(None),
                 _ => match self.part(node)? {
                     (_, Part::Posting(.., found)) => posting = Some(found),
@@ -119,7 +118,7 @@ impl<'a> Planner<'a> {
             }
             Node::Seqs(seqs) => Bounds::exact(Set::Range(self.stretch.offsets(seqs))),
             Node::Ids(ids) => Bounds::open(self.with_ids(ids.iter().map(|(prefix, _)| *prefix))?),
-            Node::StoreRecord => Bounds::exact(self.of_source(0)?),
+            Node::StoreRecord => Bounds::exact(self.own()?.into_owned()),
         })
     }
 
@@ -146,6 +145,9 @@ impl<'a> Planner<'a> {
                     Bounds::exact(self.in_posting(name, term, posting, all.sure)?)
                 }
                 Part::Posting(name, term, posting) => all.and(Bounds::exact(self.set(name, term, posting)?)),
+                Part::Node(Node::Not(node)) if all.is_exact() && matches!(**node, Node::StoreRecord) => {
+                    Bounds::exact(all.sure.minus(&*self.own()?))
+                }
                 Part::Node(node) => {
                     let left = all.all();
                     all.and(self.bounds(node, &left)?)
@@ -191,6 +193,19 @@ impl<'a> Planner<'a> {
             Node::Path(..) => count.saturating_mul(4).saturating_add(1),
         };
         Ok((about, Part::Node(node)))
+    }
+
+    /// The store's own records: nearly every question leaves them out.
+    fn own(&self) -> Result<Cow<'a, Set>, Trouble> {
+        let known = &self.stretch.own;
+        Ok(match known.get().filter(|_| self.trace.is_none()) {
+            Some(own) => Cow::Borrowed(own),
+            None => {
+                let own = self.of_source(0)?;
+                known.get_or_init(|| own.clone());
+                Cow::Owned(own)
+            }
+        })
     }
 
     /// The records of one source.

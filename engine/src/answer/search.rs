@@ -12,6 +12,7 @@ use super::set::{Offsets, Set};
 use super::stretch::{Place, Stretch};
 use super::{AsOf, Hit, Trouble, glance, ids};
 use crate::filter::{Filter, Matcher, Scratch};
+use crate::format::frame::RECORD_HEADER_LEN;
 use crate::segment::FrameCursor;
 use crate::{Error, Result, SegmentId, Seq};
 
@@ -85,9 +86,12 @@ struct Current {
     open: Option<Set>,
     cursor: FrameCursor,
     /// The records that come next, the first last: see [`Current::look_ahead`].
-    ahead: Vec<(u32, Place)>,
+    ahead: Vec<Hit>,
+    places: Vec<Place>,
     /// The records of the piece that are still to be decided on.
     left: Range<Seq>,
+    /// How many records of it were left when whoever watches was last told.
+    told: u64,
 }
 
 impl Search {
@@ -340,6 +344,8 @@ impl Search {
             open: Some(bounds.open).filter(|open| !open.is_empty()),
             cursor: FrameCursor::default(),
             ahead: Vec::new(),
+            places: Vec::new(),
+            told: left.end - left.start,
             left,
         }))
     }
@@ -354,27 +360,21 @@ impl Search {
                 }
                 return Ok(None);
             };
-            let decided = match current.next_place(&mut self.ahead_count) {
-                Ok(None) => {
-                    self.watch.pass(current.left.end - current.left.start);
-                    self.current = None;
-                    continue;
-                }
-                Ok(Some((offset, place))) => {
-                    decide(current, offset, place, &self.matcher, &mut self.scratch).map(|hit| (offset, hit))
-                }
-                Err(trouble) => Err(trouble),
-            };
-            match decided {
-                Ok((offset, hit)) => {
-                    let seq = current.stretch.sidecar.first_seq() + u64::from(offset);
-                    let before = current.left.end - current.left.start;
-                    current.left =
-                        if self.newest_first { current.left.start..seq } else { seq + 1..current.left.end };
-                    self.watch.pass(before - (current.left.end - current.left.start));
-                    if hit.is_some() {
-                        return Ok(hit);
+            match current.next(&mut self.ahead_count) {
+                Ok(Some(hit)) => {
+                    current.left = if self.newest_first {
+                        current.left.start..hit.seq
+                    } else {
+                        hit.seq + 1..current.left.end
+                    };
+                    current.tell(&self.watch);
+                    if current.is_sure(hit.seq) || matches(&hit, &self.matcher, &mut self.scratch)? {
+                        return Ok(Some(hit));
                     }
+                }
+                Ok(None) => {
+                    self.watch.pass(current.told);
+                    self.current = None;
                 }
                 Err(Trouble::Other(error)) => return Err(error),
                 Err(Trouble::Stretch(fault)) => {
@@ -389,16 +389,32 @@ impl Search {
 }
 
 /// Most records that are looked for ahead of their turn.
-const AHEAD_MAX: usize = 32;
+const AHEAD_MAX: usize = 128;
 
 impl Current {
-    fn next_place(&mut self, ahead_count: &mut usize) -> Result<Option<(u32, Place)>, Trouble> {
+    #[inline]
+    fn next(&mut self, ahead_count: &mut usize) -> Result<Option<Hit>, Trouble> {
         if self.ahead.is_empty() {
             self.look_ahead(*ahead_count)?;
             // Whoever wants one record is not made to wait for many.
             *ahead_count = (*ahead_count * 4).min(AHEAD_MAX);
         }
         Ok(self.ahead.pop())
+    }
+
+    /// Tells how far it is, once for all that was looked for at once: it costs as much as to hand out a record.
+    #[inline]
+    fn tell(&mut self, watch: &Watch) {
+        if self.ahead.is_empty() {
+            let left = self.left.end - self.left.start;
+            watch.pass(std::mem::replace(&mut self.told, left) - left);
+        }
+    }
+
+    /// Whether the index says that the record matches.
+    fn is_sure(&self, seq: Seq) -> bool {
+        let offset = || (seq - self.stretch.sidecar.first_seq()) as u32;
+        self.open.as_ref().is_none_or(|open| !open.contains(offset()))
     }
 
     /// Finds out where the next few records lie, and touches each: so the waits for memory go on side by side, where
@@ -411,32 +427,19 @@ impl Current {
             .map(|(to, offset)| *to = offset)
             .count();
         let offsets = offsets.get(..count).unwrap_or_default();
-        self.stretch.sidecar.touch(offsets)?;
-        for &offset in offsets {
-            self.ahead.push((offset, self.stretch.place(offset, &mut self.cursor)?));
-        }
+        self.stretch.places(offsets, &mut self.cursor, &mut self.places)?;
         let log = self.stretch.text.bytes();
-        let touched =
-            self.ahead.iter().fold(0, |sum, (_, place)| sum ^ log.get(place.at.start).unwrap_or(&0));
+        // A record's header may begin on one line of memory and end on the next.
+        let touched = self.places.iter().fold(0, |sum, Place { at, .. }| {
+            let ends = (log.get(at.start), log.get(at.start + RECORD_HEADER_LEN - 1));
+            sum ^ ends.0.unwrap_or(&0) ^ ends.1.unwrap_or(&0)
+        });
         std::hint::black_box(touched);
-        self.ahead.reverse();
+        for place in self.places.drain(..).rev() {
+            self.ahead.push(Hit::new(&self.stretch, place)?);
+        }
         Ok(())
     }
-}
-
-/// The record, if it matches.
-#[inline]
-fn decide(
-    current: &Current,
-    offset: u32,
-    place: Place,
-    matcher: &Matcher,
-    scratch: &mut Scratch,
-) -> Result<Option<Hit>, Trouble> {
-    let hit = Hit::new(&current.stretch, place)?;
-    let is_open = current.open.as_ref().is_some_and(|open| open.contains(offset));
-    let matches = !is_open || matches(&hit, matcher, scratch)?;
-    Ok(matches.then_some(hit))
 }
 
 /// Whether a record matches: all of the event is read only where a glance does not tell.

@@ -37,6 +37,8 @@ pub(crate) struct Stretch {
     /// The fields' places in the sidecar, by their names, and the ways to their terms, made at the first need.
     fields: HashMap<Box<str>, (usize, OnceLock<Fences>)>,
     zones: OnceLock<Zones>,
+    /// The store's own records, where somebody had to know.
+    pub(super) own: OnceLock<Set>,
     /// The records with an escape by number, where somebody had to know.
     pub(super) escaped: OnceLock<Set>,
 }
@@ -127,6 +129,7 @@ impl Stretch {
         rebuilt: Option<String>,
     ) -> Result<Stretch, Trouble> {
         let log = &*as_of.log;
+        let frame_count = sidecar.meta().frame_count;
         let text = if as_of.is_sealed(view) {
             let sealed = log.files.sealed(view.segment)?;
             if sealed.version() != (sidecar.meta().log_len, sidecar.meta().rewritten_by) {
@@ -136,12 +139,12 @@ impl Stretch {
                 return Err(fault.into());
             }
             match sealed {
-                Sealed::Log(bytes) => LogText::sealed(bytes, sidecar.meta().frame_count),
+                Sealed::Log(bytes) => LogText::sealed(bytes, frame_count),
                 Sealed::Pack(pack) => LogText::Packed(pack),
-                Sealed::Archived(archived) => LogText::read(archived, true),
+                Sealed::Archived(archived) => LogText::read(archived, true, frame_count),
             }
         } else {
-            LogText::read(log.files.log(view.segment)?, false)
+            LogText::read(log.files.log(view.segment)?, false, frame_count)
         };
         let (mut sources, mut untermed) = (Vec::new(), Vec::new());
         for &(source, _) in &sidecar.meta().sources {
@@ -167,8 +170,8 @@ impl Stretch {
             Some(field) => set_of(field.present()?)?,
             None => Set::none(),
         };
-        let (zones, escaped) = (OnceLock::new(), OnceLock::new());
-        Ok(Stretch { id, sidecar, text, sources, untermed, deleted, rebuilt, fields, zones, escaped })
+        let (zones, own, escaped) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Stretch { id, sidecar, text, sources, untermed, deleted, rebuilt, fields, zones, own, escaped })
     }
 
     /// How many records there are.
@@ -191,20 +194,32 @@ impl Stretch {
         if self.deleted.is_empty() { all } else { all.minus(&self.deleted) }
     }
 
-    /// Where the record at `offset` lies; its frame's checksum was found right.
+    /// Where the records at `offsets` lie; their frames' checksums were found right.
     #[inline]
-    pub(super) fn place(&self, offset: u32, cursor: &mut FrameCursor) -> Result<Place, Trouble> {
-        let beyond = || Fault::damaged(0, "record offset", self.count(), offset);
-        let located = self.sidecar.locate_from(offset, cursor)?.ok_or_else(beyond)?;
-        let first_seq = self.sidecar.first_seq() + u64::from(located.frame.first_offset);
-        let (frame, at) = self.text.record(offset, first_seq, &located)?;
-        let seq = self.sidecar.first_seq() + u64::from(offset);
-        Ok(Place { seq, received_at: located.frame.received_at, at, frame })
+    pub(super) fn places(
+        &self,
+        offsets: &[u32],
+        cursor: &mut FrameCursor,
+        places: &mut Vec<Place>,
+    ) -> Result<(), Trouble> {
+        let first_seq = self.sidecar.first_seq();
+        self.sidecar.locate_each(offsets, cursor, |offset, located| {
+            let beyond = || Fault::damaged(0, "record offset", self.count(), offset);
+            let located = located.ok_or_else(beyond)?;
+            let frame_seq = first_seq + u64::from(located.frame.first_offset);
+            let (frame, at) = self.text.record(offset, frame_seq, &located)?;
+            let (seq, received_at) = (first_seq + u64::from(offset), located.frame.received_at);
+            places.push(Place { seq, received_at, at, frame });
+            Ok(())
+        })
     }
 
     /// The record at `offset`.
     pub(super) fn hit(self: &Arc<Self>, offset: u32) -> Result<Hit, Trouble> {
-        Ok(Hit::new(self, self.place(offset, &mut FrameCursor::default())?)?)
+        let mut places = Vec::with_capacity(1);
+        self.places(&[offset], &mut FrameCursor::default(), &mut places)?;
+        let beyond = || Fault::damaged(0, "record offset", self.count(), offset);
+        Ok(Hit::new(self, places.pop().ok_or_else(beyond)?)?)
     }
 
     /// The field of that name, and the way to its terms.

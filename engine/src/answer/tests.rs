@@ -626,6 +626,31 @@ fn the_words_of_a_field_come_with_their_counts() {
 }
 
 #[test]
+fn records_of_a_growing_log_are_read_again_by_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store"), Options::new("acme.example/test")).unwrap();
+    // Each in a frame of its own, and more of these than are kept in memory.
+    for n in 0..40 {
+        store.append(format!(r#"{{"kind":"x","n":{n},"text":"{}"}}"#, "y".repeat(n)).as_bytes()).unwrap();
+    }
+    let snapshot = store.snapshot().unwrap();
+    let filter =
+        Filter::Field(Field::Name("kind".to_owned()), Test::Equals(vec![Value::Text("x".to_owned())]));
+    let expected: Vec<(Seq, Vec<u8>)> = snapshot
+        .records(..)
+        .map(|record| record.unwrap())
+        .filter(|r| r.source != 0)
+        .map(|record| (record.seq, record.body))
+        .collect();
+    assert_eq!(expected.len(), 40);
+    for round in 0..3 {
+        let hits = snapshot.search(&filter).unwrap().map(|hit| hit.unwrap());
+        let found: Vec<(Seq, Vec<u8>)> = hits.map(|hit| (hit.seq, hit.body().to_vec())).collect();
+        assert_eq!(found, expected, "round {round}");
+    }
+}
+
+#[test]
 fn a_search_can_be_stopped_and_says_how_far_it_is() {
     let mut random = Random(9);
     let dir = tempfile::tempdir().unwrap();

@@ -27,17 +27,38 @@ const FRAMES_KEPT: usize = 8;
 pub(super) enum LogText {
     Sealed {
         bytes: Mapped,
-        /// A bit for each frame whose checksum was found right.
-        checked: Vec<AtomicU64>,
+        checked: Checked,
     },
     Packed(Arc<Pack>),
     /// Of the active segment, or brought back from the archive.
     Read {
         log: Arc<LogFile>,
         sealed: bool,
+        checked: Checked,
         /// The frames read last, by their positions.
         kept: Mutex<VecDeque<(u64, Mapped)>>,
     },
+}
+
+/// A bit for each frame whose checksum was found right.
+#[derive(Debug)]
+pub(super) struct Checked(Vec<AtomicU64>);
+
+impl Checked {
+    fn new(frame_count: u32) -> Checked {
+        Checked((0..frame_count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn has(&self, index: u32) -> bool {
+        let word = self.0.get(index as usize / 64);
+        word.is_some_and(|word| word.load(Ordering::Relaxed) >> (index % 64) & 1 == 1)
+    }
+
+    fn add(&self, index: u32) {
+        if let Some(word) = self.0.get(index as usize / 64) {
+            word.fetch_or(1 << (index % 64), Ordering::Relaxed);
+        }
+    }
 }
 
 /// A frame as a sidecar names it.
@@ -50,12 +71,11 @@ pub(super) struct FrameAt {
 
 impl LogText {
     pub(super) fn sealed(bytes: Mapped, frame_count: u32) -> LogText {
-        let checked = (0..frame_count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        LogText::Sealed { bytes, checked }
+        LogText::Sealed { bytes, checked: Checked::new(frame_count) }
     }
 
-    pub(super) fn read(log: Arc<LogFile>, sealed: bool) -> LogText {
-        LogText::Read { log, sealed, kept: Mutex::default() }
+    pub(super) fn read(log: Arc<LogFile>, sealed: bool, frame_count: u32) -> LogText {
+        LogText::Read { log, sealed, checked: Checked::new(frame_count), kept: Mutex::default() }
     }
 
     /// Whether the log is a sealed segment's.
@@ -89,11 +109,37 @@ impl LogText {
         first_seq: Seq,
         located: &Located,
     ) -> Result<(Option<Mapped>, Range<usize>), Trouble> {
+        // Nearly always it is so.
+        if let LogText::Sealed { checked, .. } = self
+            && checked.has(located.frame_index)
+        {
+            let start = usize::try_from(located.record_at).unwrap_or(usize::MAX);
+            return Ok((None, start..start.saturating_add(located.record_len as usize)));
+        }
+        self.record_read(offset, first_seq, located)
+    }
+
+    fn record_read(
+        &self,
+        offset: u32,
+        first_seq: Seq,
+        located: &Located,
+    ) -> Result<(Option<Mapped>, Range<usize>), Trouble> {
         if let LogText::Packed(pack) = self {
             let (bytes, at) = pack.record(offset)?;
             return Ok((Some(bytes), at));
         }
         let Located { frame_index: index, frame: place, record_at, record_len } = *located;
+        if let LogText::Read { log, checked, kept, .. } = self
+            && checked.has(index)
+            && log.archived.is_none()
+            && kept_frame(kept, place.position).is_none()
+        {
+            // To read a whole frame for each of its records that is asked for takes ten times as long.
+            let mut bytes = vec![0; record_len as usize];
+            log.file.read_exact_at(&mut bytes, record_at).map_err(Error::io("read", &log.path))?;
+            return Ok((Some(Mapped::heap(bytes)), 0..record_len as usize));
+        }
         let (bytes, start) = self.frame(FrameAt { index, first_seq, place })?;
         let start = start + (record_at - place.position) as usize;
         Ok((bytes, start..start + record_len as usize))
@@ -114,25 +160,22 @@ impl LogText {
             }
             LogText::Sealed { bytes, checked, .. } => {
                 let start = usize::try_from(at.place.position).unwrap_or(usize::MAX);
-                let bit = 1 << (at.index % 64);
-                let word = checked.get(at.index as usize / 64);
-                if word.is_none_or(|word| word.load(Ordering::Relaxed) & bit == 0) {
+                if !checked.has(at.index) {
                     at.check(bytes.get(start..start.saturating_add(len)).unwrap_or_default())?;
-                    if let Some(word) = word {
-                        word.fetch_or(bit, Ordering::Relaxed);
-                    }
+                    checked.add(at.index);
                 }
                 Ok((None, start))
             }
-            LogText::Read { log, kept, .. } => {
+            LogText::Read { log, checked, kept, .. } => {
                 let position = at.place.position;
-                if let Some((_, bytes)) = lock(kept).iter().find(|(known, _)| *known == position) {
-                    return Ok((Some(bytes.clone()), 0));
+                if let Some(bytes) = kept_frame(kept, position) {
+                    return Ok((Some(bytes), 0));
                 }
                 let mut bytes = vec![0; len];
                 let read = log.file.read_up_to(&mut bytes, position).map_err(Error::io("read", &log.path))?;
                 bytes.truncate(read);
                 at.check(&bytes)?;
+                checked.add(at.index);
                 let bytes = Mapped::heap(bytes);
                 let mut kept = lock(kept);
                 kept.truncate(FRAMES_KEPT - 1);
@@ -141,6 +184,10 @@ impl LogText {
             }
         }
     }
+}
+
+fn kept_frame(kept: &Mutex<VecDeque<(u64, Mapped)>>, position: u64) -> Option<Mapped> {
+    lock(kept).iter().find(|(known, _)| *known == position).map(|(_, bytes)| bytes.clone())
 }
 
 impl FrameAt {

@@ -359,13 +359,52 @@ impl<'a> FrameRecord<'a> {
         }
     }
 
-    /// Reads the record at the start of `payload`; also the range of its event in `payload`, empty where that was
-    /// deleted.
+    /// Reads the record at the start of `payload`.
+    ///
+    /// # Errors
+    /// As [`RecordParts::decode`].
+    pub fn decode(payload: &'a [u8]) -> Result<Self, Fault> {
+        let RecordParts { encoding, source, label_count, form, labels_end, len, .. } =
+            RecordParts::decode(payload)?;
+        let labels = Labels { count: label_count, bytes: &payload[RECORD_HEADER_LEN..labels_end] };
+        let bytes = &payload[labels_end..len];
+        let body = match form {
+            FORM_WHOLE => Body::Whole(bytes),
+            FORM_SALTED => Body::Salted(RecordSalt(array(bytes, 0)), &bytes[SALT_LEN..]),
+            _ => Body::Deleted(Stub {
+                body_len: u32_at(payload, 0),
+                body_hash: hash_at(bytes, 0),
+                plan: u64_at(bytes, 32),
+            }),
+        };
+        Ok(FrameRecord { encoding, source, labels, body })
+    }
+}
+
+/// Where the parts of a record stand in its bytes: for whoever reads many records, and of each but a little.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordParts {
+    /// How the body is written: 0 is the event verbatim.
+    pub encoding: u8,
+    /// The seq of the `store.source` record by which the event is read; 0 for the store's own records.
+    pub source: Seq,
+    /// How many labels stand before the body.
+    pub label_count: u8,
+    form: u8,
+    labels_end: usize,
+    /// The event's bytes; empty where it was deleted.
+    pub event: Range<usize>,
+    /// Length of the record in bytes.
+    pub len: usize,
+}
+
+impl RecordParts {
+    /// Finds the parts of the record at the start of `payload`.
     ///
     /// # Errors
     /// Damaged where the bytes are no record; unsupported for a form that this release does not know.
     #[inline]
-    pub fn decode(payload: &'a [u8]) -> Result<(Self, Range<usize>), Fault> {
+    pub fn decode(payload: &[u8]) -> Result<Self, Fault> {
         if payload.len() < RECORD_HEADER_LEN {
             return Err(Fault::damaged(0, "record header length", RECORD_HEADER_LEN, payload.len()));
         }
@@ -380,28 +419,17 @@ impl<'a> FrameRecord<'a> {
         }
         let labels = Labels::decode(label_count, &payload[RECORD_HEADER_LEN..])
             .map_err(|fault| fault.shifted(RECORD_HEADER_LEN as u64))?;
-        let start = RECORD_HEADER_LEN + labels.bytes.len();
+        let labels_end = RECORD_HEADER_LEN + labels.bytes.len();
         let before = if form == FORM_SALTED { SALT_LEN } else { 0 };
-        let len = if form == FORM_DELETED { STUB_LEN } else { before.saturating_add(body_len) };
-        let Some(bytes) = payload[start..].get(..len) else {
-            return Err(Fault::damaged(
-                0,
-                "body length",
-                format_args!("at most {}", (payload.len() - start).saturating_sub(before)),
-                body_len,
-            ));
-        };
-        let event = if form == FORM_DELETED { start..start } else { start + before..start + len };
-        let body = match form {
-            FORM_WHOLE => Body::Whole(bytes),
-            FORM_SALTED => Body::Salted(RecordSalt(array(bytes, 0)), &bytes[SALT_LEN..]),
-            _ => Body::Deleted(Stub {
-                body_len: u32_at(payload, 0),
-                body_hash: hash_at(bytes, 0),
-                plan: u64_at(bytes, 32),
-            }),
-        };
-        Ok((FrameRecord { encoding, source: u64_at(payload, 8), labels, body }, event))
+        let rest = if form == FORM_DELETED { STUB_LEN } else { before.saturating_add(body_len) };
+        let room = payload.len() - labels_end;
+        if rest > room {
+            let expected = format_args!("at most {}", room.saturating_sub(before)).to_string();
+            return Err(Fault::damaged(0, "body length", expected, body_len));
+        }
+        let len = labels_end + rest;
+        let event = if form == FORM_DELETED { labels_end..labels_end } else { labels_end + before..len };
+        Ok(RecordParts { encoding, source: u64_at(payload, 8), label_count, form, labels_end, event, len })
     }
 }
 
@@ -422,7 +450,7 @@ pub fn records(payload: &[u8], count: u32) -> Result<Vec<FrameRecord<'_>>, Fault
     let mut records = Vec::with_capacity((count as usize).min(payload.len() / RECORD_HEADER_LEN));
     let mut at = 0;
     for _ in 0..count {
-        let (record, _) = FrameRecord::decode(&payload[at..]).map_err(|fault| fault.shifted(at as u64))?;
+        let record = FrameRecord::decode(&payload[at..]).map_err(|fault| fault.shifted(at as u64))?;
         at += record.encoded_len();
         records.push(record);
     }

@@ -147,14 +147,41 @@ impl Sidecar {
     ///
     /// # Errors
     /// Damaged.
-    #[inline]
     pub fn locate_from(&self, offset: u32, cursor: &mut FrameCursor) -> Result<Option<Located>, Fault> {
+        self.locate_by(self.section(Section::Records)?, offset, cursor)
+    }
+
+    /// Locates many records, and gives each to `visit`; `visit` is given nothing for one that is past the segment's end.
+    ///
+    /// # Errors
+    /// Damaged; whatever `visit` says.
+    #[inline]
+    pub fn locate_each<E: From<Fault>>(
+        &self,
+        offsets: &[u32],
+        cursor: &mut FrameCursor,
+        mut visit: impl FnMut(u32, Option<Located>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let records = self.section(Section::Records)?;
+        // Each is touched first: so the waits for memory go on side by side, where they would come one after another if
+        // each record were located in its turn.
+        let touched = offsets.iter().fold(0, |sum, offset| sum ^ u32_at(records, *offset as usize * 4));
+        std::hint::black_box(touched);
+        offsets.iter().try_for_each(|&offset| visit(offset, self.locate_by(records, offset, cursor)?))
+    }
+
+    #[inline]
+    fn locate_by(
+        &self,
+        records: &[u8],
+        offset: u32,
+        cursor: &mut FrameCursor,
+    ) -> Result<Option<Located>, Fault> {
         if cursor.frame.is_none() || !(cursor.first..cursor.next_first).contains(&offset) {
             let Some((index, frame, next_first)) = self.frame_of(offset, cursor)? else { return Ok(None) };
             *cursor = FrameCursor { index, first: frame.first_offset, next_first, frame: Some(frame) };
         }
         let Some(frame) = cursor.frame else { return Ok(None) };
-        let records = self.section(Section::Records)?;
         let at = |offset: u32| u64::from(u32_at(records, offset as usize * 4));
         let from = at(offset);
         let to = if offset + 1 == cursor.next_first {
@@ -171,18 +198,6 @@ impl Sidecar {
             }
             _ => Err(self.fault(Section::Records, u64::from(offset) * 4, "a place inside the log", from)),
         }
-    }
-
-    /// Has the memory ready that says where these records stand: the waits for it go on side by side, where they
-    /// would come one after another if each record were located in its turn.
-    ///
-    /// # Errors
-    /// Damaged.
-    pub fn touch(&self, offsets: &[u32]) -> Result<(), Fault> {
-        let records = self.section(Section::Records)?;
-        let touched = offsets.iter().fold(0, |sum, offset| sum ^ u32_at(records, *offset as usize * 4));
-        std::hint::black_box(touched);
-        Ok(())
     }
 
     /// When the record at `offset` was received.

@@ -211,7 +211,7 @@ impl Snapshot {
         let located = sidecar.locate(sidecar.offset_of(seq)?).ok()??;
         let mut bytes = vec![0; usize::try_from(located.record_len).ok()?];
         log.file.read_exact_at(&mut bytes, located.record_at).ok()?;
-        let (record, _) = FrameRecord::decode(&bytes).ok()?;
+        let record = FrameRecord::decode(&bytes).ok()?;
         (record.encoded_len() == bytes.len())
             .then(|| record_of(seq, located.frame.received_at, &record, id, None))
     }

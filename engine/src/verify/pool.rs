@@ -73,7 +73,7 @@ impl Block {
 
     fn record(&self, held: &Held) -> Option<FrameRecord<'_>> {
         let bytes = self.bytes.get(held.start..)?;
-        FrameRecord::decode(bytes).ok().map(|(record, _)| record)
+        FrameRecord::decode(bytes).ok()
     }
 
     /// Checks each event and finds its fields.

@@ -95,7 +95,7 @@ impl Check<'_> {
         for own in &seen.own {
             let seq = first + u64::from(own.offset);
             // It was decoded before.
-            let Ok((record, _)) = FrameRecord::decode(&own.bytes) else { continue };
+            let Ok(record) = FrameRecord::decode(&own.bytes) else { continue };
             self.received_at = own.received_at;
             self.form(own.at, seq, &record);
             self.event(own.at, seq, &record);
@@ -215,7 +215,7 @@ fn own_records(offsets: &[u32], stated: &Stated<'_>, log: &Arc<dyn File>) -> io:
         room = left;
         let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
         log.read_exact_at(&mut bytes, place.start)?;
-        let whole = FrameRecord::decode(&bytes).is_ok_and(|(record, _)| {
+        let whole = FrameRecord::decode(&bytes).is_ok_and(|record| {
             record.encoded_len() == bytes.len() && record.source == 0 && matches!(record.body, Body::Whole(_))
         });
         if !whole {
@@ -253,7 +253,7 @@ impl OwnLeaves {
     fn compare(&self, own: &[Own], header: &LogHeader, first_seq: u64) -> io::Result<()> {
         let mut scratch = Vec::new();
         for (own, [predecessor, stated]) in own.iter().zip(&self.pairs) {
-            let (record, _) = FrameRecord::decode(&own.bytes).map_err(io::Error::other)?;
+            let record = FrameRecord::decode(&own.bytes).map_err(io::Error::other)?;
             let seq = first_seq + u64::from(own.offset);
             let body = record.body.bytes().unwrap_or_default();
             let entry = Entry {

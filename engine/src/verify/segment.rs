@@ -177,7 +177,7 @@ pub(super) fn peek_seal(disk: &Arc<dyn Disk>, source: &Source) -> io::Result<Opt
     let bytes = source.first_bytes(disk, LOG_HEADER_LEN + (8 << 10))?;
     let payload = frame::decode(bytes.get(LOG_HEADER_LEN..).unwrap_or_default()).map(|(_, payload)| payload);
     let record = payload.ok().and_then(|payload| FrameRecord::decode(payload).ok());
-    let seal = record.and_then(|(record, _)| Admin::decode(record.body.bytes()?).ok());
+    let seal = record.and_then(|record| Admin::decode(record.body.bytes()?).ok());
     Ok(match seal {
         Some(Admin::Sealed(seal)) => Some(seal),
         _ => None,
@@ -502,7 +502,7 @@ impl<'a> Check<'a> {
         let mut fault = None;
         for _ in 0..header.count {
             match FrameRecord::decode(&payload[rest..]) {
-                Ok((record, _)) => {
+                Ok(record) => {
                     records.push((FRAME_HEADER_LEN + rest, record));
                     rest += record.encoded_len();
                 }

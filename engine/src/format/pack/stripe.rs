@@ -9,7 +9,7 @@ use crate::Timestamp;
 use crate::error::Fault;
 use crate::format::bytes::{i64_at, u16_at, u32_at, u64_at};
 use crate::format::entry::Entry;
-use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord};
+use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, RecordParts};
 use crate::hash::Hash;
 
 /// Length in bytes of a frame's row in the columns, before they are compressed.
@@ -54,7 +54,7 @@ impl Unpacked {
     fn new(bytes: Vec<u8>, count: usize) -> Result<Self, Fault> {
         let (mut ends, mut at) = (Vec::with_capacity(count.min(bytes.len())), 0);
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            at += FrameRecord::decode(rest)?.0.encoded_len();
+            at += RecordParts::decode(rest)?.len;
             ends.push(at as u32);
         }
         if ends.len() == count {
@@ -181,7 +181,7 @@ impl Directory {
 
     /// Adds the leaves of a frame's records.
     fn leaves(&self, header: &FrameHeader, records: &[&[u8]], leaves: &mut Vec<Hash>) -> Result<(), Fault> {
-        let records = records.iter().map(|record| FrameRecord::decode(record).map(|(record, _)| record));
+        let records = records.iter().map(|record| FrameRecord::decode(record));
         let records = records.collect::<Result<Vec<_>, _>>()?;
         let mut hashes = Vec::with_capacity(records.len());
         frame::body_hashes(&self.header.salt, header.first_seq, records.iter(), &mut hashes);
