@@ -256,7 +256,7 @@ fn forge_stub(bytes: &mut [u8]) {
     let deleted = |payload: &[u8], count: u32| {
         let mut at = 0;
         (0..count).find_map(|_| {
-            let (record, _) = FrameRecord::decode(&payload[at..]).ok()?;
+            let record = FrameRecord::decode(&payload[at..]).ok()?;
             at += record.encoded_len();
             matches!(record.body, Body::Deleted(_)).then_some(at)
         })
@@ -460,7 +460,7 @@ fn add_stray_seal(bytes: &mut Vec<u8>, good: &BTreeMap<String, Vec<u8>>) {
     let seal = frame::decode(&other[LOG_HEADER_LEN..])
         .ok()
         .and_then(|(_, payload)| FrameRecord::decode(payload).ok())
-        .map(|(record, _)| record.body.bytes().unwrap_or_default().to_vec())
+        .map(|record| record.body.bytes().unwrap_or_default().to_vec())
         .filter(|body| matches!(Admin::decode(body), Ok(Admin::Sealed(_))))
         .unwrap_or_default();
     // In the place of the close frame, whose header says what comes next.

@@ -232,3 +232,66 @@ fn memory_does_not_grow_with_the_log() {
         );
     }
 }
+
+/// How much memory a query may take beside the files that it maps, in KiB.
+const QUERY_MEMORY_MAX_KIB: u64 = 64 << 10;
+
+/// The most memory of its own that a process has, in KiB, looked at until it ends.
+fn watch_memory(child: &mut Child) -> u64 {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().expect("it can be waited for").is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let own = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        peak = own.and_then(|own| own.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0).max(peak);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    peak
+}
+
+#[test]
+fn a_query_takes_bounded_memory_and_is_refused_where_that_is_too_little() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("query-memory-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    let path = dir.to_str().expect("a plain path");
+    Worker::start(&["fill", path, "400000"]).end();
+    let questions = [
+        ("kind = nothing", true),
+        ("| sort n desc | limit 5", true),
+        ("| sort n", false),
+        ("| tail 300000", false),
+        ("| sample 300000 seed 1", false),
+        ("| count by run", true),
+        ("| count by n", false),
+        ("| count by run, n", false),
+        ("| distinct run", true),
+        ("| last by n", false),
+        ("| stats sum(n) by run", true),
+        ("| stats sum(n) by n", false),
+        ("| stats p95(n)", false),
+        ("n > 200000 | unless preceded by (n < 10000) within run | count", true),
+        ("n > 200000 | preceded by (n < 200000) within 90d | count", true),
+    ];
+    let mut most = 0;
+    for (question, is_answered) in questions {
+        let mut child = Command::new(crate::cli::binary())
+            .args(["--store", path, "query", question])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let peak = watch_memory(&mut child);
+        let ended = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(peak < QUERY_MEMORY_MAX_KIB, "{question}: {peak} KiB");
+        assert_eq!(ended.status.code(), Some(if is_answered { 0 } else { 2 }), "{question}: {told}");
+        assert!(
+            is_answered || told.contains("ask for fewer") || told.contains("over the limit"),
+            "{question}: {told}"
+        );
+        most = most.max(peak);
+    }
+    // Where no question comes near the bound, nothing was tried.
+    assert!(most > QUERY_MEMORY_MAX_KIB / 2, "{most} KiB");
+    fs::remove_dir_all(&dir).expect("it can be removed");
+}
