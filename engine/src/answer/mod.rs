@@ -33,6 +33,7 @@ mod tally;
 pub(crate) mod tests;
 mod text;
 mod vocabulary;
+mod ways;
 mod zones;
 
 use std::ops::Range;
@@ -57,6 +58,7 @@ use stretch::Stretch;
 pub use tally::Tally;
 pub use vocabulary::FieldSummary;
 pub(crate) use vocabulary::{field_summaries, terms};
+use ways::Tables;
 
 /// The log as of one head, and the stretches of it that were opened: once, not once a question.
 #[derive(Debug)]
@@ -89,13 +91,14 @@ impl Slot {
     }
 }
 
-/// What one snapshot of a store takes over from another: open stretches by their first seqs, counts, and where event ids
-/// are.
+/// What one snapshot of a store takes over from another: open stretches by their first seqs, counts, where event ids are,
+/// and what tables of terms may take.
 #[derive(Debug, Default)]
 pub(crate) struct Opened {
     stretches: Mutex<HashMap<Seq, Arc<Stretch>>>,
     memo: Memo,
     gathered: Gathered,
+    tables: Arc<Tables>,
 }
 
 impl AsOf {

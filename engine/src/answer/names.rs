@@ -6,7 +6,6 @@ use super::Trouble;
 use super::bounds::Bounds;
 use super::plan::Planner;
 use super::set::Set;
-use super::stretch::posting_in;
 use crate::filter::{Asked, Comparison, TermTest};
 use crate::hash;
 use crate::segment::{Field, Posting};
@@ -19,7 +18,7 @@ pub(super) fn bounds(
     asked: &Asked,
     within: &Set,
 ) -> Result<Bounds, Trouble> {
-    let Some((field, _)) = planner.stretch.field(name)? else { return Ok(Bounds::exact(Set::none())) };
+    let Some(field) = planner.stretch.field(name)? else { return Ok(Bounds::exact(Set::none())) };
     let mut bounds = Bounds::exact(by_terms(planner, &field, asked)?);
     for untermed in planner.stretch.untermed.iter().filter(|untermed| untermed.name == name) {
         let records = planner.of_source(untermed.source)?;
@@ -121,11 +120,8 @@ pub(super) fn postings<'a, 't>(
         return Ok(None);
     }
     let mut postings = Vec::new();
-    let Some((field, fences)) = planner.stretch.field(name)? else { return Ok(Some(postings)) };
-    for (kind, bytes) in terms {
-        let posting = posting_in(&field, fences, Term { kind: *kind, bytes })?;
-        postings.extend(posting.map(|posting| (bytes.as_slice(), posting)));
-    }
+    let wanted = terms.iter().map(|(kind, bytes)| Term { kind: *kind, bytes });
+    planner.stretch.postings(name, wanted, |term, posting| postings.push((term.bytes, posting)))?;
     Ok(Some(postings))
 }
 

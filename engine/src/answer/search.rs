@@ -107,7 +107,7 @@ impl Search {
             newest_first: false,
             pieces: None,
             current: None,
-            ahead_count: 1,
+            ahead_count: AHEAD_MIN,
             warnings: Vec::new(),
             failed: false,
         })
@@ -390,13 +390,14 @@ impl Search {
 
 /// Most records that are looked for ahead of their turn.
 const AHEAD_MAX: usize = 128;
+/// How many are at first: whoever wants one record is not made to wait for many, but a few take hardly longer than one.
+const AHEAD_MIN: usize = 8;
 
 impl Current {
     #[inline]
     fn next(&mut self, ahead_count: &mut usize) -> Result<Option<Hit>, Trouble> {
         if self.ahead.is_empty() {
             self.look_ahead(*ahead_count)?;
-            // Whoever wants one record is not made to wait for many.
             *ahead_count = (*ahead_count * 4).min(AHEAD_MAX);
         }
         Ok(self.ahead.pop())

@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 
-use super::fences::Fences;
 use super::hit::Hit;
 use super::plan::set_of;
 use super::set::Set;
 use super::text::LogText;
+use super::ways::{Tables, Ways};
 use super::zones::Zones;
 use super::{AsOf, Trouble};
 use crate::disk::Mapped;
@@ -35,7 +35,8 @@ pub(crate) struct Stretch {
     /// Why the sidecar was made anew from the log, where it was.
     pub(super) rebuilt: Option<String>,
     /// The fields' places in the sidecar, by their names, and the ways to their terms, made at the first need.
-    fields: HashMap<Box<str>, (usize, OnceLock<Fences>)>,
+    fields: HashMap<Box<str>, (usize, Ways)>,
+    tables: Arc<Tables>,
     zones: OnceLock<Zones>,
     /// The store's own records, where somebody had to know.
     pub(super) own: OnceLock<Set>,
@@ -164,14 +165,28 @@ impl Stretch {
         let (id, mut fields) = (view.segment, HashMap::new());
         for index in 0..sidecar.field_count()? {
             let field = sidecar.field_at(index)?;
-            fields.extend(field.map(|field| (field.name().into(), (index, OnceLock::new()))));
+            fields.extend(field.map(|field| (field.name().into(), (index, Ways::default()))));
         }
         let deleted = match sidecar.field(DELETED)?.filter(|_| sidecar.meta().rewritten_by != 0) {
             Some(field) => set_of(field.present()?)?,
             None => Set::none(),
         };
+        let tables = Arc::clone(&as_of.opened.tables);
         let (zones, own, escaped) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Stretch { id, sidecar, text, sources, untermed, deleted, rebuilt, fields, zones, own, escaped })
+        Ok(Stretch {
+            id,
+            sidecar,
+            text,
+            sources,
+            untermed,
+            deleted,
+            rebuilt,
+            fields,
+            tables,
+            zones,
+            own,
+            escaped,
+        })
     }
 
     /// How many records there are.
@@ -222,16 +237,33 @@ impl Stretch {
         Ok(Hit::new(self, places.pop().ok_or_else(beyond)?)?)
     }
 
-    /// The field of that name, and the way to its terms.
-    pub(super) fn field(&self, name: &str) -> Result<Option<(Field<'_>, &OnceLock<Fences>)>, Fault> {
-        let Some((index, fences)) = self.fields.get(name) else { return Ok(None) };
-        Ok(self.sidecar.field_at(*index)?.map(|field| (field, fences)))
+    /// The field of that name.
+    pub(super) fn field(&self, name: &str) -> Result<Option<Field<'_>>, Fault> {
+        self.fields.get(name).map_or(Ok(None), |(index, _)| self.sidecar.field_at(*index))
+    }
+
+    /// For each of some terms of a field the records that carry it, where there are any.
+    pub(super) fn postings<'s, 't>(
+        &'s self,
+        name: &str,
+        terms: impl IntoIterator<Item = Term<'t>>,
+        mut visit: impl FnMut(Term<'t>, Posting<'s>),
+    ) -> Result<(), Fault> {
+        let Some((index, ways)) = self.fields.get(name) else { return Ok(()) };
+        let Some(field) = self.sidecar.field_at(*index)? else { return Ok(()) };
+        for term in terms {
+            if let Some(posting) = ways.posting(&field, term, &self.tables)? {
+                visit(term, posting);
+            }
+        }
+        Ok(())
     }
 
     /// The records that carry a term; nothing where there are none.
     pub(super) fn posting(&self, name: &str, term: Term<'_>) -> Result<Option<Posting<'_>>, Fault> {
-        let Some((field, fences)) = self.field(name)? else { return Ok(None) };
-        posting_in(&field, fences, term)
+        let mut found = None;
+        self.postings(name, [term], |_, posting| found = Some(posting))?;
+        Ok(found)
     }
 
     /// Whether a field holds event ids or times in some source's records.
@@ -247,22 +279,6 @@ impl Stretch {
         let zones = Zones::new(&self.sidecar)?;
         Ok(self.zones.get_or_init(|| zones))
     }
-}
-
-/// The records that carry a term of a field.
-pub(super) fn posting_in<'f>(
-    field: &Field<'f>,
-    fences: &OnceLock<Fences>,
-    term: Term<'_>,
-) -> Result<Option<Posting<'f>>, Fault> {
-    let known = match fences.get() {
-        Some(known) => known,
-        None => {
-            let made = Fences::new(field)?;
-            fences.get_or_init(|| made)
-        }
-    };
-    known.find(field, term)?.map(|ordinal| field.posting(ordinal)).transpose()
 }
 
 /// Where a record lies.
