@@ -22,9 +22,19 @@ pub(super) fn records(planner: &Planner<'_>, needle: &Finder<'_>, within: &Set) 
         return Ok(within.clone());
     }
     let mut found = Vec::new();
-    if within.len() < u64::from(stretch.count()) / FEW || !stretch.text.is_mapped() {
+    let is_few = within.len() < u64::from(stretch.count()) / FEW;
+    if is_few || !stretch.text.is_mapped() {
+        let mut frames = (0..).zip(stretch.sidecar.frames()?).peekable();
         for offset in within.clone().offsets(false) {
             planner.watch.check()?;
+            while let Some((index, place)) = frames.next_if(|(_, place)| place.first_offset <= offset) {
+                // All of it is asked for: so it is read at once, and kept for as long as that takes.
+                let is_next = frames.peek().is_none_or(|(_, next)| offset < next.first_offset);
+                if is_next && !is_few && !stretch.text.is_packed() {
+                    let first_seq = stretch.sidecar.first_seq() + u64::from(place.first_offset);
+                    stretch.text.frame(FrameAt { index, first_seq, place })?;
+                }
+            }
             if needle.find(stretch.hit(offset)?.body()).is_some() {
                 found.push(offset);
             }

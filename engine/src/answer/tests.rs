@@ -629,10 +629,13 @@ fn the_words_of_a_field_come_with_their_counts() {
 fn records_of_a_growing_log_are_read_again_by_themselves() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::create(dir.path().join("store"), Options::new("acme.example/test")).unwrap();
-    // Each in a frame of its own, and more of these than are kept in memory.
-    for n in 0..40 {
-        store.append(format!(r#"{{"kind":"x","n":{n},"text":"{}"}}"#, "y".repeat(n)).as_bytes()).unwrap();
+    // Now each in a frame of its own, now ten in one, and more frames than are kept in memory.
+    let event = |n: usize| format!(r#"{{"kind":"x","n":{n},"text":"{}"}}"#, "y".repeat(n));
+    for n in 0..20 {
+        store.append(event(n).as_bytes()).unwrap();
     }
+    store.append_batch((20..30).map(event)).unwrap();
+    store.append_batch((30..40).map(event)).unwrap();
     let snapshot = store.snapshot().unwrap();
     let filter =
         Filter::Field(Field::Name("kind".to_owned()), Test::Equals(vec![Value::Text("x".to_owned())]));
@@ -647,6 +650,11 @@ fn records_of_a_growing_log_are_read_again_by_themselves() {
         let hits = snapshot.search(&filter).unwrap().map(|hit| hit.unwrap());
         let found: Vec<(Seq, Vec<u8>)> = hits.map(|hit| (hit.seq, hit.body().to_vec())).collect();
         assert_eq!(found, expected, "round {round}");
+        // Few of a frame, many in a row, and all of it.
+        let some = Filter::Field(Field::Path("n".parse().unwrap()), Test::Exists);
+        assert_eq!(seqs(snapshot.search(&some).unwrap()).len(), 40, "round {round}");
+        let text = Filter::Text("y".repeat(30));
+        assert_eq!(snapshot.count(&text).unwrap(), 10, "round {round}");
     }
 }
 

@@ -19,6 +19,8 @@ use crate::log::lock;
 use crate::log::pack::Pack;
 use crate::segment::Located;
 
+/// How many records of a frame in a row are read by themselves.
+const SINGLY_MAX: u64 = 6;
 /// How many frames of a growing log are kept in memory.
 const FRAMES_KEPT: usize = 8;
 
@@ -37,7 +39,23 @@ pub(super) enum LogText {
         checked: Checked,
         /// The frames read last, by their positions.
         kept: Mutex<VecDeque<(u64, Mapped)>>,
+        singly: Singly,
     },
+}
+
+/// The frame of which records were read by themselves last, and how many in a row.
+#[derive(Debug, Default)]
+pub(super) struct Singly(AtomicU64);
+
+impl Singly {
+    /// Whether one more record of the frame had better be read by itself: to read all of the frame takes as long as to
+    /// read a few records.
+    fn add(&self, index: u32) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        let count = if last >> 32 == u64::from(index) { (last & u64::from(u32::MAX)) + 1 } else { 1 };
+        self.0.store(u64::from(index) << 32 | count, Ordering::Relaxed);
+        count <= SINGLY_MAX
+    }
 }
 
 /// A bit for each frame whose checksum was found right.
@@ -75,12 +93,18 @@ impl LogText {
     }
 
     pub(super) fn read(log: Arc<LogFile>, sealed: bool, frame_count: u32) -> LogText {
-        LogText::Read { log, sealed, checked: Checked::new(frame_count), kept: Mutex::default() }
+        let checked = Checked::new(frame_count);
+        LogText::Read { log, sealed, checked, kept: Mutex::default(), singly: Singly::default() }
     }
 
     /// Whether the log is a sealed segment's.
     pub(super) fn is_sealed(&self) -> bool {
         !matches!(self, LogText::Read { sealed: false, .. })
+    }
+
+    /// Whether it has no frames as they lie.
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self, LogText::Packed(_))
     }
 
     /// Whether it must be brought back from an archive.
@@ -130,12 +154,12 @@ impl LogText {
             return Ok((Some(bytes), at));
         }
         let Located { frame_index: index, frame: place, record_at, record_len } = *located;
-        if let LogText::Read { log, checked, kept, .. } = self
+        if let LogText::Read { log, checked, kept, singly, .. } = self
             && checked.has(index)
             && log.archived.is_none()
             && kept_frame(kept, place.position).is_none()
+            && singly.add(index)
         {
-            // To read a whole frame for each of its records that is asked for takes ten times as long.
             let mut bytes = vec![0; record_len as usize];
             log.file.read_exact_at(&mut bytes, record_at).map_err(Error::io("read", &log.path))?;
             return Ok((Some(Mapped::heap(bytes)), 0..record_len as usize));
@@ -174,8 +198,11 @@ impl LogText {
                 let mut bytes = vec![0; len];
                 let read = log.file.read_up_to(&mut bytes, position).map_err(Error::io("read", &log.path))?;
                 bytes.truncate(read);
-                at.check(&bytes)?;
-                checked.add(at.index);
+                // What an archive gives may be another file each time.
+                if bytes.len() < len || log.archived.is_some() || !checked.has(at.index) {
+                    at.check(&bytes)?;
+                    checked.add(at.index);
+                }
                 let bytes = Mapped::heap(bytes);
                 let mut kept = lock(kept);
                 kept.truncate(FRAMES_KEPT - 1);
