@@ -87,6 +87,7 @@ struct Current {
     cursor: FrameCursor,
     /// The records that come next, the first last: see [`Current::look_ahead`].
     ahead: Vec<Hit>,
+    /// Where they lie, while they are looked for; kept for its capacity.
     places: Vec<Place>,
     /// The records of the piece that are still to be decided on.
     left: Range<Seq>,
@@ -378,7 +379,10 @@ impl Search {
                 }
                 Err(Trouble::Other(error)) => return Err(error),
                 Err(Trouble::Stretch(fault)) => {
-                    let Some(Current { piece, stretch, left, .. }) = self.current.take() else { continue };
+                    let Some(Current { piece, stretch, left, told, .. }) = self.current.take() else {
+                        continue;
+                    };
+                    self.watch.pass(told - (left.end - left.start));
                     self.as_of.remake(piece, &stretch, &fault)?;
                     self.current =
                         self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;
@@ -428,7 +432,7 @@ impl Current {
             .map(|(to, offset)| *to = offset)
             .count();
         let offsets = offsets.get(..count).unwrap_or_default();
-        self.stretch.places(offsets, &mut self.cursor, &mut self.places)?;
+        self.stretch.places(offsets, &mut self.cursor, |place| self.places.push(place))?;
         let log = self.stretch.text.bytes();
         // A record's header may begin on one line of memory and end on the next.
         let touched = self.places.iter().fold(0, |sum, Place { at, .. }| {

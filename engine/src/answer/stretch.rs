@@ -215,7 +215,7 @@ impl Stretch {
         &self,
         offsets: &[u32],
         cursor: &mut FrameCursor,
-        places: &mut Vec<Place>,
+        mut add: impl FnMut(Place),
     ) -> Result<(), Trouble> {
         let first_seq = self.sidecar.first_seq();
         self.sidecar.locate_each(offsets, cursor, |offset, located| {
@@ -224,17 +224,17 @@ impl Stretch {
             let frame_seq = first_seq + u64::from(located.frame.first_offset);
             let (frame, at) = self.text.record(offset, frame_seq, &located)?;
             let (seq, received_at) = (first_seq + u64::from(offset), located.frame.received_at);
-            places.push(Place { seq, received_at, at, frame });
+            add(Place { seq, received_at, at, frame });
             Ok(())
         })
     }
 
     /// The record at `offset`.
     pub(super) fn hit(self: &Arc<Self>, offset: u32) -> Result<Hit, Trouble> {
-        let mut places = Vec::with_capacity(1);
-        self.places(&[offset], &mut FrameCursor::default(), &mut places)?;
-        let beyond = || Fault::damaged(0, "record offset", self.count(), offset);
-        Ok(Hit::new(self, places.pop().ok_or_else(beyond)?)?)
+        let mut found = None;
+        self.places(&[offset], &mut FrameCursor::default(), |place| found = Some(place))?;
+        let none = || Fault::damaged(0, "record offset", self.count(), offset);
+        Ok(Hit::new(self, found.ok_or_else(none)?)?)
     }
 
     /// The field of that name.

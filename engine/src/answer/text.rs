@@ -1,7 +1,8 @@
 //! The log under a sidecar: its frames, each checked against its checksum before the first use of a byte in it.
 //!
-//! The log of a sealed segment is mapped; that of the active one grows and is read into memory, a frame at a time, as
-//! is one that comes from the archive. A pack has no frames as they lie: its blocks are unpacked, each with its own checksum.
+//! The log of a sealed segment is mapped; that of the active one grows and is read into memory, as is one that comes from
+//! the archive: a frame at a time, or of a frame of the active one that was checked before, a record. A pack has no frames
+//! as they lie: its blocks are unpacked, each with its own checksum.
 
 use std::collections::VecDeque;
 use std::ops::Range;
