@@ -35,7 +35,7 @@ pub struct Hit {
 
 impl Hit {
     /// The record at a place of a stretch.
-    #[inline]
+    #[inline(always)] // So that it is written where it is to be, and not copied there.
     pub(super) fn new(stretch: &Arc<Stretch>, place: Place) -> Result<Hit, Fault> {
         let Place { seq, received_at, at, frame } = place;
         let bytes = frame.as_deref().unwrap_or_else(|| stretch.text.bytes());

@@ -24,6 +24,7 @@ mod memo;
 mod names;
 mod paths;
 mod plan;
+mod recall;
 mod runs;
 mod search;
 mod set;
@@ -37,6 +38,7 @@ mod ways;
 mod zones;
 
 use std::ops::Range;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use hashbrown::HashMap;
@@ -52,6 +54,7 @@ use gathered::{Gathered, IdRun};
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
 use memo::Memo;
+use recall::Recall;
 use runs::Runs;
 pub use search::{Search, Warning, Watch};
 use stretch::Stretch;
@@ -91,13 +94,16 @@ impl Slot {
     }
 }
 
-/// What one snapshot of a store takes over from another: open stretches by their first seqs, counts, where event ids are,
-/// and what tables of terms may take.
+/// What one snapshot of a store takes over from another: open stretches by their first seqs, counts, where event ids and
+/// postings are, and what tables of terms may take.
 #[derive(Debug, Default)]
 pub(crate) struct Opened {
     stretches: Mutex<HashMap<Seq, Arc<Stretch>>>,
     memo: Memo,
     gathered: Gathered,
+    recall: Recall,
+    /// How many stretches were opened.
+    stretch_count: AtomicU64,
     tables: Arc<Tables>,
 }
 

@@ -8,7 +8,7 @@ use super::plan::Planner;
 use super::set::Set;
 use crate::filter::{Asked, Comparison, TermTest};
 use crate::hash;
-use crate::segment::{Field, Posting};
+use crate::segment::Field;
 use crate::source::{EventTime, FieldKind, Term, TermKind, compare_number_values};
 
 /// What the index says of a condition on the field `name`.
@@ -106,23 +106,18 @@ fn passing(planner: &Planner<'_>, field: &Field<'_>, test: &TermTest) -> Result<
     Ok(set)
 }
 
-/// A term's bytes, and the records that carry it.
-pub(super) type OfTerm<'t, 'a> = (&'t [u8], Posting<'a>);
-
-/// The postings of the terms that pass, where these are few and known: they name just the records that match.
-pub(super) fn postings<'a, 't>(
-    planner: &Planner<'a>,
+/// The terms that pass, where these are few and known: their postings name just the records that match.
+pub(super) fn terms<'t>(
+    planner: &Planner<'_>,
     name: &str,
     test: &'t TermTest,
-) -> Result<Option<Vec<OfTerm<'t, 'a>>>, Trouble> {
-    let TermTest::OneOf(terms, globs) = test else { return Ok(None) };
-    if !globs.is_empty() || planner.stretch.is_untermed(name) {
-        return Ok(None);
+) -> Option<&'t [(TermKind, Vec<u8>)]> {
+    match test {
+        TermTest::OneOf(terms, globs) if globs.is_empty() && !planner.stretch.is_untermed(name) => {
+            Some(terms)
+        }
+        _ => None,
     }
-    let mut postings = Vec::new();
-    let wanted = terms.iter().map(|(kind, bytes)| Term { kind: *kind, bytes });
-    planner.stretch.postings(name, wanted, |term, posting| postings.push((term.bytes, posting)))?;
-    Ok(Some(postings))
 }
 
 /// Calls `visit` for each term of the field that passes, with its ordinal; no more of the dictionary is looked at

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use super::bounds::Bounds;
 use super::explain::Trace;
+use super::recall::Recalled;
 use super::search::Watch;
 use super::set::{LIST_COUNT_MAX, Set};
 use super::stretch::Stretch;
 use super::zones::Lies;
 use super::{Trouble, grep, names, paths};
+use crate::Fault;
 use crate::filter::{Asked, Matcher, Node};
 use crate::segment::Posting;
 use crate::source::{Term, TermKind};
@@ -21,6 +23,8 @@ pub(super) struct Planner<'a> {
     pub(super) stretch: &'a Arc<Stretch>,
     pub(super) matcher: &'a Matcher,
     pub(super) watch: &'a Watch,
+    /// What is known of terms that the matcher asks for.
+    pub(super) recalled: &'a [Arc<Recalled>],
     pub(super) trace: Option<&'a RefCell<Trace>>,
 }
 
@@ -129,22 +133,35 @@ impl<'a> Planner<'a> {
             parts.push(self.part(node)?);
         }
         for node in nodes.iter().filter(|node| !is_free(node)) {
+            parts.push(self.part(node)?);
             if parts.iter().any(|(count, _)| *count == 0) {
                 return Ok(Bounds::exact(Set::none()));
             }
-            parts.push(self.part(node)?);
         }
         parts.sort_by_key(|(count, _)| *count);
-        let mut all = Bounds::exact(within.clone());
+        let (mut all, parts) = match parts.as_slice() {
+            // What two postings have in common is seen without unpacking either.
+            [
+                (_, Part::Posting(name, term, few)),
+                (_, Part::Posting(other_name, other_term, many)),
+                rest @ ..,
+            ] if matches!(within, Set::Range(_) | Set::Except(..)) => {
+                self.note(name, term, few);
+                self.note(other_name, other_term, many);
+                let both: Set = few.in_both(many)?.into_iter().collect();
+                (Bounds::exact(both.and(within.clone())), rest)
+            }
+            all => (Bounds::exact(within.clone()), all),
+        };
         for (_, part) in parts {
             if all.is_none() {
                 break;
             }
             all = match part {
                 Part::Posting(name, term, posting) if all.is_exact() => {
-                    Bounds::exact(self.in_posting(name, term, posting, all.sure)?)
+                    Bounds::exact(self.in_posting(name, term, *posting, all.sure)?)
                 }
-                Part::Posting(name, term, posting) => all.and(Bounds::exact(self.set(name, term, posting)?)),
+                Part::Posting(name, term, posting) => all.and(Bounds::exact(self.set(name, term, *posting)?)),
                 Part::Node(Node::Not(node)) if all.is_exact() && matches!(**node, Node::StoreRecord) => {
                     Bounds::exact(all.sure.minus(&*self.own()?))
                 }
@@ -165,13 +182,17 @@ impl<'a> Planner<'a> {
         let count = u64::from(self.stretch.count());
         let about = match node {
             Node::Name(name, Asked::Some(test)) => {
-                match names::postings(self, self.matcher.name(*name), test)?.as_deref() {
+                let name = self.matcher.name(*name);
+                let posting = |(kind, bytes): &'n (TermKind, Vec<u8>)| {
+                    let posting = self.posting(name, Term { kind: *kind, bytes })?;
+                    Ok::<_, Fault>((u64::from(posting.count()), Part::Posting(name, bytes, posting)))
+                };
+                match names::terms(self, name, test) {
                     None => count,
-                    Some([(term, posting)]) => {
-                        let part = Part::Posting(self.matcher.name(*name), term, *posting);
-                        return Ok((u64::from(posting.count()), part));
+                    Some([term]) => return Ok(posting(term)?),
+                    Some(terms) => {
+                        terms.iter().try_fold(0, |sum, term| Ok::<_, Fault>(sum + posting(term)?.0))?
                     }
-                    Some(postings) => postings.iter().map(|(_, posting)| u64::from(posting.count())).sum(),
                 }
             }
             Node::Time(clock, window) => match self.stretch.zones()?.lies(*clock, *window) {
@@ -212,8 +233,24 @@ impl<'a> Planner<'a> {
     pub(super) fn of_source(&self, source: u64) -> Result<Set, Trouble> {
         let text = source.to_string();
         let term = Term { kind: TermKind::Number, bytes: text.as_bytes() };
-        let posting = self.stretch.posting("source", term)?;
-        posting.map_or(Ok(Set::none()), |posting| self.set("source", text.as_bytes(), posting))
+        self.set("source", text.as_bytes(), self.posting("source", term)?)
+    }
+
+    /// The records that carry a term.
+    fn posting(&self, name: &str, term: Term<'_>) -> Result<Posting<'a>, Fault> {
+        let stretch = &**self.stretch;
+        let recalled = self.recalled.iter().find(|recalled| recalled.is_of(name, term));
+        let word = match recalled.and_then(|recalled| recalled.word(stretch)) {
+            Some(word) => word,
+            None => {
+                let word = stretch.posting_word(name, term)?;
+                if let Some(recalled) = recalled {
+                    recalled.note(stretch, word);
+                }
+                word
+            }
+        };
+        stretch.sidecar.posting(word)
     }
 
     /// The records that may have one of the event ids with these prefixes.

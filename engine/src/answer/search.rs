@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::explain::{self, Explanation, SegmentExplanation, Trace};
 use super::fetch::ToFetch;
 use super::plan::Planner;
+use super::recall::Recalled;
 use super::set::{Offsets, Set};
 use super::stretch::{Place, Stretch};
 use super::{AsOf, Hit, Trouble, glance, ids};
 use crate::filter::{Filter, Matcher, Scratch};
 use crate::format::frame::RECORD_HEADER_LEN;
-use crate::segment::FrameCursor;
 use crate::{Error, Result, SegmentId, Seq};
 
 /// How far a search is, for whoever watches it from another thread, and whether it is still wanted.
@@ -70,8 +70,8 @@ pub struct Search {
     /// The pieces that are still to be walked through.
     pieces: Option<std::vec::IntoIter<usize>>,
     current: Option<Current>,
-    /// How many records to look for at once.
-    ahead_count: usize,
+    recalled: Vec<Arc<Recalled>>,
+    ahead: Ahead,
     warnings: Vec<Warning>,
     failed: bool,
 }
@@ -84,15 +84,21 @@ struct Current {
     offsets: Offsets,
     /// The records that must be read to know, where there are any.
     open: Option<Set>,
-    cursor: FrameCursor,
-    /// The records that come next, the first last: see [`Current::look_ahead`].
-    ahead: Vec<Hit>,
-    /// Where they lie, while they are looked for; kept for its capacity.
-    places: Vec<Place>,
-    /// The records of the piece that are still to be decided on.
+    /// The records of the piece behind those that were looked for.
     left: Range<Seq>,
-    /// How many records of it were left when whoever watches was last told.
+    /// How many of it were left when whoever watches was last told.
     told: u64,
+}
+
+/// The records of the current segment that were looked for ahead of their turn: see [`Current::look_ahead`].
+#[derive(Debug)]
+struct Ahead {
+    /// The first last.
+    hits: Vec<Hit>,
+    /// Where they lie, while they are looked for.
+    places: Vec<Place>,
+    /// How many to look for at once.
+    count: usize,
 }
 
 impl Search {
@@ -108,7 +114,8 @@ impl Search {
             newest_first: false,
             pieces: None,
             current: None,
-            ahead_count: AHEAD_MIN,
+            recalled: Vec::new(),
+            ahead: Ahead { hits: Vec::new(), places: Vec::new(), count: AHEAD_MIN },
             warnings: Vec::new(),
             failed: false,
         })
@@ -227,7 +234,7 @@ impl Search {
     }
 
     pub(super) fn planner<'a>(&'a self, stretch: &'a Arc<Stretch>) -> Planner<'a> {
-        Planner { stretch, matcher: &self.matcher, watch: &self.watch, trace: None }
+        Planner { stretch, matcher: &self.matcher, watch: &self.watch, recalled: &self.recalled, trace: None }
     }
 
     /// A search of the same records, by another filter.
@@ -293,7 +300,24 @@ impl Search {
             Ok::<_, Error>(left + (seqs.end - seqs.start))
         })?;
         self.watch.pass(self.seqs.end.saturating_sub(self.seqs.start).saturating_sub(left));
+        self.recalled = self.as_of.opened.recall.of(&self.matcher, kept.len());
+        let count = kept.len().min(TOUCHED_MAX);
+        let first = if self.newest_first { kept.len() - count..kept.len() } else { 0..count };
+        self.touch_postings(kept.get(first).unwrap_or_default());
         Ok(kept.into_iter())
+    }
+
+    /// Touches where the postings begin that are known in some pieces, so that the waits for memory go on side by side.
+    fn touch_postings(&self, pieces: &[usize]) {
+        if self.recalled.is_empty() {
+            return;
+        }
+        let stretches = pieces.iter().filter_map(|piece| self.as_of.stretches.get(*piece)?.get());
+        let touched = stretches.fold(0, |sum, stretch| {
+            let words = self.recalled.iter().filter_map(|recalled| recalled.word(stretch));
+            words.fold(sum, |sum, word| sum ^ stretch.sidecar.touch_posting(word))
+        });
+        std::hint::black_box(touched);
     }
 
     /// The pieces that may hold matches, as far as the directories say.
@@ -343,46 +367,31 @@ impl Search {
             stretch: Arc::clone(stretch),
             offsets,
             open: Some(bounds.open).filter(|open| !open.is_empty()),
-            cursor: FrameCursor::default(),
-            ahead: Vec::new(),
-            places: Vec::new(),
             told: left.end - left.start,
             left,
         }))
     }
 
-    #[inline]
-    fn find_next(&mut self) -> Result<Option<Hit>> {
+    /// Looks for the records that come next; false where there are no more.
+    fn look_further(&mut self) -> Result<bool> {
         loop {
             self.watch.check()?;
             let Some(current) = &mut self.current else {
                 if self.advance()? {
                     continue;
                 }
-                return Ok(None);
+                return Ok(false);
             };
-            match current.next(&mut self.ahead_count) {
-                Ok(Some(hit)) => {
-                    current.left = if self.newest_first {
-                        current.left.start..hit.seq
-                    } else {
-                        hit.seq + 1..current.left.end
-                    };
-                    current.tell(&self.watch);
-                    if current.is_sure(hit.seq) || matches(&hit, &self.matcher, &mut self.scratch)? {
-                        return Ok(Some(hit));
-                    }
-                }
-                Ok(None) => {
+            current.tell(&self.watch);
+            match current.look_ahead(&mut self.ahead, self.newest_first) {
+                Ok(()) if self.ahead.hits.is_empty() => {
                     self.watch.pass(current.told);
                     self.current = None;
                 }
+                Ok(()) => return Ok(true),
                 Err(Trouble::Other(error)) => return Err(error),
                 Err(Trouble::Stretch(fault)) => {
-                    let Some(Current { piece, stretch, left, told, .. }) = self.current.take() else {
-                        continue;
-                    };
-                    self.watch.pass(told - (left.end - left.start));
+                    let Some(Current { piece, stretch, left, .. }) = self.current.take() else { continue };
                     self.as_of.remake(piece, &stretch, &fault)?;
                     self.current =
                         self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;
@@ -390,33 +399,33 @@ impl Search {
             }
         }
     }
+
+    /// Whether the record that comes next matches; nothing where none was looked for.
+    #[inline]
+    fn next_matches(&mut self) -> Result<Option<bool>> {
+        let Some(hit) = self.ahead.hits.last() else { return Ok(None) };
+        self.watch.check()?;
+        let is_sure = self.current.as_ref().is_some_and(|current| current.is_sure(hit.seq));
+        Ok(Some(is_sure || matches(hit, &self.matcher, &mut self.scratch)?))
+    }
 }
 
+/// Of at most so many pieces the postings are touched before the first is asked.
+const TOUCHED_MAX: usize = 128;
 /// Most records that are looked for ahead of their turn.
 const AHEAD_MAX: usize = 128;
 /// How many are at first: whoever wants one record is not made to wait for many, but a few take hardly longer than one.
 const AHEAD_MIN: usize = 8;
 
 impl Current {
-    #[inline]
-    fn next(&mut self, ahead_count: &mut usize) -> Result<Option<Hit>, Trouble> {
-        if self.ahead.is_empty() {
-            self.look_ahead(*ahead_count)?;
-            *ahead_count = (*ahead_count * 4).min(AHEAD_MAX);
-        }
-        Ok(self.ahead.pop())
-    }
-
     /// Tells how far it is, once for all that was looked for at once: it costs as much as to hand out a record.
-    #[inline]
     fn tell(&mut self, watch: &Watch) {
-        if self.ahead.is_empty() {
-            let left = self.left.end - self.left.start;
-            watch.pass(std::mem::replace(&mut self.told, left) - left);
-        }
+        let left = self.left.end - self.left.start;
+        watch.pass(std::mem::replace(&mut self.told, left) - left);
     }
 
     /// Whether the index says that the record matches.
+    #[inline]
     fn is_sure(&self, seq: Seq) -> bool {
         let offset = || (seq - self.stretch.sidecar.first_seq()) as u32;
         self.open.as_ref().is_none_or(|open| !open.contains(offset()))
@@ -424,25 +433,37 @@ impl Current {
 
     /// Finds out where the next few records lie, and touches each: so the waits for memory go on side by side, where
     /// they would come one after another if each record were looked at in its turn.
-    fn look_ahead(&mut self, ahead_count: usize) -> Result<(), Trouble> {
+    fn look_ahead(&mut self, ahead: &mut Ahead, newest_first: bool) -> Result<(), Trouble> {
         let mut offsets = [0; AHEAD_MAX];
         let count = offsets
             .iter_mut()
-            .zip(self.offsets.by_ref().take(ahead_count))
+            .zip(self.offsets.by_ref().take(ahead.count))
             .map(|(to, offset)| *to = offset)
             .count();
+        ahead.count = (ahead.count * 4).min(AHEAD_MAX);
         let offsets = offsets.get(..count).unwrap_or_default();
-        self.stretch.places(offsets, &mut self.cursor, |place| self.places.push(place))?;
+        ahead.places.clear();
+        self.stretch.sidecar.touch_places(offsets);
+        self.stretch.places(offsets, |place| ahead.places.push(place))?;
         let log = self.stretch.text.bytes();
         // A record's header may begin on one line of memory and end on the next.
-        let touched = self.places.iter().fold(0, |sum, Place { at, .. }| {
+        let touched = ahead.places.iter().fold(0, |sum, Place { at, .. }| {
             let ends = (log.get(at.start), log.get(at.start + RECORD_HEADER_LEN - 1));
             sum ^ ends.0.unwrap_or(&0) ^ ends.1.unwrap_or(&0)
         });
         std::hint::black_box(touched);
-        for place in self.places.drain(..).rev() {
-            self.ahead.push(Hit::new(&self.stretch, place)?);
+        let Some(last) = ahead.places.last() else { return Ok(()) };
+        let left = if newest_first { self.left.start..last.seq } else { last.seq + 1..self.left.end };
+        for place in ahead.places.drain(..).rev() {
+            match Hit::new(&self.stretch, place) {
+                Ok(hit) => ahead.hits.push(hit),
+                Err(fault) => {
+                    ahead.hits.clear();
+                    return Err(fault.into());
+                }
+            }
         }
+        self.left = left;
         Ok(())
     }
 }
@@ -458,12 +479,29 @@ fn matches(hit: &Hit, matcher: &Matcher, scratch: &mut Scratch) -> Result<bool> 
 impl Iterator for Search {
     type Item = Result<Hit>;
 
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
+    /// A hit goes from where it was found to whoever asks, and nowhere between: it is long, and to write and read it again
+    /// takes as long as to find it.
+    #[inline]
+    fn next(&mut self) -> Option<Result<Hit>> {
+        loop {
+            if self.failed {
+                return None;
+            }
+            let failed = match self.next_matches() {
+                Ok(Some(true)) => return self.ahead.hits.pop().map(Ok),
+                Ok(Some(false)) => {
+                    self.ahead.hits.pop();
+                    continue;
+                }
+                Ok(None) => match self.look_further() {
+                    Ok(true) => continue,
+                    Ok(false) => return None,
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            self.failed = true;
+            return Some(Err(failed));
         }
-        let found = self.find_next();
-        self.failed = found.is_err();
-        found.transpose()
     }
 }

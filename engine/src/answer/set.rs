@@ -74,6 +74,11 @@ impl Set {
     pub(super) fn and(self, other: Set) -> Set {
         match (self, other) {
             (Set::Range(a), Set::Range(b)) => Set::Range(a.start.max(b.start)..a.end.min(b.end)),
+            (Set::List(list), Set::Range(range)) | (Set::Range(range), Set::List(list))
+                if list.first() >= Some(&range.start) && list.last() < Some(&range.end) =>
+            {
+                Set::List(list)
+            }
             (Set::List(mut list), other) | (other, Set::List(mut list)) => {
                 list.retain(|offset| other.contains(*offset));
                 Set::List(list)
@@ -120,6 +125,14 @@ impl Set {
                 Set::Range(b.end.max(a.start).min(a.end)..a.end)
             }
             (Set::Range(a), Set::Range(b)) if a.end <= b.end => Set::Range(a.start..b.start.min(a.end)),
+            (Set::List(mut list), Set::List(few)) if few.len() < list.len() / 8 => {
+                for offset in few {
+                    if let Ok(at) = list.binary_search(offset) {
+                        list.remove(at);
+                    }
+                }
+                Set::List(list)
+            }
             (Set::List(mut list), other) => {
                 list.retain(|offset| !other.contains(*offset));
                 Set::List(list)

@@ -1,6 +1,7 @@
 //! A stretch of the log as questions see it: its sidecar and its log, opened once, and what is worth remembering of them.
 
 use std::ops::{Deref, Range};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
@@ -13,10 +14,11 @@ use super::ways::{Tables, Ways};
 use super::zones::Zones;
 use super::{AsOf, Trouble};
 use crate::disk::Mapped;
+use crate::format::sidecar::NO_POSTING;
 use crate::index::DELETED;
 use crate::log::files::Sealed;
 use crate::log::views::View;
-use crate::segment::{Field, FrameCursor, Posting, Sidecar};
+use crate::segment::{Field, Sidecar};
 use crate::source::{FieldKind, Path, Profile, Term};
 use crate::{Fault, Result, SegmentId, Seq, Timestamp};
 
@@ -24,6 +26,8 @@ use crate::{Fault, Result, SegmentId, Seq, Timestamp};
 #[derive(Debug)]
 pub(crate) struct Stretch {
     pub(super) id: SegmentId,
+    /// Of all stretches that a process opens of a store no two have the same; 0 for none.
+    pub(super) number: u32,
     pub(super) sidecar: Arc<Sidecar>,
     pub(super) text: LogText,
     /// The sources of its records, ascending by their seqs.
@@ -162,6 +166,8 @@ impl Stretch {
             );
             sources.push(SourceOf::new(source, profile));
         }
+        let count_before = as_of.opened.stretch_count.fetch_add(1, Ordering::Relaxed);
+        let number = u32::try_from(count_before + 1).unwrap_or(0);
         let (id, mut fields) = (view.segment, HashMap::new());
         for index in 0..sidecar.field_count()? {
             let field = sidecar.field_at(index)?;
@@ -175,6 +181,7 @@ impl Stretch {
         let (zones, own, escaped) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Ok(Stretch {
             id,
+            number,
             sidecar,
             text,
             sources,
@@ -211,14 +218,9 @@ impl Stretch {
 
     /// Where the records at `offsets` lie; their frames' checksums were found right.
     #[inline]
-    pub(super) fn places(
-        &self,
-        offsets: &[u32],
-        cursor: &mut FrameCursor,
-        mut add: impl FnMut(Place),
-    ) -> Result<(), Trouble> {
+    pub(super) fn places(&self, offsets: &[u32], mut add: impl FnMut(Place)) -> Result<(), Trouble> {
         let first_seq = self.sidecar.first_seq();
-        self.sidecar.locate_each(offsets, cursor, |offset, located| {
+        self.sidecar.locate_each(offsets, |offset, located| {
             let beyond = || Fault::damaged(0, "record offset", self.count(), offset);
             let located = located.ok_or_else(beyond)?;
             let frame_seq = first_seq + u64::from(located.frame.first_offset);
@@ -232,7 +234,7 @@ impl Stretch {
     /// The record at `offset`.
     pub(super) fn hit(self: &Arc<Self>, offset: u32) -> Result<Hit, Trouble> {
         let mut found = None;
-        self.places(&[offset], &mut FrameCursor::default(), |place| found = Some(place))?;
+        self.places(&[offset], |place| found = Some(place))?;
         let none = || Fault::damaged(0, "record offset", self.count(), offset);
         Ok(Hit::new(self, found.ok_or_else(none)?)?)
     }
@@ -242,28 +244,12 @@ impl Stretch {
         self.fields.get(name).map_or(Ok(None), |(index, _)| self.sidecar.field_at(*index))
     }
 
-    /// For each of some terms of a field the records that carry it, where there are any.
-    pub(super) fn postings<'s, 't>(
-        &'s self,
-        name: &str,
-        terms: impl IntoIterator<Item = Term<'t>>,
-        mut visit: impl FnMut(Term<'t>, Posting<'s>),
-    ) -> Result<(), Fault> {
-        let Some((index, ways)) = self.fields.get(name) else { return Ok(()) };
-        let Some(field) = self.sidecar.field_at(*index)? else { return Ok(()) };
-        for term in terms {
-            if let Some(posting) = ways.posting(&field, term, &self.tables)? {
-                visit(term, posting);
-            }
-        }
-        Ok(())
-    }
-
-    /// The records that carry a term; nothing where there are none.
-    pub(super) fn posting(&self, name: &str, term: Term<'_>) -> Result<Option<Posting<'_>>, Fault> {
-        let mut found = None;
-        self.postings(name, [term], |_, posting| found = Some(posting))?;
-        Ok(found)
+    /// The word of a term's posting.
+    pub(super) fn posting_word(&self, name: &str, term: Term<'_>) -> Result<u32, Fault> {
+        let Some((index, ways)) = self.fields.get(name) else { return Ok(NO_POSTING) };
+        let Some(field) = self.sidecar.field_at(*index)? else { return Ok(NO_POSTING) };
+        let ordinal = ways.find(&field, term, &self.tables)?;
+        Ok(ordinal.map_or(NO_POSTING, |ordinal| field.word(ordinal)))
     }
 
     /// Whether a field holds event ids or times in some source's records.

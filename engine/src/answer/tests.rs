@@ -683,6 +683,43 @@ fn terms_are_found_however_often_a_field_is_asked_for() {
 }
 
 #[test]
+fn terms_that_are_asked_for_again_are_found_in_segments_old_and_new() {
+    let mut random = Random(31);
+    let dir = tempfile::tempdir().unwrap();
+    // Not so long that a part of the active segment is a view of its own.
+    let options = Options::new("test.example/again").allocate_len(1 << 20).segment_len(4 << 20);
+    let store = Store::create(dir.path(), options).unwrap();
+    let is = |name: &str, value: &str| {
+        Filter::Field(Field::Name(name.to_owned()), Test::Equals(vec![Value::Text(value.to_owned())]))
+    };
+    let mut snapshots = Vec::new();
+    for round in 0..11 {
+        // Enough for bitmaps with arrays and with bits, of some terms; in some segments a term is not there at all.
+        let event = |n: u64| {
+            let kind = if n.is_multiple_of(2 + round % 4) { "deploy" } else { "tool.call" };
+            let (agent, control) = (n * 7 % (3 + round), n * 5 % 11);
+            format!(
+                r#"{{"event_id":"{round}-{n}","agent_id":"a{agent}","kind":"{kind}","controls":["C-{control}"]}}"#
+            )
+        };
+        store.append_batch((0..300 + random.below(300)).map(event)).unwrap();
+        snapshots.push(store.snapshot().unwrap());
+        store.seal().unwrap();
+        snapshots.push(store.snapshot().unwrap());
+        for _ in 0..6 {
+            let agent = format!("a{}", random.below(15));
+            let kind = pick(&mut random, &["deploy", "tool.call", "none"]);
+            let filter = Filter::All(vec![is("kind", kind), is("agent", &agent)]);
+            let control = is("control", &format!("C-{}", random.below(12)));
+            let snapshot = &snapshots[random.below(snapshots.len() as u64) as usize];
+            check(snapshot, &filter.clone().and(control.clone()), &mut random);
+            check(snapshot, &filter.and(Filter::Not(Box::new(Filter::StoreRecord))), &mut random);
+            check(snapshot, &Filter::All(vec![is("agent", &agent), control]), &mut random);
+        }
+    }
+}
+
+#[test]
 fn a_search_can_be_stopped_and_says_how_far_it_is() {
     let mut random = Random(9);
     let dir = tempfile::tempdir().unwrap();

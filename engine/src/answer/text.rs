@@ -127,7 +127,7 @@ impl LogText {
     }
 
     /// Where a record lies that a sidecar locates in a frame: in the mapped log, or in the bytes that it was read into.
-    #[inline]
+    #[inline(always)]
     pub(super) fn record(
         &self,
         offset: u32,

@@ -7,7 +7,7 @@ use hashbrown::DefaultHashBuilder;
 
 use super::fences::Fences;
 use crate::Fault;
-use crate::segment::{Field, Posting};
+use crate::segment::Field;
 use crate::source::Term;
 
 /// From so many questions on a table is worth while: to make one all of the dictionary is read.
@@ -54,17 +54,13 @@ pub(super) struct Ways {
 }
 
 impl Ways {
-    /// The records that carry a term; none where there are no such.
-    pub(super) fn posting<'f>(
+    /// The ordinal of a term, if a record carries it.
+    pub(super) fn find(
         &self,
-        field: &Field<'f>,
+        field: &Field<'_>,
         wanted: Term<'_>,
         tables: &Arc<Tables>,
-    ) -> Result<Option<Posting<'f>>, Fault> {
-        self.find(field, wanted, tables)?.map(|ordinal| field.posting(ordinal)).transpose()
-    }
-
-    fn find(&self, field: &Field<'_>, wanted: Term<'_>, tables: &Arc<Tables>) -> Result<Option<u32>, Fault> {
+    ) -> Result<Option<u32>, Fault> {
         if let Some(table) = self.table.get() {
             return table.find(field, wanted);
         }

@@ -403,7 +403,7 @@ impl RecordParts {
     ///
     /// # Errors
     /// Damaged where the bytes are no record; unsupported for a form that this release does not know.
-    #[inline]
+    #[inline(always)] // Whoever reads many records needs few of the parts.
     pub fn decode(payload: &[u8]) -> Result<Self, Fault> {
         if payload.len() < RECORD_HEADER_LEN {
             return Err(Fault::damaged(0, "record header length", RECORD_HEADER_LEN, payload.len()));

@@ -66,6 +66,92 @@ pub(super) fn retain(bitmap: &[u8], offsets: &mut Vec<u32>) -> Option<()> {
     Some(())
 }
 
+/// The offsets that both bitmaps hold, `few` being the one of fewer. Nothing where the arrays of `few` do not ascend.
+pub(super) fn in_both(few: &[u8], many: &[u8]) -> Option<Vec<u32>> {
+    let mut both = Vec::new();
+    let (mut few, mut many) = (Containers::new(few)?, Containers::new(many)?);
+    let mut other = many.next()?;
+    while let Some(container) = few.next()? {
+        while other.is_some_and(|other| other.key < container.key) {
+            other = many.next()?;
+        }
+        let Some(other) = other.filter(|other| other.key == container.key) else { continue };
+        let whole = |low: u16| container.key << 16 | u32::from(low);
+        match (container.form, other.form) {
+            (Form::Array(array), Form::Bits(bits)) => {
+                let array = array.as_chunks().0;
+                // All are compared, whatever comes of it: so several are at once.
+                let pairs = array.iter().zip(array.iter().skip(1));
+                let ascends = pairs.fold(true, |ascends, (a, b)| {
+                    ascends & (u16::from_le_bytes(*a) < u16::from_le_bytes(*b))
+                });
+                if !ascends {
+                    return None;
+                }
+                touch(bits, array.len());
+                push_set(array, bits, whole(0), &mut both);
+            }
+            (Form::Bits(bits), Form::Bits(others)) => {
+                for ((index, word), other) in (0..).zip(bits.as_chunks().0).zip(others.as_chunks().0) {
+                    let word = u64::from_le_bytes(*word) & u64::from_le_bytes(*other);
+                    each_bit(word, |bit| both.push(whole(index * 64 + bit)));
+                }
+            }
+            (Form::Array(array), Form::Array(others)) => {
+                let mut rest = others.as_chunks().0;
+                for low in array.as_chunks().0 {
+                    let low = u16::from_le_bytes(*low);
+                    rest = from(rest, low);
+                    if rest.first().is_some_and(|first| u16::from_le_bytes(*first) == low) {
+                        both.push(whole(low));
+                    }
+                }
+            }
+            (form, other) => form.each(|low| {
+                if other.contains(low) {
+                    both.push(whole(low));
+                }
+            }),
+        }
+    }
+    Some(both)
+}
+
+/// Pushes those of an array, each with `high` above it, whose bits are set.
+#[inline(never)] // The loop needs all registers.
+fn push_set(array: &[[u8; 2]], bits: &[u8; BITS_LEN], high: u32, set: &mut Vec<u32>) {
+    let start = set.len();
+    set.resize(start + array.len(), 0);
+    let places = set.get_mut(start..).unwrap_or_default();
+    let mut kept = 0;
+    for low in array {
+        let low = u16::from_le_bytes(*low);
+        // Each is written, behind those that stay: whether it stays is no branch, which could not be foretold.
+        if let Some(place) = places.get_mut(kept) {
+            *place = high | u32::from(low);
+        }
+        // A `u16` has no bit outside.
+        kept += usize::from(bits[usize::from(low / 8)] >> (low % 8) & 1);
+    }
+    set.truncate(start + kept);
+}
+
+/// Brings a container of bits into the caches if so many offsets are to be looked for that most of its lines are needed:
+/// one after another they come faster than in the order in which they are asked for.
+fn touch(bits: &[u8; BITS_LEN], count: usize) {
+    if count > MANY {
+        std::hint::black_box(bits.iter().step_by(64).fold(0, |sum, bits| sum ^ bits));
+    }
+}
+
+/// Calls `visit` with the place of each bit that is set.
+fn each_bit(mut word: u64, mut visit: impl FnMut(u16)) {
+    while word != 0 {
+        visit(word.trailing_zeros() as u16);
+        word &= word - 1;
+    }
+}
+
 /// Moves those of `range` whose lower half is wanted to `kept` and behind; where these end.
 fn keep(
     offsets: &mut [u32],
@@ -87,10 +173,7 @@ fn keep(
 /// The same for a container of bits. Of 64 offsets at a time it is seen first which stay, and then these alone are moved:
 /// they are mostly few.
 fn keep_in_bits(offsets: &mut [u32], range: Range<usize>, mut kept: usize, bits: &[u8; BITS_LEN]) -> usize {
-    if range.len() > MANY {
-        // One after another they come to the caches faster than in the order in which they are asked for.
-        std::hint::black_box(bits.iter().step_by(64).fold(0, |sum, bits| sum ^ bits));
-    }
+    touch(bits, range.len());
     for start in range.clone().step_by(64) {
         let some = offsets.get(start..range.end.min(start + 64)).unwrap_or_default();
         let mut stay = (0..).zip(some).fold(0_u64, |stay, (place, offset)| {
@@ -157,24 +240,53 @@ pub(super) fn count_in(bitmap: &[u8], range: &Range<u32>) -> Option<u32> {
 
 /// Calls `visit` for each container, until it says that it wants no more.
 fn each<'a>(bitmap: &'a [u8], mut visit: impl FnMut(Container<'a>) -> bool) -> Option<()> {
-    let cookie = u32_at(bitmap, 0);
-    let (count, runs, keys_at) = if cookie == COOKIE_PLAIN {
-        (u32_at(bitmap, 4) as usize, None, 8)
-    } else if cookie & 0xFFFF == COOKIE_RUNS {
-        let count = (cookie >> 16) as usize + 1;
-        let len = count.div_ceil(8);
-        (count, Some(bitmap.get(4..4 + len)?), 4 + len)
-    } else {
-        return None;
-    };
-    let keys = bitmap.get(keys_at..keys_at.checked_add(count.checked_mul(4)?)?)?;
-    let has_places = runs.is_none() || count >= PLACES_FROM;
-    let mut at = keys_at + keys.len() + if has_places { count * 4 } else { 0 };
-    for (index, key) in keys.chunks_exact(4).enumerate() {
+    let mut containers = Containers::new(bitmap)?;
+    while let Some(container) = containers.next()? {
+        if !visit(container) {
+            break;
+        }
+    }
+    Some(())
+}
+
+/// The containers of a bitmap, one after another.
+#[derive(Debug)]
+struct Containers<'a> {
+    bitmap: &'a [u8],
+    /// For each its key and its count, and whether it is one of runs.
+    heads: std::slice::ChunksExact<'a, u8>,
+    runs: Option<&'a [u8]>,
+    index: usize,
+    /// Where the next one begins.
+    at: usize,
+}
+
+impl<'a> Containers<'a> {
+    fn new(bitmap: &'a [u8]) -> Option<Self> {
+        let cookie = u32_at(bitmap, 0);
+        let (count, runs, heads_at) = if cookie == COOKIE_PLAIN {
+            (u32_at(bitmap, 4) as usize, None, 8)
+        } else if cookie & 0xFFFF == COOKIE_RUNS {
+            let count = (cookie >> 16) as usize + 1;
+            let len = count.div_ceil(8);
+            (count, Some(bitmap.get(4..4 + len)?), 4 + len)
+        } else {
+            return None;
+        };
+        let heads = bitmap.get(heads_at..heads_at.checked_add(count.checked_mul(4)?)?)?;
+        let has_places = runs.is_none() || count >= PLACES_FROM;
+        let at = heads_at + heads.len() + if has_places { count * 4 } else { 0 };
+        Some(Containers { bitmap, heads: heads.chunks_exact(4), runs, index: 0, at })
+    }
+
+    /// The next one; the inner nothing stands behind the last.
+    fn next(&mut self) -> Option<Option<Container<'a>>> {
+        let Some(head) = self.heads.next() else { return Some(None) };
+        let index = self.index;
         let is_runs =
-            runs.and_then(|runs| runs.get(index / 8)).is_some_and(|bits| bits >> (index % 8) & 1 == 1);
-        let count = usize::from(u16_at(key, 2)) + 1;
-        let rest = bitmap.get(at..)?;
+            self.runs.and_then(|runs| runs.get(index / 8)).is_some_and(|bits| bits >> (index % 8) & 1 == 1);
+        let count = usize::from(u16_at(head, 2)) + 1;
+        let rest = self.bitmap.get(self.at..)?;
         let (start, len) = match (is_runs, count) {
             (true, _) => (2, usize::from(u16_at(rest, 0)) * 4),
             (false, ..=ARRAY_MAX) => (0, count * 2),
@@ -186,12 +298,10 @@ fn each<'a>(bitmap: &'a [u8], mut visit: impl FnMut(Container<'a>) -> bool) -> O
             (false, ..=ARRAY_MAX) => Form::Array(bytes),
             (false, _) => Form::Bits(bytes.first_chunk()?),
         };
-        at += start + len;
-        if !visit(Container { key: u32::from(u16_at(key, 0)), count: count as u32, form }) {
-            return Some(());
-        }
+        self.at += start + len;
+        self.index += 1;
+        Some(Some(Container { key: u32::from(u16_at(head, 0)), count: count as u32, form }))
     }
-    Some(())
 }
 
 impl Form<'_> {
@@ -251,11 +361,7 @@ impl Form<'_> {
             Form::Array(array) => array.as_chunks().0.iter().for_each(|low| visit(u16::from_le_bytes(*low))),
             Form::Bits(bits) => {
                 for (index, word) in (0..).zip(bits.as_chunks().0) {
-                    let mut word = u64::from_le_bytes(*word);
-                    while word != 0 {
-                        visit(index * 64 + word.trailing_zeros() as u16);
-                        word &= word - 1;
-                    }
+                    each_bit(u64::from_le_bytes(*word), |bit| visit(index * 64 + bit));
                 }
             }
             Form::Runs(runs) => {
@@ -316,6 +422,10 @@ mod tests {
                 offsets.iter().copied().filter(|offset| bitmap.contains(*offset)).collect();
             retain(&bytes, &mut offsets).unwrap();
             assert_eq!(offsets, expected);
+            let other = random(&mut seed);
+            let mut others = Vec::new();
+            other.serialize_into(&mut others).unwrap();
+            assert_eq!(in_both(&bytes, &others).unwrap(), (&bitmap & &other).iter().collect::<Vec<u32>>());
             assert_eq!(super::offsets(&bytes, 0).unwrap(), bitmap.iter().collect::<Vec<u32>>());
             for _ in 0..20 {
                 let start = seed.below(7 << 16) as u32;
@@ -331,13 +441,17 @@ mod tests {
         let mut seed = Random(4);
         let mut bytes = Vec::new();
         random(&mut seed).serialize_into(&mut bytes).unwrap();
+        let whole = bytes.clone();
         for len in 0..bytes.len().min(3_000) {
             let _ = count_in(&bytes[..len], &(5..1 << 17));
+            let _ = in_both(&bytes[..len], &bytes);
         }
         for _ in 0..3_000 {
             let at = seed.below(bytes.len() as u64) as usize;
             bytes[at] ^= 1 << seed.below(8);
             let _ = retain(&bytes, &mut (0..1 << 17).step_by(50).collect());
+            let _ = in_both(&bytes, &whole);
+            let _ = in_both(&whole, &bytes);
         }
     }
 }

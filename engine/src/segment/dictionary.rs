@@ -72,6 +72,13 @@ impl Sidecar {
         Ok(Some(Field { sidecar: self, name, entry, table, bytes, column }))
     }
 
+    /// The posting that a word of the dictionary stands for.
+    pub(crate) fn posting(&self, word: u32) -> Result<Posting<'_>, Fault> {
+        let section = self.section(Section::Postings)?;
+        let base = self.footer.sections[Section::Postings as usize].offset;
+        Posting::decode(word, section, self.meta().record_count).map_err(|fault| fault.shifted(base))
+    }
+
     /// The field of that name, if a profile of the segment declares it.
     ///
     /// # Errors
@@ -182,9 +189,7 @@ impl<'a> Field<'a> {
     /// # Errors
     /// Damaged.
     pub fn posting(&self, ordinal: u32) -> Result<Posting<'a>, Fault> {
-        let at = (ordinal as usize).saturating_mul(TERM_ENTRY_LEN);
-        let word = if at < self.table.len() { u32_at(self.table, at + 4) } else { NO_POSTING };
-        self.posting_of(word)
+        self.sidecar.posting(self.word(ordinal))
     }
 
     /// The records that carry a term.
@@ -200,7 +205,7 @@ impl<'a> Field<'a> {
     /// # Errors
     /// Damaged.
     pub fn present(&self) -> Result<Posting<'a>, Fault> {
-        self.posting_of(self.entry.reserved[0])
+        self.sidecar.posting(self.entry.reserved[0])
     }
 
     /// The records that have neither a term of the field nor something there that could not be read.
@@ -208,7 +213,7 @@ impl<'a> Field<'a> {
     /// # Errors
     /// Damaged.
     pub fn absent(&self) -> Result<Posting<'a>, Fault> {
-        self.posting_of(self.entry.reserved[1])
+        self.sidecar.posting(self.entry.reserved[1])
     }
 
     /// The records that have something there that could not be read.
@@ -216,13 +221,7 @@ impl<'a> Field<'a> {
     /// # Errors
     /// Damaged.
     pub fn unreadable(&self) -> Result<Posting<'a>, Fault> {
-        self.posting_of(self.entry.reserved[2])
-    }
-
-    fn posting_of(&self, word: u32) -> Result<Posting<'a>, Fault> {
-        let section = self.sidecar.section(Section::Postings)?;
-        let base = self.sidecar.footer.sections[Section::Postings as usize].offset;
-        Posting::decode(word, section, self.sidecar.meta().record_count).map_err(|fault| fault.shifted(base))
+        self.sidecar.posting(self.entry.reserved[2])
     }
 
     /// Whether the field has a column of numbers.
@@ -254,8 +253,11 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub(super) fn word(&self, ordinal: u32) -> u32 {
-        u32_at(self.table, ordinal as usize * TERM_ENTRY_LEN + 4)
+    /// By which [`Sidecar::posting`] finds the records that carry the term at `ordinal`: there are none past the
+    /// dictionary's end.
+    pub(crate) fn word(&self, ordinal: u32) -> u32 {
+        let at = (ordinal as usize).saturating_mul(TERM_ENTRY_LEN);
+        if at < self.table.len() { u32_at(self.table, at + 4) } else { NO_POSTING }
     }
 
     pub(super) fn fault(&self, ordinal: u32, expected: &'static str) -> Fault {

@@ -125,6 +125,23 @@ impl<'a> Posting<'a> {
         Ok(())
     }
 
+    /// Those of its offsets that are in another posting of the segment too, which has no fewer.
+    ///
+    /// # Errors
+    /// As [`Posting::bitmap`].
+    pub fn in_both(&self, other: &Posting<'_>) -> Result<Vec<u32>, Fault> {
+        if let (Form::Roaring(_, few), Form::Roaring(_, many)) = (self.form, other.form) {
+            let both = contains::in_both(few, many).ok_or_else(|| self.torn())?;
+            return match both.last() {
+                Some(&last) if last >= self.record_count => Err(self.beyond(last)),
+                _ => Ok(both),
+            };
+        }
+        let mut list = self.list(u32::MAX)?.unwrap_or_default();
+        other.retain(&mut list)?;
+        Ok(list)
+    }
+
     /// How many of its offsets lie in `range`.
     ///
     /// # Errors

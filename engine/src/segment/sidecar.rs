@@ -10,7 +10,8 @@ use crate::error::Fault;
 use crate::format::bytes::{array, hash_at, i64_at, u32_at, u64_at};
 use crate::format::frame::FRAME_HEADER_LEN;
 use crate::format::sidecar::{
-    FRAME_PLACE_LEN, Footer, FramePlace, Meta, SIDECAR_FOOTER_LEN, SIDECAR_HEADER_LEN, Section, encode_header,
+    FRAME_PLACE_LEN, Footer, FramePlace, Meta, POSTING_PLACE, SIDECAR_FOOTER_LEN, SIDECAR_HEADER_LEN,
+    Section, encode_header,
 };
 use crate::hash::{self, Hash};
 use crate::index::DELETED;
@@ -159,13 +160,18 @@ impl Sidecar {
     pub fn locate_each<E: From<Fault>>(
         &self,
         offsets: &[u32],
-        cursor: &mut FrameCursor,
         mut visit: impl FnMut(u32, Option<Located>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let records = self.section(Section::Records)?;
-        // Each is touched first: so the waits for memory go on side by side, where they would come one after another if
-        // each record were located in its turn.
-        let frames = self.section(Section::Frames)?;
+        let (records, mut cursor) = (self.section(Section::Records)?, FrameCursor::default());
+        offsets.iter().try_for_each(|&offset| visit(offset, self.locate_by(records, offset, &mut cursor)?))
+    }
+
+    /// Touches what is looked at to locate these records, so that it comes to the caches side by side.
+    pub fn touch_places(&self, offsets: &[u32]) {
+        let (Ok(records), Ok(frames)) = (self.section(Section::Records), self.section(Section::Frames))
+        else {
+            return;
+        };
         let share = f64::from(self.meta.frame_count) / f64::from(self.meta.record_count.max(1));
         let touched = offsets.iter().fold(0, |sum, offset| {
             // About where its frame is stated: frames mostly hold about as many records each.
@@ -173,10 +179,16 @@ impl Sidecar {
             sum ^ u32_at(records, *offset as usize * 4) ^ frames.get(near).copied().map_or(0, u32::from)
         });
         std::hint::black_box(touched);
-        offsets.iter().try_for_each(|&offset| visit(offset, self.locate_by(records, offset, cursor)?))
     }
 
-    #[inline]
+    /// Touches where a posting begins: see [`Sidecar::posting`].
+    pub(crate) fn touch_posting(&self, word: u32) -> u8 {
+        let section = self.footer.sections[Section::Postings as usize].offset;
+        let at = section + u64::from(word & !POSTING_PLACE) * 4;
+        usize::try_from(at).ok().and_then(|at| self.bytes.get(at)).copied().unwrap_or_default()
+    }
+
+    #[inline(always)] // So that what was located is used where it is, and not copied.
     fn locate_by(
         &self,
         records: &[u8],

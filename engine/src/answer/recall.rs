@@ -1,0 +1,142 @@
+//! Where the postings of terms are that were asked for before, so that a question to many stretches does not look up the
+//! same agent or control in each of them time and again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hashbrown::{Equivalent, HashMap};
+
+use super::plan::parts;
+use super::stretch::Stretch;
+use crate::filter::{Asked, Matcher, Node, TermTest};
+use crate::log::lock;
+use crate::source::{Term, TermKind};
+
+/// For a question to fewer stretches it is not worth while: many terms, as those of runs, are in few, and are asked for once.
+const STRETCHES_MIN: usize = 4;
+/// Conditions on more terms than this are none of agents and the like.
+const TERMS_MAX: usize = 4;
+/// Most bytes that all of a store take; then it is begun anew.
+const LEN_MAX: usize = 4 << 20;
+
+/// What is known of all terms that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Recall(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    terms: HashMap<Key, Arc<Recalled>>,
+    len: usize,
+}
+
+/// A field's name, and a term of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key(Box<str>, u8, Box<[u8]>);
+
+/// The same, borrowed.
+#[derive(Debug, Clone, Copy, Hash)]
+struct KeyRef<'a>(&'a str, u8, &'a [u8]);
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        (self.0, self.1, self.2) == (&*key.0, key.1, &*key.2)
+    }
+}
+
+/// Of one term the words of its postings: each in a slot that a few stretches share, with the number of that which has it.
+#[derive(Debug)]
+pub(super) struct Recalled {
+    key: Key,
+    slots: Box<[AtomicU64]>,
+}
+
+impl Recall {
+    /// The terms of which a question to so many stretches asks for the postings.
+    pub(super) fn of(&self, matcher: &Matcher, stretch_count: usize) -> Vec<Arc<Recalled>> {
+        let mut recalled = Vec::new();
+        if stretch_count < STRETCHES_MIN {
+            return recalled;
+        }
+        for node in parts(matcher.root()) {
+            let Node::Name(name, Asked::Some(TermTest::OneOf(terms, globs))) = node else { continue };
+            if globs.is_empty() && terms.len() <= TERMS_MAX {
+                let terms = terms.iter();
+                recalled.extend(
+                    terms.map(|(kind, term)| self.get(matcher.name(*name), *kind, term, stretch_count)),
+                );
+            }
+        }
+        recalled
+    }
+
+    fn get(&self, name: &str, kind: TermKind, term: &[u8], stretch_count: usize) -> Arc<Recalled> {
+        let slot_count = stretch_count.next_power_of_two();
+        let mut known = lock(&self.0);
+        let found = known.terms.get(&KeyRef(name, kind as u8, term));
+        if let Some(recalled) = found.filter(|recalled| recalled.slots.len() >= slot_count) {
+            return Arc::clone(recalled);
+        }
+        let key = Key(name.into(), kind as u8, term.into());
+        let slots = (0..slot_count).map(|_| AtomicU64::new(0)).collect();
+        let recalled = Arc::new(Recalled { key: key.clone(), slots });
+        let len = recalled.len();
+        if known.len + len > LEN_MAX {
+            *known = Known::default();
+        }
+        let before = known.terms.insert(key, Arc::clone(&recalled));
+        known.len = known.len + len - before.map_or(0, |before| before.len());
+        recalled
+    }
+}
+
+impl Recalled {
+    /// About how many bytes it takes.
+    fn len(&self) -> usize {
+        size_of_val(&*self.slots) + 2 * (size_of::<Key>() + self.key.0.len() + self.key.2.len())
+    }
+
+    pub(super) fn is_of(&self, name: &str, term: Term<'_>) -> bool {
+        KeyRef(name, term.kind as u8, term.bytes).equivalent(&self.key)
+    }
+
+    /// The word of its posting in a stretch, if it was noted.
+    pub(super) fn word(&self, stretch: &Stretch) -> Option<u32> {
+        let slot = self.slot(stretch)?.load(Ordering::Relaxed);
+        (slot >> 32 == u64::from(stretch.number)).then_some(slot as u32)
+    }
+
+    pub(super) fn note(&self, stretch: &Stretch, word: u32) {
+        if let Some(slot) = self.slot(stretch) {
+            slot.store(u64::from(stretch.number) << 32 | u64::from(word), Ordering::Relaxed);
+        }
+    }
+
+    /// Nothing where the stretch has no number.
+    fn slot(&self, stretch: &Stretch) -> Option<&AtomicU64> {
+        let number = stretch.number as usize;
+        self.slots.get(number & (self.slots.len() - 1)).filter(|_| number != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let recall = Recall::default();
+        for n in 0..200 {
+            let term = format!("term {}", n % 120);
+            let stretch_count = [5, 4000, 70_000][n % 3];
+            let recalled = recall.get("agent", TermKind::Text, term.as_bytes(), stretch_count);
+            assert!(recalled.slots.len() >= stretch_count);
+            assert!(recalled.is_of("agent", Term { kind: TermKind::Text, bytes: term.as_bytes() }));
+            let known = lock(&recall.0);
+            assert_eq!(known.len, known.terms.values().map(|recalled| recalled.len()).sum::<usize>());
+            assert!(known.len <= LEN_MAX);
+        }
+        let again = recall.get("agent", TermKind::Text, b"term 79", 3);
+        let known = Arc::clone(&lock(&recall.0).terms[&KeyRef("agent", TermKind::Text as u8, b"term 79")]);
+        assert!(Arc::ptr_eq(&again, &known) && again.slots.len() > 3);
+    }
+}
