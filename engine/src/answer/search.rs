@@ -395,6 +395,9 @@ impl Search {
                     self.as_of.remake(piece, &stretch, &fault)?;
                     self.current =
                         self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;
+                    if self.current.is_none() {
+                        self.watch.pass(left.end - left.start);
+                    }
                 }
             }
         }
