@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::AsOf;
+use super::ids;
 use super::plan::parts;
 use crate::disk::Mapped;
 use crate::filter::{Asked, Clock, Matcher, Node, TermTest, Window};
@@ -60,6 +61,9 @@ impl Runs {
 
     /// Those of `pieces` that may hold a match.
     pub(super) fn pieces(&self, as_of: &AsOf, pieces: Range<usize>, matcher: &Matcher) -> Vec<usize> {
+        if let Some(ids) = ids::wanted(matcher) {
+            self.touch_ids(ids);
+        }
         let mut kept = Vec::new();
         let mut next = pieces.start;
         for known in self.meeting(&pieces) {
@@ -77,6 +81,17 @@ impl Runs {
         }
         kept.extend(next..pieces.end.max(next));
         kept
+    }
+
+    /// Touches what the directories are asked of ids: where a bucket begins in each, and then all the buckets, so that the
+    /// waits for memory go on side by side.
+    fn touch_ids(&self, ids: &[(u64, String)]) {
+        for (prefix, _) in ids.iter().filter(|_| self.runs.len() > 1) {
+            let entries = self.runs.iter().map(|known| known.run.directory.event_entries(*prefix));
+            let entries: Vec<&[u8]> = entries.map(Result::unwrap_or_default).collect();
+            let touched = entries.iter().fold(0, |sum, entries| sum ^ entries.first().unwrap_or(&0));
+            std::hint::black_box(touched);
+        }
     }
 
     /// For each of `pieces`, which ascend, how many of its records match, where a directory states it.

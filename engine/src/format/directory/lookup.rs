@@ -164,16 +164,30 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
         self.look_up(Section::EventIds, prefix)
     }
 
+    /// The entries among which [`Directory::event`] looks.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub(crate) fn event_entries(&self, prefix: u64) -> Result<&[u8], Fault> {
+        Ok(self.bucket(Section::EventIds, prefix)?.1)
+    }
+
     fn look_up(&self, section: Section, key: u64) -> Result<u32, Fault> {
+        let (print, bucket) = self.bucket(section, key)?;
+        let same = bucket.chunks_exact(2).map(|entry| u16_at(entry, 0)).filter(|entry| entry >> 4 == print);
+        let mask = same.fold(0, |mask, entry| mask | 1 << (entry & 15));
+        Ok(mask & !(u32::MAX << self.segments.len()))
+    }
+
+    /// The fingerprint of a key, and the entries among which it is.
+    fn bucket(&self, section: Section, key: u64) -> Result<(u16, &[u8]), Fault> {
         let (bits, entries, starts) = self.lookup(section)?;
         let bucket = if bits == 0 { 0 } else { (key >> (64 - bits)) as usize };
         let print = (key << bits >> 52) as u16;
         let range = u32_at(starts, bucket * 4) as usize * 2..u32_at(starts, bucket * 4 + 4) as usize * 2;
         let bucket =
             entries.get(range).ok_or_else(|| self.fault(section, 8 + bucket * 4, "a bucket", "none"))?;
-        let same = bucket.chunks_exact(2).map(|entry| u16_at(entry, 0)).filter(|entry| entry >> 4 == print);
-        let mask = same.fold(0, |mask, entry| mask | 1 << (entry & 15));
-        Ok(mask & !(u32::MAX << self.segments.len()))
+        Ok((print, bucket))
     }
 
     /// A lookup's bits, its entries and where its buckets begin among them.
