@@ -62,7 +62,7 @@ impl Runs {
     /// Those of `pieces` that may hold a match.
     pub(super) fn pieces(&self, as_of: &AsOf, pieces: Range<usize>, matcher: &Matcher) -> Vec<usize> {
         if let Some(ids) = ids::wanted(matcher) {
-            self.touch_ids(ids);
+            self.touch_ids(&pieces, ids);
         }
         let mut kept = Vec::new();
         let mut next = pieces.start;
@@ -83,11 +83,14 @@ impl Runs {
         kept
     }
 
-    /// Touches what the directories are asked of ids: where a bucket begins in each, and then all the buckets, so that the
-    /// waits for memory go on side by side.
-    fn touch_ids(&self, ids: &[(u64, String)]) {
-        for (prefix, _) in ids.iter().filter(|_| self.runs.len() > 1) {
-            let entries = self.runs.iter().map(|known| known.run.directory.event_entries(*prefix));
+    /// Touches what the directories over `pieces` are asked of ids: where a bucket begins in each, and then all the buckets,
+    /// so that the waits for memory go on side by side.
+    fn touch_ids(&self, pieces: &Range<usize>, ids: &[(u64, String)]) {
+        if self.meeting(pieces).nth(1).is_none() {
+            return;
+        }
+        for (prefix, _) in ids {
+            let entries = self.meeting(pieces).map(|known| known.run.directory.event_entries(*prefix));
             let entries: Vec<&[u8]> = entries.map(Result::unwrap_or_default).collect();
             let touched = entries.iter().fold(0, |sum, entries| sum ^ entries.first().unwrap_or(&0));
             std::hint::black_box(touched);

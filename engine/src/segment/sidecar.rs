@@ -181,8 +181,11 @@ impl Sidecar {
         std::hint::black_box(touched);
     }
 
-    /// Touches where a posting begins: see [`Sidecar::posting`].
+    /// Touches where a posting begins, if it is more than its word: see [`Sidecar::posting`].
     pub(crate) fn touch_posting(&self, word: u32) -> u8 {
+        if word & POSTING_PLACE == 0 {
+            return 0;
+        }
         let section = self.footer.sections[Section::Postings as usize].offset;
         let at = section + u64::from(word & !POSTING_PLACE) * 4;
         usize::try_from(at).ok().and_then(|at| self.bytes.get(at)).copied().unwrap_or_default()
