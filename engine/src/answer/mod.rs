@@ -34,6 +34,7 @@ mod tally;
 pub(crate) mod tests;
 mod text;
 mod vocabulary;
+mod walk;
 mod ways;
 mod zones;
 

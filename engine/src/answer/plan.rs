@@ -14,7 +14,7 @@ use super::stretch::Stretch;
 use super::zones::Lies;
 use super::{Trouble, grep, names, paths};
 use crate::Fault;
-use crate::filter::{Asked, Matcher, Node};
+use crate::filter::{Asked, Matcher, Node, TermTest};
 use crate::segment::Posting;
 use crate::source::{Term, TermKind};
 
@@ -320,4 +320,13 @@ pub(super) fn parts(node: &Node) -> &[Node] {
 /// Conditions of which is known what they leave without a look at the index.
 fn is_free(node: &Node) -> bool {
     matches!(node, Node::Time(..) | Node::Seqs(_))
+}
+
+/// Conditions of which the postings tell, or times and seqs.
+pub(super) fn reads_no_record(node: &Node) -> bool {
+    match node {
+        Node::Name(_, Asked::Some(TermTest::OneOf(_, globs))) => globs.is_empty(),
+        Node::Not(node) => matches!(**node, Node::StoreRecord),
+        node => is_free(node) || matches!(node, Node::StoreRecord),
+    }
 }

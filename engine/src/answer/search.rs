@@ -1,4 +1,4 @@
-//! Walking through all records that match, in the order of the log or against it.
+//! A question to all of the log: which pieces of it are asked, and the sums of what they say.
 
 use std::cell::RefCell;
 use std::ops::{Bound, Range, RangeBounds};
@@ -9,11 +9,11 @@ use super::explain::{self, Explanation, SegmentExplanation, Trace};
 use super::fetch::ToFetch;
 use super::plan::Planner;
 use super::recall::Recalled;
-use super::set::{Offsets, Set};
-use super::stretch::{Place, Stretch};
+use super::set::Set;
+use super::stretch::Stretch;
+use super::walk::Ahead;
 use super::{AsOf, Hit, Trouble, glance, ids};
 use crate::filter::{Filter, Matcher, Scratch};
-use crate::format::frame::RECORD_HEADER_LEN;
 use crate::{Error, Result, SegmentId, Seq};
 
 /// How far a search is, for whoever watches it from another thread, and whether it is still wanted.
@@ -66,39 +66,13 @@ pub struct Search {
     pub(super) seqs: Range<Seq>,
     pub(super) watch: Arc<Watch>,
     pub(super) scratch: Scratch,
-    newest_first: bool,
-    /// The pieces that are still to be walked through.
-    pieces: Option<std::vec::IntoIter<usize>>,
-    current: Option<Current>,
+    pub(super) newest_first: bool,
+    /// The pieces that are still to be asked.
+    pub(super) pieces: Option<std::vec::IntoIter<usize>>,
     recalled: Vec<Arc<Recalled>>,
-    ahead: Ahead,
+    pub(super) ahead: Ahead,
     warnings: Vec<Warning>,
-    failed: bool,
-}
-
-/// The segment that is being walked through.
-#[derive(Debug)]
-struct Current {
-    piece: usize,
-    stretch: Arc<Stretch>,
-    offsets: Offsets,
-    /// The records that must be read to know, where there are any.
-    open: Option<Set>,
-    /// The records of the piece behind those that were looked for.
-    left: Range<Seq>,
-    /// How many of it were left when whoever watches was last told.
-    told: u64,
-}
-
-/// The records of the current segment that were looked for ahead of their turn: see [`Current::look_ahead`].
-#[derive(Debug)]
-struct Ahead {
-    /// The first last.
-    hits: Vec<Hit>,
-    /// Where they lie, while they are looked for.
-    places: Vec<Place>,
-    /// How many to look for at once.
-    count: usize,
+    pub(super) failed: bool,
 }
 
 impl Search {
@@ -113,9 +87,8 @@ impl Search {
             scratch: Scratch::default(),
             newest_first: false,
             pieces: None,
-            current: None,
             recalled: Vec::new(),
-            ahead: Ahead { hits: Vec::new(), places: Vec::new(), count: AHEAD_MIN },
+            ahead: Ahead::default(),
             warnings: Vec::new(),
             failed: false,
         })
@@ -332,179 +305,15 @@ impl Search {
         let (start, end) = (self.seqs.start.max(view.first_seq), self.seqs.end.min(view.end_seq));
         Ok(start..end.max(start))
     }
-
-    /// Goes over to the next piece that may hold a match; false after the last.
-    fn advance(&mut self) -> Result<bool> {
-        let mut pieces = self.take_pieces()?;
-        while let Some(piece) = if self.newest_first { pieces.next_back() } else { pieces.next() } {
-            let left = self.of_piece(piece)?;
-            let planned = self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;
-            if let Some(current) = planned {
-                self.current = Some(current);
-                self.pieces = Some(pieces);
-                return Ok(true);
-            }
-            self.watch.pass(left.end - left.start);
-        }
-        self.pieces = Some(pieces);
-        Ok(false)
-    }
-
-    fn enter(
-        &self,
-        piece: usize,
-        stretch: &Arc<Stretch>,
-        left: Range<Seq>,
-    ) -> Result<Option<Current>, Trouble> {
-        let bounds = self.planner(stretch).plan(stretch.among(&left))?;
-        let all = bounds.all();
-        if all.is_empty() {
-            return Ok(None);
-        }
-        let offsets = all.offsets(self.newest_first);
-        Ok(Some(Current {
-            piece,
-            stretch: Arc::clone(stretch),
-            offsets,
-            open: Some(bounds.open).filter(|open| !open.is_empty()),
-            told: left.end - left.start,
-            left,
-        }))
-    }
-
-    /// Looks for the records that come next; false where there are no more.
-    fn look_further(&mut self) -> Result<bool> {
-        loop {
-            self.watch.check()?;
-            let Some(current) = &mut self.current else {
-                if self.advance()? {
-                    continue;
-                }
-                return Ok(false);
-            };
-            current.tell(&self.watch);
-            match current.look_ahead(&mut self.ahead, self.newest_first) {
-                Ok(()) if self.ahead.hits.is_empty() => {
-                    self.watch.pass(current.told);
-                    self.current = None;
-                }
-                Ok(()) => return Ok(true),
-                Err(Trouble::Other(error)) => return Err(error),
-                Err(Trouble::Stretch(fault)) => {
-                    let Some(Current { piece, stretch, left, .. }) = self.current.take() else { continue };
-                    self.as_of.remake(piece, &stretch, &fault)?;
-                    self.current =
-                        self.ask(piece, |search, stretch| search.enter(piece, stretch, left.clone()))?;
-                    if self.current.is_none() {
-                        self.watch.pass(left.end - left.start);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether the record that comes next matches; nothing where none was looked for.
-    #[inline]
-    fn next_matches(&mut self) -> Result<Option<bool>> {
-        let Some(hit) = self.ahead.hits.last() else { return Ok(None) };
-        self.watch.check()?;
-        let is_sure = self.current.as_ref().is_some_and(|current| current.is_sure(hit.seq));
-        Ok(Some(is_sure || matches(hit, &self.matcher, &mut self.scratch)?))
-    }
 }
 
 /// Of at most so many pieces the postings are touched before the first is asked.
 const TOUCHED_MAX: usize = 128;
-/// Most records that are looked for ahead of their turn.
-const AHEAD_MAX: usize = 128;
-/// How many are at first: whoever wants one record is not made to wait for many, but a few take hardly longer than one.
-const AHEAD_MIN: usize = 8;
-
-impl Current {
-    /// Tells how far it is, once for all that was looked for at once: it costs as much as to hand out a record.
-    fn tell(&mut self, watch: &Watch) {
-        let left = self.left.end - self.left.start;
-        watch.pass(std::mem::replace(&mut self.told, left) - left);
-    }
-
-    /// Whether the index says that the record matches.
-    #[inline]
-    fn is_sure(&self, seq: Seq) -> bool {
-        let offset = || (seq - self.stretch.sidecar.first_seq()) as u32;
-        self.open.as_ref().is_none_or(|open| !open.contains(offset()))
-    }
-
-    /// Finds out where the next few records lie, and touches each: so the waits for memory go on side by side, where
-    /// they would come one after another if each record were looked at in its turn.
-    fn look_ahead(&mut self, ahead: &mut Ahead, newest_first: bool) -> Result<(), Trouble> {
-        let mut offsets = [0; AHEAD_MAX];
-        let count = offsets
-            .iter_mut()
-            .zip(self.offsets.by_ref().take(ahead.count))
-            .map(|(to, offset)| *to = offset)
-            .count();
-        ahead.count = (ahead.count * 4).min(AHEAD_MAX);
-        let offsets = offsets.get(..count).unwrap_or_default();
-        ahead.places.clear();
-        self.stretch.sidecar.touch_places(offsets);
-        self.stretch.places(offsets, |place| ahead.places.push(place))?;
-        let log = self.stretch.text.bytes();
-        // A record's header may begin on one line of memory and end on the next.
-        let touched = ahead.places.iter().fold(0, |sum, Place { at, .. }| {
-            let ends = (log.get(at.start), log.get(at.start + RECORD_HEADER_LEN - 1));
-            sum ^ ends.0.unwrap_or(&0) ^ ends.1.unwrap_or(&0)
-        });
-        std::hint::black_box(touched);
-        let Some(last) = ahead.places.last() else { return Ok(()) };
-        let left = if newest_first { self.left.start..last.seq } else { last.seq + 1..self.left.end };
-        for place in ahead.places.drain(..).rev() {
-            match Hit::new(&self.stretch, place) {
-                Ok(hit) => ahead.hits.push(hit),
-                Err(fault) => {
-                    ahead.hits.clear();
-                    return Err(fault.into());
-                }
-            }
-        }
-        self.left = left;
-        Ok(())
-    }
-}
 
 /// Whether a record matches: all of the event is read only where a glance does not tell.
-fn matches(hit: &Hit, matcher: &Matcher, scratch: &mut Scratch) -> Result<bool> {
+pub(super) fn matches(hit: &Hit, matcher: &Matcher, scratch: &mut Scratch) -> Result<bool> {
     match glance::holds(matcher.root(), hit) {
         Some(holds) => Ok(holds),
         None => matcher.matches(&hit.subject()?, scratch),
-    }
-}
-
-impl Iterator for Search {
-    type Item = Result<Hit>;
-
-    /// A hit goes from where it was found to whoever asks, and nowhere between: it is long, and to write and read it again
-    /// takes as long as to find it.
-    #[inline]
-    fn next(&mut self) -> Option<Result<Hit>> {
-        loop {
-            if self.failed {
-                return None;
-            }
-            let failed = match self.next_matches() {
-                Ok(Some(true)) => return self.ahead.hits.pop().map(Ok),
-                Ok(Some(false)) => {
-                    self.ahead.hits.pop();
-                    continue;
-                }
-                Ok(None) => match self.look_further() {
-                    Ok(true) => continue,
-                    Ok(false) => return None,
-                    Err(error) => error,
-                },
-                Err(error) => error,
-            };
-            self.failed = true;
-            return Some(Err(failed));
-        }
     }
 }

@@ -332,6 +332,10 @@ fn keys(subject: &Subject<'_>, name: &str) -> BTreeSet<GroupKey> {
     keys
 }
 
+fn is(name: &str, value: &str) -> Filter {
+    Filter::Field(Field::Name(name.to_owned()), Test::Equals(vec![Value::Text(value.to_owned())]))
+}
+
 fn seqs(search: Search) -> Vec<Seq> {
     search.map(|hit| hit.unwrap().seq).collect()
 }
@@ -597,6 +601,63 @@ fn a_damaged_log_is_an_error_and_no_shorter_answer() {
 }
 
 #[test]
+fn damage_in_one_of_several_segments_costs_no_record_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), Options::new("test.example/answers")).unwrap();
+    for segment in 0..5 {
+        let event = |n: u64| format!(r#"{{"event_id":"{segment}-{n}","kind":"k{}"}}"#, n % 20);
+        store.append_batch((0..60).map(event)).unwrap();
+        store.seal().unwrap();
+    }
+    store.close().unwrap();
+    let filter = is("kind", "k7");
+    let ask = |backwards: bool| {
+        let store = Store::open(dir.path(), Options::default().read_only(true)).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        // All segments are open then, and can be asked together.
+        assert_eq!(snapshot.count(&filter).unwrap(), 15);
+        let search = snapshot.search(&filter).unwrap();
+        let mut search = if backwards { search.newest_first() } else { search };
+        let found: Vec<_> = search.by_ref().map(|hit| hit.map(|hit| hit.seq)).collect();
+        (found, search.warnings().len())
+    };
+    let flip = |path: &std::path::Path, at: usize| {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    };
+    let seqs = |found: Vec<Result<Seq>>| -> Vec<Seq> { found.into_iter().map(Result::unwrap).collect() };
+    let whole = seqs(ask(false).0);
+    let names = std::fs::read_dir(dir.path().join("log")).unwrap();
+    let mut logs: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
+    logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.sort();
+    let (log, sidecar) = (&logs[2], &logs[2].with_extension("idx"));
+    let mut told = 0;
+    for at in (0..std::fs::metadata(sidecar).unwrap().len() as usize).step_by(97) {
+        flip(sidecar, at);
+        let (found, warnings) = ask(false);
+        assert_eq!(seqs(found), whole);
+        let (found, backwards_warnings) = ask(true);
+        assert!(seqs(found).iter().rev().eq(&whole));
+        assert_eq!(warnings, backwards_warnings);
+        told += warnings;
+        flip(sidecar, at);
+    }
+    assert!(told > 20, "{told} warnings");
+    flip(log, std::fs::metadata(log).unwrap().len() as usize / 2);
+    for backwards in [false, true] {
+        let (mut found, _) = ask(backwards);
+        assert_eq!(found.pop().unwrap().unwrap_err().class(), Some(crate::Class::Damaged));
+        let mut expected = if backwards { whole[9..].to_vec() } else { whole[..6].to_vec() };
+        if backwards {
+            expected.reverse();
+        }
+        assert_eq!(seqs(found), expected);
+    }
+}
+
+#[test]
 fn the_words_of_a_field_come_with_their_counts() {
     let mut random = Random(8);
     let dir = tempfile::tempdir().unwrap();
@@ -689,9 +750,6 @@ fn terms_that_are_asked_for_again_are_found_in_segments_old_and_new() {
     // Not so long that a part of the active segment is a view of its own.
     let options = Options::new("test.example/again").allocate_len(1 << 20).segment_len(4 << 20);
     let store = Store::create(dir.path(), options).unwrap();
-    let is = |name: &str, value: &str| {
-        Filter::Field(Field::Name(name.to_owned()), Test::Equals(vec![Value::Text(value.to_owned())]))
-    };
     let mut snapshots = Vec::new();
     for round in 0..11 {
         // Enough for bitmaps with arrays and with bits, of some terms; in some segments a term is not there at all.
