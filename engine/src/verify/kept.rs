@@ -28,7 +28,10 @@ impl Check<'_> {
         for (level, root) in &kept.nodes {
             self.range.push_node(*level, Hash(*root));
         }
-        self.out.range = (self.task.depth != super::Depth::Checksums).then(|| self.range.clone());
+        if self.task.depth != super::Depth::Checksums {
+            self.out.range = Some(self.range.clone());
+            self.out.root = Some(Hash(kept.root));
+        }
         self.out.last_leaf = Some(Hash(kept.last_leaf));
         let found = format!("a segment in the archive at {}", kept.archive);
         let finding = Finding::new(

@@ -17,7 +17,7 @@ class Kept:
         cursor = Cursor(content, "what is kept of a segment")
         self.end_seq, self.log_len = cursor.number(8), cursor.number(8)
         place = cursor.text(8)
-        cursor.take(32)  # The segment's root, which only its leaves can be held against.
+        self.root = cursor.take(32)
         self.last_leaf = cursor.take(32)
         header = cursor.take(cursor.number(8))
         frames = [(cursor.number(8), cursor.take(cursor.number(8))) for _ in range(self.count(cursor))]

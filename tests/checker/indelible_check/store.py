@@ -269,11 +269,10 @@ class StoreCheck:
     def check_seal(self, seal, seq):
         sealed = self.sealed
         need(sealed and (seal["first_seq"], seal["end_seq"]) == (sealed.first_seq, seq), "forged", "the seal's range")
-        if sealed.kept:
-            return  # Its leaves and its index are in the archive.
-        need(seal["root"] == root_of(sealed.leaves).hex(), "forged", "the segment root")
-        if sealed.rewritten_by:
-            return  # What stayed has another index: see Deletions.
+        root = sealed.kept.root if sealed.kept else root_of(sealed.leaves)
+        need(seal["root"] == root.hex(), "forged", "the segment root")
+        if sealed.kept or sealed.rewritten_by:
+            return  # Its index is in the archive, or what stayed has another: see Deletions.
         need(seal["rules"] == sealed.index.rules().hex(), "forged", "the index rules")
         need(seal["index_root"] == sealed.index.root(sealed.first_seq).hex(), "forged", "the index root")
 
