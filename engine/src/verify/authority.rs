@@ -67,13 +67,7 @@ impl Authority {
     /// Takes the next record into account; what is wrong with it.
     pub(super) fn fold(&mut self, record: &Administered, file: &str) -> Option<Finding> {
         let wrong = match &record.admin {
-            Admin::Operators(approved) => {
-                let wrong = self.change(approved, record).err();
-                self.operators = keys(&approved.matter);
-                self.operators_seq = record.seq;
-                self.threshold = approved.matter.threshold as usize;
-                wrong
-            }
+            Admin::Operators(approved) => self.change(approved, record).err(),
             Admin::Hold(hold) => {
                 let known = self.holds.iter().any(|(_, name)| *name == hold.name);
                 self.holds.push((record.seq, hold.name.clone()));
@@ -108,8 +102,8 @@ impl Authority {
         wrong.map(|wrong| record.without_authority(wrong, file))
     }
 
-    /// Whether those before agreed to new operators.
-    fn change(&self, change: &Approved<OperatorSet>, record: &Administered) -> Result<(), Wrong> {
+    /// Has new operators take over, if those before agreed. Others have no say: what they approve is forged as well.
+    fn change(&mut self, change: &Approved<OperatorSet>, record: &Administered) -> Result<(), Wrong> {
         self.approved(change, record, self.threshold.max(1).min(self.operators.len()))?;
         let (set, all) = (&change.matter, keys(&change.matter));
         if set.replaces != self.operators_seq {
@@ -125,7 +119,11 @@ impl Authority {
             && !all.iter().any(is_log_key)
             && all.iter().all(|key| key.algorithm() == Algorithm::Ed25519)
             && !all.iter().enumerate().any(twice);
-        if is_fit { Ok(()) } else { Err(("keys that operators can have, each once", "others".to_owned())) }
+        if !is_fit {
+            return Err(("keys that operators can have, each once", "others".to_owned()));
+        }
+        (self.operators, self.operators_seq, self.threshold) = (all, record.seq, set.threshold as usize);
+        Ok(())
     }
 
     /// Whether enough operators agreed to a matter, of this log and in time.

@@ -184,3 +184,16 @@ fn what_nobody_was_entitled_to_is_forged() {
         );
     }
 }
+
+#[test]
+fn operators_whom_nobody_agreed_to_have_no_say() {
+    let usurpers = Admin::Operators(approved(set(&[7, 8], 3, 1), &[7, 8]));
+    let release_by = |by: &[u8]| Admin::HoldReleased(approved(release(4), by));
+    let findings = |records| log(records).findings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let found = findings(vec![usurpers.clone(), release_by(&[7, 8])]);
+    assert!(found.len() == 2 && found.iter().all(|found| found.contains("0 of 2")), "{found:?}");
+    // Those before go on to have it, and name their successors as if nothing had been.
+    let successors = Admin::Operators(approved(set(&[2, 3], 3, 1), &[1, 2]));
+    let found = findings(vec![usurpers, release_by(&[1, 2]), successors, hold("case")]);
+    assert!(found.len() == 1 && found[0].contains("0 of 2"), "{found:?}");
+}
