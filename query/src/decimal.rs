@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use bigdecimal::num_bigint::BigInt;
+use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::{BigDecimal, RoundingMode};
 use indelible_engine::source::{canonical_number, compare_number_values};
 
@@ -112,7 +112,11 @@ impl Sum {
         let scaled = digits * BigInt::from(10_u64.pow(MEAN_DIGITS as u32 + 1));
         let count = BigInt::from(count.max(1));
         let (quotient, rest) = (&scaled / &count, &scaled % &count);
-        let sticky = BigInt::from(rest.sign() as i8 as i32 * i32::from(rest != BigInt::from(0)));
+        let sticky = match rest.sign() {
+            Sign::Minus => -1,
+            Sign::NoSign => 0,
+            Sign::Plus => 1,
+        };
         let exact_enough = BigDecimal::new(quotient * 10 + sticky, scale + MEAN_DIGITS + 2);
         Decimal::from_big(&exact_enough.with_scale_round(scale + MEAN_DIGITS, RoundingMode::HalfEven))
     }
@@ -149,6 +153,11 @@ mod tests {
             (&["1", "1"][..], 3, "0.666667"),
             (&["100"], 3, "33.333333"),
             (&["-100"], 3, "-33.333333"),
+            // A little more than half, on either side.
+            (&["6"], 11, "0.545455"),
+            (&["-6"], 11, "-0.545455"),
+            (&["-1"], 2_000_000, "0"),
+            (&["-3"], 2_000_000, "-0.000002"),
             (&["1000"], 4, "250"),
             (&["0.5", "0.25"], 2, "0.375"),
             (&["1"], 2_000_000, "0"),

@@ -191,6 +191,8 @@ pub(crate) struct BesidePlan {
     pub(crate) other: Option<[usize; 3]>,
     /// What else is read of the other record, and the columns for it.
     pub(crate) fetched: Vec<(Expr, usize)>,
+    /// The columns with what was read of the other record of a stage before: it is another one now.
+    pub(crate) emptied: Vec<usize>,
     pub(crate) disputed: usize,
 }
 

@@ -123,6 +123,12 @@ impl Resolver<'_> {
         let other =
             (!beside.unless).then(|| ["other.seq", "other.ts", "other.delay"].map(|name| shape.column(name)));
         let fetched = if beside.unless { Vec::new() } else { self.fetched(later, span, shape) };
+        let emptied = other.map_or_else(Vec::new, |other| {
+            let names = shape.columns.iter().map(|column| &*column.name);
+            let of_other = (0..).zip(names).filter(|(_, name)| name.starts_with("other.")).map(|(at, _)| at);
+            let is_set = |at: &usize| other.contains(at) || fetched.iter().any(|(_, column)| column == at);
+            of_other.filter(|at| !is_set(at)).collect()
+        });
         StepKind::Beside(Box::new(BesidePlan {
             unless: beside.unless,
             side: beside.side,
@@ -133,6 +139,7 @@ impl Resolver<'_> {
             strictly: beside.strictly,
             other,
             fetched,
+            emptied,
             disputed: shape.column("disputed"),
         }))
     }

@@ -160,6 +160,7 @@ impl Stage {
             row.set(seq, Value::count(other.seq()));
             row.set(ts, other_time.map_or(Value::Missing, Value::Time));
             row.set(delay, Value::Duration(apart));
+            self.plan.emptied.iter().for_each(|column| row.set(*column, Value::Missing));
             self.fetch(&mut row, other.seq())?;
         }
         Ok(Some(row))

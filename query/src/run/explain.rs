@@ -41,7 +41,8 @@ pub(crate) fn explain(plan: &Plan, context: &Arc<Context>) -> Result<Vec<Row>> {
             say("rebuilt", format!("segment {}: {reason}", segment.id), Some(segment.records), None, None);
         }
         for posting in found.postings.iter().take(POSTINGS_SHOWN) {
-            let detail = format!("{} = {} in {} segments", posting.field, posting.term, posting.segments);
+            let segments = if posting.segments == 1 { "segment" } else { "segments" };
+            let detail = format!("{} = {} in {} {segments}", posting.field, posting.term, posting.segments);
             say("posting", detail, Some(posting.records), Some(posting.len), None);
         }
         let how = if found.is_exact() { "the index alone says which match" } else { "records read to know" };

@@ -160,3 +160,25 @@ fn a_tail_refuses_what_it_cannot_follow() {
     site.write("next", "soon");
     assert!(site.run(&["tail", "--position", "next"]).ends(2).err.contains("holds no seq"));
 }
+
+#[test]
+fn what_was_read_of_another_event_goes_with_it() {
+    let site = Site::with_store();
+    let events = concat!(
+        r#"{"kind":"approval","ts":"2026-04-01T01:00:00Z","status":"first","tries":-6}"#,
+        "\n",
+        r#"{"kind":"deployment","ts":"2026-04-01T02:00:00Z","tries":0}"#,
+        "\n",
+        r#"{"kind":"postmortem","ts":"2026-04-01T03:00:00Z"}"#,
+        "\n",
+    );
+    site.feed(&["append"], events.as_bytes()).ends(0);
+    let both = "kind = deployment | preceded by (kind = approval) | where exists(other.status) \
+                | followed by (kind = postmortem)";
+    let row = site.run(&["query", both, "--format", "jsonl"]).ends(0).json();
+    assert_eq!(row["other.ts"], "2026-04-01T03:00:00Z");
+    assert!(row["other.status"].is_null(), "the postmortem has none: {row}");
+    let again = format!("{both} | fields other.status, other.kind");
+    let row = site.run(&["query", &again, "--format", "jsonl"]).ends(0).json();
+    assert_eq!(row["other.kind"], "postmortem", "{row}");
+}

@@ -4,7 +4,7 @@ from itertools import product
 
 from ..filters import matches
 from .rows import Row, holds, values_of
-from .worth import BOOL, DURATION, NULL, TIME, Value, count
+from .worth import BOOL, DURATION, MISSING, NULL, TIME, Value, count
 
 
 def beside(plan, rows, events):
@@ -53,6 +53,8 @@ def decide(plan, row, others):
         apart = abs(event.time - other.time)
         for column, value in zip(plan.columns, (count(other.seq), Value(TIME, other.time), Value(DURATION, apart))):
             row.set(column, value)
+        for column in plan.emptied:
+            row.set(column, MISSING)
         for expression, column in plan.fetched:
             row.set(column, values_of(expression, Row(other)).shown)
     return True

@@ -57,6 +57,7 @@ class Other:
     strictly: bool
     columns: tuple | None  # of the other's seq, its time and the time between
     fetched: tuple  # (expression, column)
+    emptied: tuple  # the columns of another stage's other event
     disputed: int
 
 
@@ -213,7 +214,7 @@ class Plan:
                 within = longest if within is None else min(within, longest)
             else:
                 keys.append(self.names.source(near, others))
-        columns, fetched = None, []
+        columns, fetched, emptied = None, [], ()
         if not stage.unless:
             columns = tuple(self.shape.column(f"other.{name}") for name in ("seq", "ts", "delay"))
             for name in asked_of_other(later):
@@ -221,8 +222,11 @@ class Plan:
                     is_path = "." in name or "[" in name
                     field = tree.Path(parse_path(name)) if is_path else tree.Name(name)
                     fetched.append((self.names.source(field, others), self.shape.column(f"other.{name}")))
+            of_this = {*columns, *(column for _, column in fetched)}
+            emptied = tuple(at for at, (name, _) in enumerate(self.shape.columns)
+                            if name.startswith("other.") and at not in of_this)
         return Other(stage.unless, stage.side, filter_, rest, tuple(keys), within, stage.strictly, columns,
-                     tuple(fetched), self.shape.column("disputed"))
+                     tuple(fetched), emptied, self.shape.column("disputed"))
 
 
 def asked_of_other(later):
