@@ -47,6 +47,17 @@ fn each_checkpoint_goes_to_every_anchor() {
 }
 
 #[test]
+fn what_is_signed_over_a_change_of_keys_goes_to_anchors_too() {
+    let site = Site::with_events(2);
+    site.run(&["anchor", "add", "nas", "nas"]).ends(0);
+    for (count, change) in [(1, &["key", "rotate"][..]), (2, &["key", "rotate", "--finish"])] {
+        site.run(change).ends(0);
+        assert_eq!(held(&site, "nas").len(), count, "{change:?}");
+    }
+    site.run(&["verify"]).ends(0);
+}
+
+#[test]
 fn a_store_that_is_behind_an_anchor_is_rolled_back() {
     let site = Site::with_events(5);
     site.run(&["anchor", "add", "nas", "nas"]).ends(0);
