@@ -110,8 +110,57 @@ impl<'a> LogNodes<'a> {
 
     /// The root of a whole group of a cached level, from the cache below it.
     fn group(&self, level: u8, index: u64) -> Result<Hash> {
+        if level == TIER_LEVELS {
+            return self.subtree(level, index);
+        }
         let below = self.run(level - TIER_LEVELS, index << TIER_LEVELS, 1 << TIER_LEVELS)?;
         Ok(merkle::root::<LogTree>(&below))
+    }
+
+    /// The root of a perfect subtree below the caches: from its leaves, or of segments in an archive, from what is kept of
+    /// them.
+    fn subtree(&self, level: u8, index: u64) -> Result<Hash> {
+        let seqs = index << level..(index + 1) << level;
+        match self.kept(level, &seqs) {
+            Kept::Nothing => Ok(merkle::root::<LogTree>(&self.leaves(seqs)?)),
+            Kept::Root(root) => Ok(root),
+            Kept::Parts => {
+                let children = [self.subtree(level - 1, index * 2)?, self.subtree(level - 1, index * 2 + 1)?];
+                Ok(merkle::root::<LogTree>(&children))
+            }
+        }
+    }
+
+    /// What is kept of a subtree over these records whose leaves are in an archive.
+    fn kept(&self, level: u8, seqs: &std::ops::Range<Seq>) -> Kept {
+        let files = &self.log.files;
+        let mut seq = seqs.start;
+        while seq < seqs.end
+            && let Some(place) = self.catalog.sealed_at(seq)
+        {
+            let id = SegmentId(place.first_seq);
+            let has_leaves = files.sidecar(id).is_some_and(|sidecar| sidecar.has_leaves());
+            let log = if has_leaves { None } else { files.log(id).ok() };
+            if let Some(archived) = log.as_ref().and_then(|log| log.archived.as_ref()) {
+                if place.first_seq > seqs.start || place.end_seq < seqs.end {
+                    return Kept::Parts;
+                }
+                let mut start = place.first_seq;
+                for (of_level, root) in &archived.kept.nodes {
+                    if start == seqs.start && *of_level == level {
+                        return Kept::Root(Hash(*root));
+                    }
+                    let end = start + (1 << of_level);
+                    if start <= seqs.start && seqs.end <= end {
+                        return Kept::Nothing;
+                    }
+                    start = end;
+                }
+                return Kept::Parts;
+            }
+            seq = place.end_seq;
+        }
+        Kept::Nothing
     }
 
     /// The leaves of the records in `seqs`, from sidecars where there are any.
@@ -148,6 +197,15 @@ impl<'a> LogNodes<'a> {
     }
 }
 
+/// What is kept of a subtree of the log's tree when its leaves are in an archive.
+enum Kept {
+    /// Nothing, or the leaves are here.
+    Nothing,
+    Root(Hash),
+    /// Its halves, or parts of them.
+    Parts,
+}
+
 impl NodeReader for LogNodes<'_> {
     type Error = Error;
 
@@ -155,7 +213,10 @@ impl NodeReader for LogNodes<'_> {
         // The last cached level at or below this one; a node is the root over a run of that level's.
         let base = TIERS.iter().rev().copied().find(|tier| *tier <= level).unwrap_or(0);
         let levels = level - base;
-        let hashed = || Ok(merkle::root::<LogTree>(&self.run(base, index << levels, 1 << levels)?));
+        let hashed = || match base {
+            0 => self.subtree(level, index),
+            _ => Ok(merkle::root::<LogTree>(&self.run(base, index << levels, 1 << levels)?)),
+        };
         let Some((known, count_max)) = self.known.of_level(level) else { return hashed() };
         let found = lock(known).get(&(level, index)).copied();
         if let Some(found) = found {

@@ -308,6 +308,12 @@ impl Records {
             None => (head.active, head.next_seq),
         };
         let (log, at, end) = inner.locate(head, id, seq)?;
+        // Of a segment in an archive the frames with the store's own records are here: then no more is read.
+        let kept = log.archived.as_ref().and_then(|archived| archived.frame(at)).filter(|bytes| {
+            let header = FrameHeader::decode(bytes);
+            header.is_ok_and(|header| self.seqs.end <= header.first_seq + u64::from(header.count))
+        });
+        let end = kept.map_or(end, |bytes| at + bytes.len() as u64);
         let scan = FrameScan::new(&log.file, &log.path, at, end).with_window(self.window_len);
         Ok(OpenSegment { id, end_seq, salt: log.header.salt, scan })
     }

@@ -141,7 +141,9 @@ impl Deletions {
         self.seen.insert(this.seqs.start);
         let by = outcome.header.as_ref().map_or(0, |header| header.rewritten_by);
         if by != 0 {
-            let (stubs, whole) = (std::mem::take(&mut outcome.stubs), outcome.whole);
+            // Which records are stubs the archive alone says of what is there.
+            let whole = outcome.whole && !outcome.left_out;
+            let stubs = std::mem::take(&mut outcome.stubs);
             self.rewritten.insert(this.seqs.start, Rewritten { this: this.clone(), by, stubs, whole });
             (this.index_root, this.rules) = (None, None);
         }

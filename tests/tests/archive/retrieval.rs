@@ -134,6 +134,24 @@ fn an_archive_that_is_gone_is_named_and_no_smaller_answer_is_given() {
 }
 
 #[test]
+fn a_log_goes_on_while_the_archive_of_its_packed_segments_is_out_of_reach() {
+    let site = site();
+    site.run(&["retention", "compact"]).ends(0);
+    archive(&site);
+    std::fs::rename(site.path("archive"), site.path("elsewhere")).unwrap();
+    let _ = std::fs::remove_dir_all(site.path(".cache"));
+    site.feed(&["append"], b"{\"event_id\":\"later\",\"run_id\":\"run_0\"}\n").ends(0);
+    site.run(&["checkpoint"]).ends(0);
+    let later = site.run(&["query", "run = run_0 | tail 1 | fields seq", "--format", "jsonl"]);
+    let seq = later.ends(0).json()["seq"].to_string();
+    site.run(&["prove", &seq]).ends(0);
+    site.run(&["prove", "17"]).ends(3);
+    site.run(&["doctor"]).ends(0);
+    let drilled = site.run(&["retention", "drill", "--count", "20", "--json"]).ends(14).json();
+    assert!(drilled["read"].as_u64().is_some() || drilled.is_object(), "{drilled}");
+}
+
+#[test]
 fn explain_says_what_would_be_fetched_and_fetches_nothing() {
     let site = site();
     archive(&site);
