@@ -30,6 +30,15 @@ impl Explanation {
         self.segments.iter().all(|segment| segment.open == 0)
     }
 
+    /// Takes in what is said of more segments.
+    pub(super) fn add(&mut self, more: Explanation) {
+        self.segments.extend(more.segments);
+        self.matches += more.matches;
+        self.records_read += more.records_read;
+        self.left_open += more.left_open;
+        self.bytes_read += more.bytes_read;
+    }
+
     /// How many segments hold nothing that could match.
     pub fn pruned(&self) -> usize {
         self.segments.iter().filter(|segment| segment.sure == 0 && segment.open == 0).count()
@@ -84,6 +93,14 @@ impl Trace {
         known.1 += u64::from(posting.count());
         known.2 += posting.encoded_len();
         self.posting_len += posting.encoded_len();
+    }
+
+    pub(super) fn add(&mut self, more: Trace) {
+        for (name, (segments, records, len)) in more.postings {
+            let known = self.postings.entry(name).or_default();
+            *known = (known.0 + segments, known.1 + records, known.2 + len);
+        }
+        self.posting_len += more.posting_len;
     }
 
     pub(super) fn into_postings(self) -> Vec<PostingExplanation> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::plan::Planner;
 use super::search::Search;
 use super::set::Set;
 use super::stretch::Stretch;
@@ -87,7 +88,8 @@ impl Search {
                 if !stretch.text.is_archived() {
                     return Ok(ToFetch::default());
                 }
-                let bounds = search.planner(stretch).plan(stretch.among(&seqs))?;
+                let planner = Planner { may_fetch: false, ..search.planner(stretch) };
+                let bounds = planner.plan(stretch.among(&seqs))?;
                 let read = if shown { bounds.sure.or(bounds.open) } else { bounds.open };
                 Ok(ToFetch::of(stretch, read)?)
             })?;

@@ -80,17 +80,25 @@ impl Search {
     /// 56 MiB hold.
     pub fn group_by(&mut self, fields: &[&str]) -> Result<Groups> {
         let memo = self.memo_key(fields);
-        let as_of = Arc::clone(&self.as_of);
-        let (known_to, mut groups) =
-            memo.as_ref().and_then(|key| as_of.opened.memo.get(key, &as_of)).unwrap_or_default();
+        let known = memo.as_ref().and_then(|key| self.as_of.opened.memo.get(key, &self.as_of));
+        let (known_to, known) = known.unwrap_or_default();
         // What is known ends where a view does: only those behind it are looked at.
-        self.seqs.start = self.seqs.start.max(known_to);
+        let seqs = self.seqs.clone();
+        self.seqs.start = seqs.start.max(known_to);
+        let groups = self.group_on(known, memo.as_ref(), fields);
+        self.seqs = seqs;
+        groups
+    }
+
+    /// Adds the records of the pieces that are left to what is counted of those before.
+    fn group_on(&mut self, mut groups: Groups, memo: Option<&MemoKey>, fields: &[&str]) -> Result<Groups> {
+        let as_of = Arc::clone(&self.as_of);
         let last = as_of.views.len().saturating_sub(1);
         for piece in self.take_pieces()? {
             let view = as_of.view(piece)?;
             let seqs = self.of_piece(piece)?;
             self.watch.pass(seqs.end - seqs.start);
-            if let Some(key) = &memo {
+            if let Some(key) = memo {
                 // The last view of the active segment grows; where it begins, later snapshots' views mostly do too.
                 let is_sealed = view.first_seq == as_of.head.active.0;
                 if is_sealed || piece == last {
@@ -109,10 +117,10 @@ impl Search {
     }
 
     /// Under which the counts are remembered: where all records are asked about, the store's own
-    /// among them or not, and one field.
+    /// among them or not, and one field, and none was handed out before.
     fn memo_key(&self, fields: &[&str]) -> Option<MemoKey> {
         let [field] = fields else { return None };
-        let is_whole = self.seqs == (0..self.as_of.head.next_seq);
+        let is_whole = self.seqs == (0..self.as_of.head.next_seq) && self.pieces.is_none();
         let with_own = match self.matcher.root() {
             Node::All(nodes) if nodes.is_empty() => true,
             Node::Not(node) if matches!(**node, Node::StoreRecord) => false,
@@ -144,8 +152,7 @@ impl Search {
         for offset in records.offsets(false) {
             self.watch.check()?;
             let hit = stretch.hit(offset)?;
-            add_row(&hit, fields, &mut Vec::with_capacity(fields.len()), &mut groups)?;
-            check_limit(limit, &groups)?;
+            add_row(&hit, fields, &mut Vec::with_capacity(fields.len()), limit, &mut groups)?;
         }
         Ok(groups)
     }
@@ -180,7 +187,9 @@ fn postings_serve(stretch: &Stretch, fields: &[&str], records: &Set) -> Result<b
         let terms = stretch.sidecar.field(name)?.map_or(0, |field| u64::from(field.term_count()));
         combinations = combinations.saturating_mul(terms + 2);
     }
-    let is_counted = fields.len() == 1 && matches!(records, Set::Range(_) | Set::Except(..));
+    // Nothing is fetched for what is known here.
+    let is_counted =
+        stretch.text.is_archived() || fields.len() == 1 && matches!(records, Set::Range(_) | Set::Except(..));
     // To intersect what two fields' terms are carried by takes longer than to read a few records.
     let work = if fields.len() == 1 { combinations / 2 } else { combinations.saturating_mul(8) };
     Ok(is_counted || work <= records.len())
@@ -248,15 +257,21 @@ pub(super) fn each_term<'f>(
     Ok(())
 }
 
-/// Adds one record to the groups of all combinations of its values.
-fn add_row(hit: &Hit, fields: &[&str], key: &mut Vec<GroupKey>, groups: &mut Groups) -> Result<()> {
+/// Adds one record to the groups of all combinations of its values: there may be many of a single one.
+fn add_row(
+    hit: &Hit,
+    fields: &[&str],
+    key: &mut Vec<GroupKey>,
+    limit: u64,
+    groups: &mut Groups,
+) -> Result<()> {
     let Some((name, rest)) = fields.split_first() else {
         *groups.counts.entry(key.clone()).or_default() += 1;
-        return Ok(());
+        return check_limit(limit, groups);
     };
     for of_key in keys(hit, name)? {
         key.push(of_key);
-        add_row(hit, rest, key, groups)?;
+        add_row(hit, rest, key, limit, groups)?;
         key.pop();
     }
     Ok(())

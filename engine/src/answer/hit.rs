@@ -24,7 +24,7 @@ pub struct Hit {
     pub encoding: u8,
     label_count: u8,
     /// The place of its source among those of the stretch.
-    source_place: u16,
+    source_place: u32,
     stretch: Arc<Stretch>,
     /// What its place counts in, where that is not the stretch's own log.
     frame: Option<Mapped>,
@@ -51,7 +51,7 @@ impl Hit {
             source: record.source,
             encoding: record.encoding,
             label_count: record.label_count,
-            source_place: source_place.map_err(unknown)? as u16,
+            source_place: source_place.map_err(unknown)? as u32,
             record_at: at.start,
             body: record.event.start as u32..record.event.end as u32,
             fields: OnceLock::new(),
@@ -79,7 +79,7 @@ impl Hit {
 
     /// The profile by which it is read: its fields' names stand in the order of their slots.
     pub fn profile(&self) -> &Profile {
-        match self.stretch.sources.get(usize::from(self.source_place)) {
+        match self.stretch.sources.get(self.source_place as usize) {
             Some(source) => &source.profile,
             None => Profile::store_records(),
         }
@@ -87,7 +87,7 @@ impl Hit {
 
     /// The event's id, where a look at one member of the event tells it; nothing where all of it must be read.
     pub(super) fn plain_id(&self) -> Option<&[u8]> {
-        let key = self.stretch.sources.get(usize::from(self.source_place))?.id_key.as_ref()?;
+        let key = self.stretch.sources.get(self.source_place as usize)?.id_key.as_ref()?;
         let id = text_at(self.body(), key.as_bytes())?;
         (1..=limits::EVENT_ID_LEN_MAX).contains(&id.len()).then_some(id)
     }

@@ -34,7 +34,10 @@ pub(super) fn pieces_with(as_of: &AsOf, pieces: Vec<usize>, ids: &[(u64, String)
         match runs.iter().zip(&masks).find(|(run, _)| run.pieces.contains(&piece)) {
             Some((run, mask)) if mask >> (piece - run.pieces.start) & 1 == 1 => kept.push(piece),
             Some(_) => {}
-            None => others.push((piece, &**as_of.stretch(piece)?)),
+            None => match as_of.stretch(piece) {
+                Ok(stretch) => others.push((piece, &**stretch)),
+                Err(_) => kept.push(piece),
+            },
         }
     }
     kept.extend(asked_themselves(&others, ids));

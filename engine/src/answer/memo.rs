@@ -57,9 +57,12 @@ impl Memo {
     /// Remembers counts of all records below `end_seq`.
     pub(super) fn put(&self, key: &MemoKey, end_seq: Seq, is_sealed: bool, groups: &Groups) {
         let mut known = lock(&self.0);
-        let has_room = known.len() < COUNTS_MAX || known.contains_key(key);
-        if !has_room || groups.counts.len() > GROUPS_MAX {
+        if groups.counts.len() > GROUPS_MAX {
             return;
+        }
+        if known.len() >= COUNTS_MAX && !known.contains_key(key) {
+            // What is asked again comes again: the keys of before a deletion never do.
+            known.clear();
         }
         let ends = known.entry(key.clone()).or_default();
         let end = if is_sealed { &mut ends.sealed } else { &mut ends.parts };

@@ -11,6 +11,8 @@
 //! It reads no query language, sorts nothing, and writes nothing.
 
 mod bounds;
+#[cfg(test)]
+mod damage_tests;
 mod explain;
 mod fences;
 mod fetch;
@@ -147,10 +149,16 @@ impl AsOf {
             return Ok(stretch);
         }
         let known = lock(&self.opened.stretches).get(&view.first_seq).cloned();
+        // What is in an archive may have been brought back meanwhile, by whomever.
+        let is_back = || {
+            let path = self.log.layout.log(view.segment);
+            self.log.world.disk.exists(&path).unwrap_or(false)
+        };
         let fits = |stretch: &Arc<Stretch>| {
             stretch.sidecar.end_seq() == view.end_seq
                 && stretch.text.is_sealed() == self.is_sealed(view)
                 && stretch.sidecar.meta().rewritten_by >= view.rewritten_by
+                && !(stretch.text.is_archived() && is_back())
         };
         let stretch = match known.filter(fits) {
             Some(stretch) => stretch,

@@ -26,6 +26,8 @@ pub(super) struct Planner<'a> {
     /// What is known of terms that the matcher asks for.
     pub(super) recalled: &'a [Arc<Recalled>],
     pub(super) trace: Option<&'a RefCell<Trace>>,
+    /// Whether something may be brought back from an archive to know.
+    pub(super) may_fetch: bool,
 }
 
 /// A condition of several that must all hold, and what there is to know of it at little cost.
@@ -115,6 +117,9 @@ impl<'a> Planner<'a> {
             Node::Not(node) => self.bounds(node, within)?.not(Set::Range(0..self.stretch.count())),
             Node::Name(name, asked) => names::bounds(self, self.matcher.name(*name), asked, within)?,
             Node::Path(path, _) => paths::bounds(self, *path, within)?,
+            Node::Text(_) if !self.may_fetch && self.stretch.text.is_archived() => {
+                Bounds::open(within.clone())
+            }
             Node::Text(needle) => Bounds::exact(grep::records(self, needle, within)?),
             Node::Time(clock, window) => {
                 let zones = self.stretch.zones()?;

@@ -167,7 +167,7 @@ impl Search {
     /// As [`Search::total`].
     pub fn explain(&mut self) -> Result<Explanation> {
         let mut explanation = Explanation::default();
-        let trace = RefCell::new(Trace::default());
+        let mut trace = Trace::default();
         let kept = self.kept_pieces()?;
         for piece in self.as_of.pieces(&self.seqs) {
             let seqs = self.of_piece(piece)?;
@@ -178,36 +178,47 @@ impl Search {
                 explanation.passed_by += 1;
                 continue;
             }
-            let segment = self.ask(piece, |search, stretch| {
-                let mut planner = search.planner(stretch);
-                planner.trace = Some(&trace);
-                let bounds = planner.plan(stretch.among(&seqs))?;
-                let (sure, open) = (bounds.sure.len(), bounds.open.len());
-                explanation.matches += sure;
-                if ToFetch::of(stretch, bounds.open.clone())?.is_empty() {
-                    for offset in bounds.open.offsets(false) {
-                        let hit = stretch.hit(offset)?;
-                        explanation.bytes_read += hit.body().len() as u64;
-                        let matches = search.matcher.matches(&hit.subject()?, &mut search.scratch)?;
-                        explanation.matches += u64::from(matches);
-                    }
-                    explanation.records_read += open;
-                } else {
-                    explanation.left_open += open;
-                }
-                let rebuilt = stretch.rebuilt.clone();
-                Ok(SegmentExplanation { id: stretch.id, records: explain::asked(&seqs), sure, open, rebuilt })
-            })?;
-            explanation.segments.push(segment);
+            // A piece that has to be asked twice must not count twice.
+            let (of_piece, traced) =
+                self.ask(piece, |search, stretch| search.explain_piece(stretch, &seqs))?;
+            explanation.add(of_piece);
+            trace.add(traced);
         }
-        let trace = trace.into_inner();
         explanation.bytes_read += trace.posting_len;
         explanation.postings = trace.into_postings();
         Ok(explanation)
     }
 
+    fn explain_piece(
+        &mut self,
+        stretch: &Arc<Stretch>,
+        seqs: &Range<Seq>,
+    ) -> Result<(Explanation, Trace), Trouble> {
+        let (mut explanation, trace) = (Explanation::default(), RefCell::new(Trace::default()));
+        let mut planner = self.planner(stretch);
+        (planner.trace, planner.may_fetch) = (Some(&trace), false);
+        let bounds = planner.plan(stretch.among(seqs))?;
+        let (sure, open) = (bounds.sure.len(), bounds.open.len());
+        explanation.matches += sure;
+        if ToFetch::of(stretch, bounds.open.clone())?.is_empty() {
+            for offset in bounds.open.offsets(false) {
+                let hit = stretch.hit(offset)?;
+                explanation.bytes_read += hit.body().len() as u64;
+                let matches = self.matcher.matches(&hit.subject()?, &mut self.scratch)?;
+                explanation.matches += u64::from(matches);
+            }
+            explanation.records_read += open;
+        } else {
+            explanation.left_open += open;
+        }
+        let (rebuilt, records) = (stretch.rebuilt.clone(), explain::asked(seqs));
+        explanation.segments.push(SegmentExplanation { id: stretch.id, records, sure, open, rebuilt });
+        Ok((explanation, trace.into_inner()))
+    }
+
     pub(super) fn planner<'a>(&'a self, stretch: &'a Arc<Stretch>) -> Planner<'a> {
-        Planner { stretch, matcher: &self.matcher, watch: &self.watch, recalled: &self.recalled, trace: None }
+        let Search { matcher, watch, recalled, .. } = self;
+        Planner { stretch, matcher, watch, recalled, trace: None, may_fetch: true }
     }
 
     /// A search of the same records, by another filter.
@@ -247,7 +258,9 @@ impl Search {
             if let Some(reason) = &stretch.rebuilt {
                 self.warn(stretch.id, reason);
             }
-            ask(self, stretch)
+            let answer = ask(self, stretch);
+            stretch.text.let_go();
+            answer
         })
     }
 

@@ -22,6 +22,9 @@ use crate::segment::{Field, Sidecar};
 use crate::source::{FieldKind, Path, Profile, Term};
 use crate::{Fault, Result, SegmentId, Seq, Timestamp};
 
+/// How often a sealed segment is opened while others replace its files: each plan of deletion does once.
+const OPENED_MAX: usize = 4;
+
 /// A sealed segment, or a part of the active one.
 #[derive(Debug)]
 pub(crate) struct Stretch {
@@ -100,48 +103,64 @@ impl Stretch {
     /// costs time, and the answer is the same.
     pub(super) fn open(as_of: &AsOf, view: &View) -> Result<Stretch> {
         let log = &*as_of.log;
-        let opened = if as_of.is_sealed(view) {
-            log.files.sidecar(view.segment).filter(|sidecar| view.fits(sidecar, log.store_id))
-        } else {
-            Some(log.open_view(view, &as_of.catalog)?)
-        };
-        let why = match opened.map(|sidecar| Stretch::new(as_of, view, sidecar, None)) {
-            Some(Ok(stretch)) => return Ok(stretch),
-            Some(Err(Trouble::Other(error))) => return Err(error),
-            Some(Err(Trouble::Stretch(fault))) => fault.to_string(),
-            None => "its sidecar is missing, damaged or another segment's".to_owned(),
-        };
+        let mut why = "its sidecar is missing, damaged or another segment's".to_owned();
+        for _ in 0..OPENED_MAX {
+            let opened = if as_of.is_sealed(view) {
+                log.files.sidecar(view.segment).filter(|sidecar| view.fits(sidecar, log.store_id))
+            } else {
+                Some(log.open_view(view, &as_of.catalog)?)
+            };
+            let Some(sidecar) = opened else { break };
+            match Stretch::new(as_of, view, sidecar, None) {
+                Err(Trouble::Other(error)) => return Err(error),
+                Err(Trouble::Stretch(fault)) => why = fault.to_string(),
+                Ok(None) => continue,
+                Ok(Some(stretch)) => return Ok(stretch),
+            }
+            break;
+        }
         Stretch::from_log(as_of, view, why)
     }
 
     /// Opens a view by a sidecar that is made of the log, in memory; `why` it must.
     pub(super) fn from_log(as_of: &AsOf, view: &View, why: String) -> Result<Stretch> {
         let in_file = |fault: Fault| fault.in_file(&as_of.log.layout.log(view.segment));
-        let sidecar = as_of.log.remake_view(view, &as_of.catalog)?;
-        if !view.fits(&sidecar, as_of.log.store_id) {
-            return Err(in_file(Fault::damaged(0, "end of the segment", view.end_seq, sidecar.end_seq())));
+        for _ in 0..OPENED_MAX {
+            let sidecar = as_of.log.remake_view(view, &as_of.catalog)?;
+            if !view.fits(&sidecar, as_of.log.store_id) {
+                let (expected, found) = (view.end_seq, sidecar.end_seq());
+                let (what, found) = if expected == found {
+                    ("log of the segment", "one of another state".to_owned())
+                } else {
+                    ("end of the segment", found.to_string())
+                };
+                return Err(in_file(Fault::damaged(0, what, expected, found)));
+            }
+            match Stretch::new(as_of, view, sidecar, Some(why.clone())) {
+                Ok(None) => {}
+                Ok(Some(stretch)) => return Ok(stretch),
+                Err(Trouble::Other(error)) => return Err(error),
+                Err(Trouble::Stretch(fault)) => return Err(in_file(fault)),
+            }
         }
-        Stretch::new(as_of, view, sidecar, Some(why)).map_err(|trouble| match trouble {
-            Trouble::Other(error) => error,
-            Trouble::Stretch(fault) => in_file(fault),
-        })
+        Err(in_file(Fault::damaged(0, "sidecar", "one of the log as it is", "one of another state")))
     }
 
+    /// Nothing where the sidecar and the log are not of the same state, as one of them is of before some of the records
+    /// were deleted: both are opened anew then.
     fn new(
         as_of: &AsOf,
         view: &View,
         sidecar: Arc<Sidecar>,
         rebuilt: Option<String>,
-    ) -> Result<Stretch, Trouble> {
+    ) -> Result<Option<Stretch>, Trouble> {
         let log = &*as_of.log;
         let frame_count = sidecar.meta().frame_count;
         let text = if as_of.is_sealed(view) {
             let sealed = log.files.sealed(view.segment)?;
             if sealed.version() != (sidecar.meta().log_len, sidecar.meta().rewritten_by) {
-                // One of the two is of before some of the records were deleted.
                 log.files.forget(view.segment);
-                let fault = Fault::damaged(0, "sidecar", "one of the log as it is", "one of another state");
-                return Err(fault.into());
+                return Ok(None);
             }
             match sealed {
                 Sealed::Log(bytes) => LogText::sealed(bytes, frame_count),
@@ -179,7 +198,7 @@ impl Stretch {
         };
         let tables = Arc::clone(&as_of.opened.tables);
         let (zones, own, escaped) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Stretch {
+        Ok(Some(Stretch {
             id,
             number,
             sidecar,
@@ -193,7 +212,7 @@ impl Stretch {
             zones,
             own,
             escaped,
-        })
+        }))
     }
 
     /// How many records there are.

@@ -13,7 +13,7 @@ use super::set::Set;
 use super::stretch::Stretch;
 use crate::filter::Filter;
 use crate::source::{EventTime, TermKind};
-use crate::{Error, Result, Timestamp, limits};
+use crate::{Error, Fault, Result, Timestamp, limits};
 
 /// What there is to say of the records that match one of several conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -162,7 +162,10 @@ fn span(stretch: &Arc<Stretch>, set: &Set) -> Result<Option<(Timestamp, Timestam
     for offset in set.clone().offsets(false) {
         let time = match times.get(offset) {
             EventTime::Known(time) => time,
-            EventTime::Absent | EventTime::Unreadable => stretch.hit(offset)?.time()?,
+            EventTime::Absent | EventTime::Unreadable => {
+                let beyond = || Fault::damaged(0, "record offset", stretch.count(), offset);
+                stretch.sidecar.received_at(offset)?.ok_or_else(beyond)?
+            }
         };
         span = Some(span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
     }

@@ -22,7 +22,7 @@ use crate::segment::Located;
 
 /// How many records of a frame in a row are read by themselves.
 const SINGLY_MAX: u64 = 6;
-/// How many frames of a growing log are kept in memory.
+/// How many frames of a log that is read are kept in memory.
 const FRAMES_KEPT: usize = 8;
 
 /// A segment's log.
@@ -170,9 +170,22 @@ impl LogText {
         Ok((bytes, start..start + record_len as usize))
     }
 
+    /// Gives back the frames that an archive gave: of many segments they would be many.
+    pub(super) fn let_go(&self) {
+        if let LogText::Read { log, kept, .. } = self
+            && log.archived.is_some()
+        {
+            lock(kept).clear();
+        }
+    }
+
     /// Where a frame begins: in the mapped log, or in the bytes that it was read into.
     pub(super) fn frame(&self, at: FrameAt) -> Result<(Option<Mapped>, usize), Trouble> {
         let len = frame::FRAME_HEADER_LEN + at.place.payload_len as usize;
+        if len > frame::FRAME_HEADER_LEN + frame::PAYLOAD_LEN_MAX {
+            let (max, found) = (format_args!("at most {}", frame::PAYLOAD_LEN_MAX), at.place.payload_len);
+            return Err(Fault::damaged(at.place.position, "frame payload length", max, found).into());
+        }
         match self {
             LogText::Packed(pack) => {
                 let mut bytes = vec![0; len];

@@ -133,14 +133,18 @@ impl Search {
                 && parts(self.matcher.root()).iter().all(reads_no_record)
         };
         let next = next.copied().filter(|piece| !to_fill || tells_at_once(piece));
-        match next {
-            Some(_) if self.newest_first => pieces.next_back(),
-            Some(_) => pieces.next(),
-            None => None,
+        let entered = next.map(|piece| self.of_piece(piece).and_then(|left| self.enter(piece, left)));
+        match entered {
+            Some(Ok(())) if self.newest_first => pieces.next_back(),
+            Some(Ok(())) => pieces.next(),
+            // What was gathered before is handed out first; then it is asked again.
+            Some(Err(error)) if !to_fill => return Err(error),
+            Some(Err(_)) | None => {
+                self.pieces = Some(pieces);
+                return Ok(false);
+            }
         };
         self.pieces = Some(pieces);
-        let Some(piece) = next else { return Ok(false) };
-        self.enter(piece, self.of_piece(piece)?)?;
         Ok(true)
     }
 
@@ -250,8 +254,9 @@ impl Ahead {
 
     /// Leaves the first pieces behind.
     fn leave(&mut self, count: usize) {
-        for Entered { left, .. } in self.entered.drain(..count) {
+        for Entered { left, stretch, .. } in self.entered.drain(..count) {
             self.passed += left.end - left.start;
+            stretch.text.let_go();
         }
     }
 }

@@ -82,6 +82,10 @@ impl Zones {
         let mut frames = sidecar.frames()?.peekable();
         while let Some(frame) = frames.next() {
             let end = frames.peek().map_or(count, |next| next.first_offset);
+            if end < frame.first_offset || end > count {
+                let place = "a frame behind the one before";
+                return Err(Fault::damaged(0, "frame of the sidecar", place, frame.first_offset));
+            }
             for offset in frame.first_offset..end {
                 received.add(offset, frame.received_at);
                 event.add(offset, time_of(times.get(offset), frame.received_at));

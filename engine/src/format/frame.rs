@@ -99,9 +99,9 @@ impl FrameHeader {
             predecessor: hash_at(bytes, 40),
         };
         let (len, count) = (header.payload_len as usize, header.count);
-        let len_max = limits::FRAME_PAYLOAD_LEN.max(limits::EVENT_LEN_MAX + RECORD_ROOM);
-        if len > len_max {
-            return Err(Fault::damaged(8, "frame payload length", format_args!("at most {len_max}"), len));
+        if len > PAYLOAD_LEN_MAX {
+            let max = format_args!("at most {PAYLOAD_LEN_MAX}");
+            return Err(Fault::damaged(8, "frame payload length", max, len));
         }
         let right_count = match kind {
             FrameKind::Close => count == 0 && len == 0,
@@ -121,6 +121,12 @@ impl FrameHeader {
 
 /// Most bytes that a record needs beside its body.
 const RECORD_ROOM: usize = RECORD_HEADER_LEN + limits::LABELS_MAX * (1 + limits::LABEL_LEN_MAX) + SALT_LEN;
+
+/// Longest payload of a frame, in bytes.
+pub const PAYLOAD_LEN_MAX: usize = {
+    let one = limits::EVENT_LEN_MAX + RECORD_ROOM;
+    if limits::FRAME_PAYLOAD_LEN > one { limits::FRAME_PAYLOAD_LEN } else { one }
+};
 
 /// CRC-32 over the frame but for the four bytes of the checksum itself.
 fn checksum(frame: &[u8]) -> u32 {

@@ -66,8 +66,9 @@ pub(super) fn retain(bitmap: &[u8], offsets: &mut Vec<u32>) -> Option<()> {
     Some(())
 }
 
-/// The offsets that both bitmaps hold, `few` being the one of fewer. Nothing where the arrays of `few` do not ascend.
-pub(super) fn in_both(few: &[u8], many: &[u8]) -> Option<Vec<u32>> {
+/// The offsets that both bitmaps hold, `few` being the one of fewer. Nothing where the arrays of `few` do not ascend, or it
+/// goes far beyond `end`.
+pub(super) fn in_both(few: &[u8], many: &[u8], end: u32) -> Option<Vec<u32>> {
     let mut both = Vec::new();
     let (mut few, mut many) = (Containers::new(few)?, Containers::new(many)?);
     let mut other = many.next()?;
@@ -77,7 +78,8 @@ pub(super) fn in_both(few: &[u8], many: &[u8]) -> Option<Vec<u32>> {
         }
         let Some(other) = other.filter(|other| other.key == container.key) else { continue };
         let whole = |low: u16| container.key << 16 | u32::from(low);
-        if matches!(container.form, Form::Array(array) if !ascends(array.as_chunks().0)) {
+        let is_torn = matches!(container.form, Form::Array(array) if !ascends(array.as_chunks().0));
+        if is_torn || container.key << 16 >= end {
             return None;
         }
         match (container.form, other.form) {
@@ -203,10 +205,14 @@ fn from(array: &[[u8; 2]], low: u16) -> &[[u8; 2]] {
     array.get(end / 2 + near.partition_point(is_below)..).unwrap_or_default()
 }
 
-/// The offsets of the bitmap, which are about `count`.
-pub(super) fn offsets(bitmap: &[u8], count: usize) -> Option<Vec<u32>> {
-    let mut offsets = Vec::with_capacity(count);
-    each(bitmap, |container| {
+/// The offsets of the bitmap; nothing where they are more than `count_max`.
+pub(super) fn offsets(bitmap: &[u8], count_max: usize) -> Option<Vec<u32>> {
+    let mut offsets = Vec::with_capacity(count_max.min(bitmap.len()));
+    let mut containers = Containers::new(bitmap)?;
+    while let Some(container) = containers.next()? {
+        if offsets.len() + container.count as usize > count_max {
+            return None;
+        }
         let whole = |low: u16| container.key << 16 | u32::from(low);
         match container.form {
             Form::Array(array) => {
@@ -214,8 +220,7 @@ pub(super) fn offsets(bitmap: &[u8], count: usize) -> Option<Vec<u32>> {
             }
             form => form.each(|low| offsets.push(whole(low))),
         }
-        true
-    })?;
+    }
     Some(offsets)
 }
 
@@ -227,13 +232,14 @@ pub(super) fn count_in(bitmap: &[u8], range: &Range<u32>) -> Option<u32> {
         let from = range.start.saturating_sub(first).min(1 << 16);
         let to = range.end.saturating_sub(first).min(1 << 16);
         // What is outside the range may be the shorter part.
-        count += if to.saturating_sub(from) > 1 << 15 {
+        let of_container = if to.saturating_sub(from) > 1 << 15 {
             container
                 .count
                 .saturating_sub(container.form.within(0, from) + container.form.within(to, 1 << 16))
         } else {
             container.form.within(from, to)
         };
+        count = u32::saturating_add(count, of_container);
         first < range.end
     })?;
     Some(count)
@@ -257,6 +263,8 @@ struct Containers<'a> {
     /// For each its key and its count, and whether it is one of runs.
     heads: std::slice::ChunksExact<'a, u8>,
     runs: Option<&'a [u8]>,
+    /// No key may be below.
+    key_min: u32,
     index: usize,
     /// Where the next one begins.
     at: usize,
@@ -277,12 +285,18 @@ impl<'a> Containers<'a> {
         let heads = bitmap.get(heads_at..heads_at.checked_add(count.checked_mul(4)?)?)?;
         let has_places = runs.is_none() || count >= PLACES_FROM;
         let at = heads_at + heads.len() + if has_places { count * 4 } else { 0 };
-        Some(Containers { bitmap, heads: heads.chunks_exact(4), runs, index: 0, at })
+        Some(Containers { bitmap, heads: heads.chunks_exact(4), runs, key_min: 0, index: 0, at })
     }
 
-    /// The next one; the inner nothing stands behind the last.
+    /// The next one; the inner nothing stands behind the last. One that does not come behind the one before, or whose runs
+    /// are not of as many offsets as it says, is none: what it says is what it may cost.
     fn next(&mut self) -> Option<Option<Container<'a>>> {
         let Some(head) = self.heads.next() else { return Some(None) };
+        let key = u32::from(u16_at(head, 0));
+        if key < self.key_min {
+            return None;
+        }
+        self.key_min = key + 1;
         let index = self.index;
         let is_runs =
             self.runs.and_then(|runs| runs.get(index / 8)).is_some_and(|bits| bits >> (index % 8) & 1 == 1);
@@ -295,14 +309,20 @@ impl<'a> Containers<'a> {
         };
         let bytes = rest.get(start..start + len)?;
         let form = match (is_runs, count) {
+            (true, _) if len_of_runs(bytes) != count => return None,
             (true, _) => Form::Runs(bytes),
             (false, ..=ARRAY_MAX) => Form::Array(bytes),
             (false, _) => Form::Bits(bytes.first_chunk()?),
         };
         self.at += start + len;
         self.index += 1;
-        Some(Some(Container { key: u32::from(u16_at(head, 0)), count: count as u32, form }))
+        Some(Some(Container { key, count: count as u32, form }))
     }
+}
+
+/// How many offsets there are in runs.
+fn len_of_runs(runs: &[u8]) -> usize {
+    runs.chunks_exact(4).map(|run| usize::from(u16_at(run, 2)) + 1).sum()
 }
 
 impl Form<'_> {
@@ -426,8 +446,14 @@ mod tests {
             let other = random(&mut seed);
             let mut others = Vec::new();
             other.serialize_into(&mut others).unwrap();
-            assert_eq!(in_both(&bytes, &others).unwrap(), (&bitmap & &other).iter().collect::<Vec<u32>>());
-            assert_eq!(super::offsets(&bytes, 0).unwrap(), bitmap.iter().collect::<Vec<u32>>());
+            assert_eq!(
+                in_both(&bytes, &others, u32::MAX).unwrap(),
+                (&bitmap & &other).iter().collect::<Vec<u32>>()
+            );
+            assert_eq!(
+                super::offsets(&bytes, bitmap.len() as usize).unwrap(),
+                bitmap.iter().collect::<Vec<u32>>()
+            );
             for _ in 0..20 {
                 let start = seed.below(7 << 16) as u32;
                 let range = start..start + seed.below(3 << 16) as u32;
@@ -445,14 +471,40 @@ mod tests {
         let whole = bytes.clone();
         for len in 0..bytes.len().min(3_000) {
             let _ = count_in(&bytes[..len], &(5..1 << 17));
-            let _ = in_both(&bytes[..len], &bytes);
+            let _ = in_both(&bytes[..len], &bytes, u32::MAX);
         }
         for _ in 0..3_000 {
             let at = seed.below(bytes.len() as u64) as usize;
             bytes[at] ^= 1 << seed.below(8);
             let _ = retain(&bytes, &mut (0..1 << 17).step_by(50).collect());
-            let _ = in_both(&bytes, &whole);
-            let _ = in_both(&whole, &bytes);
+            let _ = in_both(&bytes, &whole, u32::MAX);
+            let _ = in_both(&whole, &bytes, u32::MAX);
         }
+    }
+
+    #[test]
+    fn a_bitmap_costs_no_more_than_it_says() {
+        // A container of many runs, each of all offsets: 16 GiB, were they taken for what they say.
+        let (mut runs, mut bytes) = (Vec::new(), (COOKIE_RUNS).to_le_bytes().to_vec());
+        (0..30_000).for_each(|_| runs.extend([0, 0, 0xFF, 0xFF]));
+        bytes.extend([1, 0, 0, 1, 0]);
+        bytes.extend(30_000_u16.to_le_bytes());
+        bytes.extend(&runs);
+        assert_eq!(offsets(&bytes, 4096), None);
+        assert_eq!(in_both(&bytes, &bytes, u32::MAX), None);
+        assert_eq!(count_in(&bytes, &(0..5)), None);
+        // Whole containers far beyond the segment's end.
+        let mut bitmap = RoaringBitmap::new();
+        bitmap.insert_range(0..1 << 24);
+        bitmap.optimize();
+        bytes.clear();
+        bitmap.serialize_into(&mut bytes).unwrap();
+        assert_eq!(offsets(&bytes, 100_000), None);
+        assert_eq!(in_both(&bytes, &bytes, 100_000), None);
+        // One key twice.
+        let mut twice = 12_346_u32.to_le_bytes().to_vec();
+        twice.extend([2, 0, 0, 0, 7, 0, 0, 0, 7, 0, 0, 0]);
+        twice.extend([24, 0, 0, 0, 26, 0, 0, 0, 1, 0, 2, 0]);
+        assert_eq!(offsets(&twice, 9), None);
     }
 }

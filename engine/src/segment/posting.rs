@@ -131,7 +131,7 @@ impl<'a> Posting<'a> {
     /// As [`Posting::bitmap`].
     pub fn in_both(&self, other: &Posting<'_>) -> Result<Vec<u32>, Fault> {
         if let (Form::Roaring(_, few), Form::Roaring(_, many)) = (self.form, other.form) {
-            let both = contains::in_both(few, many).ok_or_else(|| self.torn())?;
+            let both = contains::in_both(few, many, self.record_count).ok_or_else(|| self.torn())?;
             return match both.last() {
                 Some(&last) if last >= self.record_count => Err(self.beyond(last)),
                 _ => Ok(both),

@@ -146,8 +146,9 @@ impl Store {
         }
         let (Some(first), Some(last)) = (away.first(), away.last()) else { return Ok(()) };
         let (from, to, place) = (first.segment.id.0, last.segment.end_seq, &first.segment.archive);
+        let are = if away.len() == 1 { "is" } else { "are" };
         let reason = format!(
-            "{} of its segments are in the archive; bring them back, carry it out, archive them again and remove the files \
+            "{} of its segments {are} in the archive; bring them back, carry it out, archive them again and remove the files \
              that have what was deleted: `indelible archive restore --segments {from}..{to}`, this command, `indelible \
              archive copy {place} --drop`, `indelible archive prune {place}`",
             away.len()
