@@ -1,4 +1,5 @@
-//! Cells in columns that fit the width of the terminal. What is too long is cut, and ends in `…`.
+//! Cells in columns that fit the width of the terminal. What is too long is cut, and ends in `…`: texts before single
+//! words, and never a number, a time or a name that rows are told apart by.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -19,8 +20,10 @@ pub(crate) struct Grid {
 #[derive(Debug, Clone, Copy, Default)]
 struct Column {
     width: usize,
-    /// Numbers and times are no use when they are cut.
+    /// Numbers, times and names are no use when they are cut.
     is_whole: bool,
+    /// Some of its cells have more than one word: half of that still says something.
+    is_text: bool,
     is_right: bool,
 }
 
@@ -28,6 +31,7 @@ struct Column {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cell {
     text: String,
+    is_name: bool,
     is_whole: bool,
     is_right: bool,
 }
@@ -35,7 +39,12 @@ pub(crate) struct Cell {
 impl Cell {
     /// Words, which may be cut.
     pub(crate) fn words(text: &str) -> Cell {
-        Cell { text: escape(text.as_bytes()).into_owned(), is_whole: false, is_right: false }
+        Cell { text: escape(text.as_bytes()).into_owned(), ..Cell::default() }
+    }
+
+    /// A name that rows are told apart by: whole, in a column in which all are.
+    pub(crate) fn name(text: &str) -> Cell {
+        Cell { is_name: true, ..Cell::words(text) }
     }
 
     /// Something that is shown whole, at the left of its column.
@@ -70,7 +79,12 @@ impl Grid {
             let all = |is: fn(&Cell) -> bool| {
                 if full.is_empty() { heading.is_some_and(is) } else { full.iter().all(|cell| is(cell)) }
             };
-            Column { width, is_whole: all(|cell| cell.is_whole), is_right: all(|cell| cell.is_right) }
+            Column {
+                width,
+                is_whole: all(|cell| cell.is_whole || cell.is_name),
+                is_text: full.iter().any(|cell| cell.text.contains(' ')),
+                is_right: all(|cell| cell.is_right),
+            }
         };
         let mut grid = Grid { columns: (0..count).map(column).collect() };
         if let Some(width) = width {
@@ -79,14 +93,14 @@ impl Grid {
         grid
     }
 
-    /// Makes the widest columns of words narrower until all fit.
+    /// Makes columns narrower until all fit: the widest of those with texts, and where these give no more, of the others.
     fn shrink(&mut self, available: usize) {
         let spaces = SPACE.len() * self.columns.len().saturating_sub(1);
         let mut total = spaces + self.columns.iter().map(|column| column.width).sum::<usize>();
         while total > available {
             let cuttable =
                 self.columns.iter_mut().filter(|column| !column.is_whole && column.width > WIDTH_MIN);
-            let Some(widest) = cuttable.max_by_key(|column| column.width) else { return };
+            let Some(widest) = cuttable.max_by_key(|column| (column.is_text, column.width)) else { return };
             widest.width -= 1;
             total -= 1;
         }

@@ -11,6 +11,10 @@ use crate::output::{self, Colour, Out, escape};
 const HELD_MAX: usize = 500;
 /// Longest cell that is kept, in characters: no terminal is wider.
 const CELL_LEN_MAX: usize = 1_000;
+/// Columns of names: what they hold tells rows apart, and is of no use when it is cut.
+const OF_NAMES: [&str; 4] = ["run", "control", "framework", "evidence"];
+/// Longest text that counts as a name, in characters: a digest with its algorithm has 71.
+const NAME_LEN_MAX: usize = 80;
 
 /// Rows as a table.
 pub(crate) struct Table {
@@ -45,7 +49,7 @@ impl Table {
         } else {
             cells::cells_for_people(&self.sheet, line)?
         };
-        let row: Vec<Cell> = values.iter().map(|value| self.cell(value)).collect();
+        let row: Vec<Cell> = values.iter().enumerate().map(|(at, value)| self.cell(at, value)).collect();
         if self.grid.is_some() {
             return self.print(out, &row);
         }
@@ -114,7 +118,7 @@ impl Table {
         if self.is_markdown { Cell::whole(&in_markdown(heading)) } else { Cell::words(heading) }
     }
 
-    fn cell(&self, value: &Value) -> Cell {
+    fn cell(&self, at: usize, value: &Value) -> Cell {
         let text = match value {
             // Below a second nobody counts nanoseconds.
             Value::Duration(ns) if ns.unsigned_abs() < 1_000_000_000 => {
@@ -130,9 +134,17 @@ impl Table {
             Value::Decimal(_) | Value::Duration(_) => Cell::number(&text),
             Value::Time(_) => Cell::whole(&text),
             _ => Cell::words(&text),
+            _ if self.is_name(at, &text) => Cell::name(&text),
         }
     }
 }
+
+    /// Whether a cell has a name: in a column of names, or one word in the first column of what are no events.
+    fn is_name(&self, at: usize, text: &str) -> bool {
+        let is_of_names = self.headings.get(at).is_some_and(|heading| OF_NAMES.contains(&heading.as_str()));
+        let is_first = at == 0 && !self.sheet.is_events && !text.contains(' ');
+        (is_of_names || is_first) && text.chars().count() <= NAME_LEN_MAX
+    }
 
 /// A text that means itself in a cell of Markdown.
 pub(super) fn in_markdown(text: &str) -> String {

@@ -54,6 +54,30 @@ fn columns_of_words_shrink_until_the_line_fits_and_numbers_do_not() {
 }
 
 #[test]
+fn texts_give_way_before_words_and_names_never() {
+    let rows = [
+        vec![Cell::words("control"), Cell::words("kind"), Cell::words("title")],
+        vec![
+            Cell::name("SOC2:CC8.1"),
+            Cell::words("deployment.request"),
+            Cell::words("changes are reviewed"),
+        ],
+        vec![Cell::name(""), Cell::words("deployment"), Cell::words("x")],
+    ];
+    for (width, expected) in [
+        (52, "SOC2:CC8.1  deployment.request  changes are reviewed"),
+        (42, "SOC2:CC8.1  deployment.request  changes a…"),
+        (36, "SOC2:CC8.1  deployment.re…  changes…"),
+        (10, "SOC2:CC8.1  deploym…  changes…"),
+    ] {
+        assert_eq!(Grid::of(&rows, Some(width)).line(&rows[1]), expected);
+    }
+    // One that is no name lets the whole column be cut.
+    let mixed = [rows[0].clone(), rows[1].clone(), vec![Cell::words("no name"), Cell::words("a")]];
+    assert!(Grid::of(&mixed, Some(10)).line(&mixed[1]).starts_with("SOC2:CC…  "));
+}
+
+#[test]
 fn nothing_raw_is_in_a_cell() {
     let rows = [vec![Cell::words("a\u{1b}[31m\n"), Cell::whole("b\u{202e}")]];
     assert_eq!(Grid::of(&rows, None).line(&rows[0]), r"a\u001b[31m\u000a  b\u202e");

@@ -89,6 +89,25 @@ fn a_query_comes_as_words_from_a_file_and_from_stdin() {
 }
 
 #[test]
+fn names_that_rows_are_told_apart_by_are_whole_on_a_narrow_terminal() {
+    let site = site_with_evidence();
+    let narrow = |args: &[&str]| {
+        let mut command = site.command(args);
+        command.env("COLUMNS", "80");
+        super::feed(command, b"").ends(0).text()
+    };
+    let shown = narrow(&["controls", "coverage", "SOC2", "--format", "table"]);
+    assert!(shown.contains("SOC2:CC8.1  Changes…  "), "{shown}");
+    let listed = site.run(&["controls", "list", "SOC2", "--format", "csv"]).ends(0).text();
+    let first = |text: &str, mark: char| -> Vec<String> {
+        text.lines().skip(1).filter_map(|line| line.split(mark).next().map(str::to_owned)).collect()
+    };
+    assert_eq!(first(&shown, ' '), first(&listed, ','));
+    let shown = narrow(&["control", "SOC2:CC8.1", "--format", "table"]);
+    assert!(shown.lines().skip(1).all(|line| line.contains("  run_8bce4  ")), "{shown}");
+}
+
+#[test]
 fn an_event_of_many_lines_is_one_line_of_json_and_raw_as_it_was() {
     let site = Site::with_store();
     let event = "{\"two\":1,\r\n \"lines\":2}";
