@@ -65,17 +65,18 @@ impl Table {
         if self.grid.is_some() {
             return Ok(());
         }
-        // All rows are here: a column in which no event has anything says nothing.
-        if self.sheet.is_events {
+        if self.held.is_empty() && (!self.is_markdown || self.headings.is_empty()) {
+            return Ok(());
+        }
+        // All rows are here: a column in which no event has anything says nothing. Where there is no row, the heading of
+        // Markdown says which columns there are, as that of CSV does.
+        if self.sheet.is_events && !self.held.is_empty() {
             let says =
                 |at: &usize| self.held.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()));
             let is_asked = |at: &usize| {
                 self.headings.get(*at).is_some_and(|heading| self.sheet.columns.contains(heading))
             };
             self.shown.retain(|at| says(at) || is_asked(at));
-        }
-        if self.held.is_empty() && !self.is_markdown {
-            return Ok(());
         }
         self.lay_out(out)
     }
@@ -133,11 +134,10 @@ impl Table {
         match value {
             Value::Decimal(_) | Value::Duration(_) => Cell::number(&text),
             Value::Time(_) => Cell::whole(&text),
-            _ => Cell::words(&text),
             _ if self.is_name(at, &text) => Cell::name(&text),
+            _ => Cell::words(&text),
         }
     }
-}
 
     /// Whether a cell has a name: in a column of names, or one word in the first column of what are no events.
     fn is_name(&self, at: usize, text: &str) -> bool {
@@ -145,6 +145,7 @@ impl Table {
         let is_first = at == 0 && !self.sheet.is_events && !text.contains(' ');
         (is_of_names || is_first) && text.chars().count() <= NAME_LEN_MAX
     }
+}
 
 /// A text that means itself in a cell of Markdown.
 pub(super) fn in_markdown(text: &str) -> String {

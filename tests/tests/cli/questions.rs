@@ -49,6 +49,8 @@ fn an_answer_comes_in_every_format() {
         &["query", "run = nobody"],
         &["query", "run = nobody", "--format", "json"],
         &["query", "run = nobody", "--format", "csv"],
+        &["query", "run = nobody", "--format", "markdown"],
+        &["query", "run = nobody | count by agent", "--format", "markdown"],
         &["query", "decision = DENY", "--integrity"],
         &["query", "decison = DENY sinse 3d | cuont by agent"],
         &["query", "exists(decision) | count by decision", "--format", "raw"],
