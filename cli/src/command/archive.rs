@@ -94,6 +94,8 @@ pub(crate) enum What {
         json: bool,
     },
     /// Hash all records of an archive again, and see that its files follow one another; no store is needed
+    ///
+    /// Exit code 14 where there is no archived file at all.
     #[command(after_help = "Example:\n  indelible archive verify /archive --json")]
     Verify {
         /// A folder or s3://BUCKET/PREFIX
@@ -232,7 +234,9 @@ fn restore(store: &Path, seqs: Option<&Range<u64>>, json: bool) -> Outcome {
 
 fn prune(store: &Path, target: Target, dry_run: bool, json: bool) -> Outcome {
     let store = open::to_read(store)?;
-    let pruned = prune_archive(&store, &store.snapshot()?, &Arc::new(target), dry_run)?;
+    let target = Arc::new(target);
+    let is_empty = target.list()?.is_empty();
+    let pruned = prune_archive(&store, &store.snapshot()?, &target, dry_run)?;
     let mut out = Out::stdout();
     if json {
         let removed: Vec<_> = pruned.removed.iter().map(|object| &object.name).collect();
@@ -247,12 +251,22 @@ fn prune(store: &Path, target: Target, dry_run: bool, json: bool) -> Outcome {
             let (name, why) = (output::escape(object.name.as_bytes()), output::escape(why.as_bytes()));
             out.line(format_args!("left     {name}: {why}"))?;
         }
-        if pruned == Pruned::default() {
+        if pruned == Pruned::default() && !is_empty {
             output::say("no file of this archive has events that were deleted since");
         }
     }
     out.finish()?;
+    if is_empty {
+        output::warn(nothing_there(&target));
+    }
     Ok(if pruned.left.is_empty() { Code::Clean } else { Code::Incomplete })
+}
+
+/// That a place which was named as an archive has no file of one.
+fn nothing_there(target: &Target) -> String {
+    format!(
+        "no archived file, of this store or another, was found in {target}: is it the place that was meant?"
+    )
 }
 
 /// The sealed segments that are old enough, but for those that went to this archive already.
@@ -352,6 +366,11 @@ fn verify(target: &Target, json: bool) -> Outcome {
         }
     }
     out.finish()?;
+    if report.files.is_empty() && report.findings.is_empty() {
+        // Nothing was found wrong because nothing was looked at.
+        output::error(&nothing_there(target));
+        return Ok(Code::Incomplete);
+    }
     output::say(
         "not covered: whether the seals are those of a log that someone vouches for; the columns of fields, and the profiles' texts",
     );

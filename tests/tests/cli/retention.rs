@@ -212,7 +212,17 @@ fn an_archive_is_written_once_and_verified_without_the_store() {
     assert_eq!(again["files"][0]["was_there"], true);
     let young = site.run(&["archive", "copy", "other", "--older-than", "1h", "--json"]).ends(0).json();
     assert_eq!(young["files"], serde_json::json!([]));
+    let pruned = site.run(&["archive", "prune", "archive"]).ends(0);
+    assert!(!pruned.err.contains("warning") && pruned.err.contains("deleted since"), "{}", pruned.err);
+    // Another folder, and one that others use: neither is an archive in which all is well.
+    std::fs::create_dir_all(site.path("empty/day=2026-01-01")).unwrap();
+    site.write("empty/notes.txt", "mine");
+    let pruned = site.run(&["archive", "prune", "empty"]).ends(0);
+    assert!(pruned.err.contains("warning: no archived file") && !pruned.err.contains("deleted since"));
     std::fs::remove_dir_all(site.path("evidence")).unwrap();
+    let verified = site.run(&["archive", "verify", "empty"]).ends(14);
+    assert!(verified.err.contains("no archived file, of this store or another, was found in"));
+    assert_eq!(site.run(&["archive", "verify", "empty", "--json"]).ends(14).json()["files"], young["files"]);
     assert!(site.run(&["archive", "verify", "archive"]).ends(0).text().starts_with("whole"));
     let path = site.path("archive").join(&file);
     std::fs::write(&path, &std::fs::read(&path).unwrap()[..500]).unwrap();
