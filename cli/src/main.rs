@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod anchors;
+mod apart;
 mod approvals;
 mod archives;
 mod args;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::apart;
 use crate::exit::{Code, Outcome};
 use crate::open;
 use crate::output::{self, Out};
@@ -26,8 +27,9 @@ pub(crate) struct Args {
 }
 
 /// Copies.
-pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
-    let store = open::to_read(store)?;
+pub(crate) fn run(path: &Path, args: &Args) -> Outcome {
+    let store = open::to_read(path)?;
+    apart::refuse_inside(path, &args.dir)?;
     let mut bar: Option<Progress> = None;
     let copied = store.backup(&args.dir, &mut |done, total| {
         bar.get_or_insert_with(|| Progress::bytes(Some(total))).position(done);

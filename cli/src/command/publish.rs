@@ -8,6 +8,7 @@ use indelible::trust::{Checkpoint, Note};
 use indelible::{Error, Resource, Snapshot, limits};
 use serde::Serialize;
 
+use crate::apart;
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
 use crate::open;
@@ -51,8 +52,10 @@ struct Published {
 }
 
 /// Publishes.
-pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
-    let store = open::to_read(store)?;
+pub(crate) fn run(path: &Path, args: &Args) -> Outcome {
+    let store = open::to_read(path)?;
+    apart::refuse_inside(path, &args.dir)?;
+    apart::refuse_around(path, &args.dir)?;
     let note = match &args.checkpoint {
         Some(path) => input::note(path)?,
         None => store.last_checkpoint()?.ok_or_else(|| {

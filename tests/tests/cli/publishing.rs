@@ -73,6 +73,31 @@ fn who_follows_a_log_notices_what_was_changed_or_taken_back() {
 }
 
 #[test]
+fn nothing_is_published_or_copied_into_the_store_or_around_it() {
+    let (site, _) = signed(5);
+    std::os::unix::fs::symlink("evidence", site.path("link")).unwrap();
+    let before = site.run(&["verify", "--json", "--no-record"]).ends(0).json();
+    let inside = ["evidence", "evidence/www", "evidence/log/a/b", "./link", "link/www", "x/../evidence/www"];
+    for dir in inside {
+        for command in ["publish", "backup"] {
+            let refused = site.run(&[command, dir]).ends(2).err;
+            assert!(refused.contains("lies in the store"), "{command} {dir}: {refused}");
+        }
+    }
+    for dir in [".", "evidence/.."] {
+        let refused = site.run(&["publish", dir]).ends(2).err;
+        assert!(refused.contains("the store evidence lies in"), "{dir}: {refused}");
+    }
+    assert!(!site.path("tile").exists() && !site.path("evidence/tile").exists());
+    assert!(!site.path("evidence/www").exists() && !site.path("evidence/log/a").exists());
+    let after = site.run(&["verify", "--json", "--no-record"]).ends(0).json();
+    assert_eq!(after["segments"], before["segments"]);
+    // A name that only begins as the store's does is another place.
+    site.run(&["publish", "evidence-www"]).ends(0);
+    site.run(&["backup", "evidence-2"]).ends(0);
+}
+
+#[test]
 fn another_history_is_not_published_over_one_that_was() {
     let (site, _) = signed(20);
     site.run(&["publish", "www"]).ends(0);
