@@ -64,7 +64,7 @@ pub(super) fn show(store: &Path, id: &str, format: Format) -> Outcome {
         Format::Json | Format::Jsonl => {
             let mut out = Out::stdout();
             let rules: Vec<_> = rules.iter().map(|rule| rule_as_json(rule, &family)).collect();
-            out.json(&json!({
+            let shown = json!({
                 "control": control.id,
                 "title": control.title,
                 "framework": control.framework(),
@@ -72,7 +72,13 @@ pub(super) fn show(store: &Path, id: &str, format: Format) -> Outcome {
                 "parts": family.get(1..).unwrap_or_default(),
                 "mapping": {"name": controls.mapping.name, "version": controls.mapping.version, "rules": rules},
                 "label_rules": labelled,
-            }))?;
+            });
+            // One array of one, as of any rows.
+            if format == Format::Json {
+                out.json(&[shown])?
+            } else {
+                out.json(&shown)?
+            }
             out.finish()?;
             Ok(Code::Clean)
         }
