@@ -70,9 +70,9 @@ impl Shower {
 /// Says how many records of a range were deleted, and by which plans.
 pub(crate) fn say_deleted(snapshot: &Snapshot, seqs: std::ops::Range<u64>) -> Outcome<()> {
     for (plan, count) in snapshot.deleted(seqs)? {
-        let events = output::counted(count, "event", "events");
+        let events = output::counted(count, "event of these was", "events of these were");
         output::warn(format_args!(
-            "{events} of these were deleted by the plan of record {plan}: see `indelible retention history`"
+            "{events} deleted by the plan of record {plan}: see `indelible retention history`"
         ));
     }
     Ok(())

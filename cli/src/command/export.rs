@@ -117,8 +117,13 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let later = snapshot.tree_size().saturating_sub(bundle.verdict.tree_size);
     if later > 0 {
         output::say(format_args!(
-            "{} came after the checkpoint and were not looked at: `indelible checkpoint` signs them",
-            output::counted(later, "record", "records"),
+            "{} not looked at: `indelible checkpoint` signs {}",
+            output::counted(
+                later,
+                "record came after the checkpoint and was",
+                "records came after the checkpoint and were"
+            ),
+            if later == 1 { "it" } else { "them" },
         ));
     }
     Ok(Code::Clean)

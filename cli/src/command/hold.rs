@@ -158,9 +158,10 @@ fn place(store: &Path, mut hold: Hold, as_json: bool) -> Outcome<()> {
         ))?;
     }
     for (plan, count) in gone {
-        let events = output::counted(count, "event", "events");
+        let (events, they) =
+            (output::counted(count, "event was", "events were"), if count == 1 { "it" } else { "they" });
         output::warn(format_args!(
-            "{events} were gone before, by the plan of record {plan}; whether they would have matched cannot be told"
+            "{events} gone before, by the plan of record {plan}; whether {they} would have matched cannot be told"
         ));
     }
     out.finish()

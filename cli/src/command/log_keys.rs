@@ -273,8 +273,8 @@ fn tell_revoked(
     if as_json {
         return out.json(&json!({ "revoked": key, "size": size, "record": seq, "checkpoint_size": signed }));
     }
-    let key = output::escape(key.as_bytes());
-    out.line(format_args!("record {seq}: what {key} signed over more than {size} records counts as forged"))
+    let (key, size) = (output::escape(key.as_bytes()), output::counted(size, "record", "records"));
+    out.line(format_args!("record {seq}: what {key} signed over more than {size} counts as forged"))
 }
 
 /// The key of the log that somebody means.

@@ -95,9 +95,9 @@ pub(crate) fn run(path: &Path, args: &Args) -> Outcome {
         out.json(&done)?;
     } else {
         out.line(format_args!(
-            "published {} of {} records, {} of them new",
+            "published {} of {}, {} of them new",
             output::counted(done.files, "file", "files"),
-            output::count(done.tree_size),
+            output::counted(done.tree_size, "record", "records"),
             output::count(done.tree_size - done.before),
         ))?;
     }

@@ -159,8 +159,8 @@ fn print(out: &mut Out, stats: &Stats) -> Outcome<()> {
     let checkpoint = match &stats.last_checkpoint {
         Some(last) if last.tail == 0 => format!("at {}, covers all", output::count(last.size)),
         Some(last) => {
-            let tail = output::counted(last.tail, "record", "records");
-            format!("at {}; {tail} after it are not signed yet", output::count(last.size))
+            let tail = output::counted(last.tail, "record after it is", "records after it are");
+            format!("at {}; {tail} not signed yet", output::count(last.size))
         }
         None => "none".to_owned(),
     };

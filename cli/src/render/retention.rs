@@ -28,7 +28,7 @@ pub(crate) fn matter(out: &mut Out, asked: &AnyApproved) -> Outcome<()> {
             let KeyRevocation { key, reason, size } = &asked.matter;
             let [key, reason] = [key, reason].map(|word| output::escape(word.as_bytes()));
             out.line(format_args!("revokes    {key}"))?;
-            out.line(format_args!("beyond     {} records: {reason}", output::count(*size)))
+            out.line(format_args!("beyond     {}: {reason}", output::counted(*size, "record", "records")))
         }
         AnyApproved::OperatorSet(asked) => {
             out.line(format_args!("replaces   the operators of record {} by", asked.matter.replaces))?;
@@ -46,8 +46,8 @@ pub(crate) fn plan(out: &mut Out, plan: &Approved<Plan>) -> Outcome<()> {
     out.line(format_args!("as of      {}", statement.as_of))?;
     out.line(format_args!("good until {}", statement.expires))?;
     out.line(format_args!(
-        "on         {} records, root {}",
-        output::count(statement.tree_size),
+        "on         {}, root {}",
+        output::counted(statement.tree_size, "record", "records"),
         statement.root
     ))?;
     out.line(format_args!("digest     {}", statement.digest))?;

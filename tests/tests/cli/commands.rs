@@ -480,3 +480,16 @@ fn contents(site: &Site) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u
     let files = walk(site.dir.path()).into_iter().filter(|path| path.is_file());
     files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
+
+#[test]
+fn one_record_behind_the_checkpoint_is_one() {
+    let site = Site::with_events(3);
+    site.run(&["checkpoint"]).ends(0);
+    for (more, expected) in
+        [(1, "; 1 record after it is not signed yet"), (2, "; 3 records after it are not")]
+    {
+        site.feed(&["append", "--no-checkpoint"], events(more).as_bytes()).ends(0);
+        let told = site.run(&["stats"]).ends(0).text();
+        assert!(told.contains(expected), "{told}");
+    }
+}
