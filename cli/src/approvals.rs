@@ -4,7 +4,6 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use indelible::disk::World;
@@ -20,6 +19,7 @@ use crate::command::query::present;
 use crate::exit::{Failure, Outcome};
 use crate::input;
 use crate::keys;
+use crate::new_file::{self, Readers};
 use crate::output::{self, Out};
 
 /// Longest file of approvals that is read, in bytes.
@@ -52,7 +52,7 @@ impl Asking {
         let now = present();
         let mut asked = snapshot.propose(matter, now, Timestamp(now.0.saturating_add(self.expires)));
         for file in &self.key {
-            asked.approve(&keys::read(file)?)?;
+            asked.approve(&keys::read(file, "--key")?)?;
         }
         Ok(asked)
     }
@@ -150,12 +150,7 @@ pub(crate) fn write(path: &Path, value: &impl Serialize) -> Outcome<()> {
 /// Makes an operator's key, in a file that nobody else can read.
 pub(crate) fn make_key(path: &Path, name: &str) -> Outcome<SigningKey> {
     let key = SigningKey::from_seed(name, World::real()?.random()?)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(Failure::io(format!("make {}", path.display())))?;
+    let mut file = new_file::create(path, Readers::Owner)?;
     let text = key.to_text();
     file.write_all(text.as_bytes())
         .and_then(|()| file.write_all(b"\n"))

@@ -12,6 +12,9 @@ use indelible::{Class, Error, Fault, query};
 
 use crate::output;
 
+/// Longest query that is shown with what is wrong with it, in bytes: none that is longer is read.
+const QUERY_SHOWN_LEN_MAX: usize = 64 << 10;
+
 /// The exit codes of the command line. The help documents them (`args`), and they never change meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -78,6 +81,13 @@ impl From<query::Error> for Failure {
     fn from(error: query::Error) -> Self {
         match error {
             query::Error::Store(error) => Failure::Engine(error),
+            // One that is too long to be read is too long to be shown.
+            query::Error::Query(problems) if problems.text.len() > QUERY_SHOWN_LEN_MAX => {
+                let reasons: Vec<&str> =
+                    problems.problems.iter().map(|problem| problem.message.as_str()).collect();
+                let (len, reasons) = (problems.text.len(), reasons.join("\n"));
+                Failure::Usage(format!("this query of {len} bytes makes no sense\n{reasons}"))
+            }
             query::Error::Query(problems) => Failure::Usage(format!("this query makes no sense\n{problems}")),
             other => Failure::Usage(other.to_string()),
         }

@@ -24,13 +24,13 @@ pub(crate) const SIGNING_KEY_ENV: &str = "INDELIBLE_SIGNING_KEY";
 /// Longest key file that is read, in bytes.
 const KEY_LEN_MAX: u64 = 4 << 10;
 
-/// Reads a signing key file.
-pub(crate) fn read(path: &Path) -> Outcome<SigningKey> {
+/// Reads a signing key file, which `option` names on the command line.
+pub(crate) fn read(path: &Path, option: &str) -> Outcome<SigningKey> {
     let world = World::real()?;
     let bytes = world.disk.read(path, KEY_LEN_MAX).map_err(Error::io("read", path))?;
     let Some(bytes) = bytes.map(Zeroizing::new) else {
         return Err(Failure::Usage(format!(
-            "no signing key at {}; name one with --signing-key FILE",
+            "no signing key at {}; name one with {option} FILE",
             path.display()
         )));
     };

@@ -14,6 +14,7 @@ mod http;
 mod input;
 mod keys;
 mod metrics;
+mod new_file;
 mod open;
 mod output;
 mod profiles;

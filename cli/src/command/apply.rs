@@ -13,7 +13,7 @@ use super::archive::let_go;
 use super::query::present;
 use crate::approvals::{self, Asking, duration};
 use crate::archives;
-use crate::exit::{Code, Outcome};
+use crate::exit::{Code, Failure, Outcome};
 use crate::output::{self, Out};
 use crate::progress::Progress;
 use crate::render::retention as shown;
@@ -84,10 +84,11 @@ pub(crate) fn redact(store: &Path, args: &RedactArgs) -> Outcome {
     let asked = {
         let store = open::to_read(store)?;
         let (snapshot, now) = (store.snapshot()?, present());
+        refuse_deleted(&snapshot, &args.seqs)?;
         let expires = Timestamp(now.0.saturating_add(args.asking.expires));
         let mut asked = snapshot.plan_redaction(&args.seqs, &args.reason, now, expires)?;
         for file in &args.asking.key {
-            asked.approve(&keys::read(file)?)?;
+            asked.approve(&keys::read(file, "--key")?)?;
         }
         asked
     };
@@ -96,6 +97,18 @@ pub(crate) fn redact(store: &Path, args: &RedactArgs) -> Outcome {
         return Ok(Code::Clean);
     }
     carry_out(open::to_write(store)?, &asked, None, None, args.json)
+}
+
+/// Refuses events that are gone: one word says so, where a plan would say only that it has nothing to delete.
+fn refuse_deleted(snapshot: &Snapshot, seqs: &[Seq]) -> Outcome<()> {
+    for seq in seqs.iter().copied().filter(|seq| *seq < snapshot.tree_size()) {
+        if let Some(plan) = snapshot.deleted(seq..seq + 1)?.into_keys().next() {
+            return Err(Failure::Usage(format!(
+                "the event of record {seq} was deleted already, by the plan of record {plan}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn carry_out(

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::query::present;
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
+use crate::new_file::{self, Readers};
 use crate::open;
 use crate::output::{self, Out, Table};
 use crate::progress::Progress;
@@ -161,7 +162,7 @@ fn get(store: &Store, name: &str, output: Option<&Path>, out: &mut Out) -> Outco
         };
     };
     let name = path.display();
-    let mut file = File::create_new(path).map_err(Failure::io(format!("make {name}")))?;
+    let mut file = new_file::create(path, Readers::Usual)?;
     let written = store.artifact(id).and_then(|mut artifact| artifact.copy_to(&mut file));
     match written {
         Ok(len) => {

@@ -1,6 +1,5 @@
 //! `indelible audit-index`: an auditor's word that the log's indexes are what its records give.
 
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use crate::archives;
 use crate::exit::{Code, Failure, Outcome};
+use crate::new_file::{self, Readers};
 use crate::output::{self, Out};
 use crate::render::verification::print;
 use crate::verification::{check, code};
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
 /// Verifies and signs.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
-    let signer = keys::read(&args.key)?;
+    let signer = keys::read(&args.key, "--key")?;
     let log_key = args.log_key.as_deref().map(input::verifier_key).transpose()?;
     let expect = args.expect.as_deref().map(input::note).transpose()?;
     if open::to_read(store)?.snapshot()?.log_keys()?.find(signer.verifier()).is_some() {
@@ -79,15 +79,10 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
 
 /// Writes a note to a file that is not there yet.
 fn keep(path: &Path, note: &Note) -> Outcome<()> {
-    let name = path.display();
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(Failure::io(format!("make {name}")))?;
+    let mut file = new_file::create(path, Readers::Usual)?;
     file.write_all(note.to_string().as_bytes())
         .and_then(|()| file.sync_all())
-        .map_err(Failure::io(format!("write {name}")))
+        .map_err(Failure::io(format!("write {}", path.display())))
 }
 
 fn tell(out: &mut Out, path: &Path, audit: &IndexAudit, json: bool) -> Outcome<()> {

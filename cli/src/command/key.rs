@@ -1,9 +1,7 @@
 //! `indelible key`: the log's signing key, and how it goes to and comes from other programs. What the log says of its keys
 //! is for `log_keys`.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use indelible::disk::World;
@@ -13,6 +11,7 @@ use serde_json::json;
 
 use super::log_keys;
 use crate::exit::{Code, Failure, Outcome};
+use crate::new_file::{self, Readers};
 use crate::output::{self, Out};
 use crate::{input, keys, open};
 
@@ -144,7 +143,7 @@ fn key_file(store: &Path, named: Option<&Path>) -> Outcome<PathBuf> {
 }
 
 fn show(path: &Path, pem: bool, json: bool, out: &mut Out) -> Outcome<()> {
-    let key = keys::read(path)?;
+    let key = keys::read(path, "--signing-key")?;
     let verifier = key.verifier();
     if pem {
         return out.line(verifier.to_pem().trim_end());
@@ -180,17 +179,12 @@ fn show(path: &Path, pem: bool, json: bool, out: &mut Out) -> Outcome<()> {
 }
 
 fn export(path: &Path, to: &Path, out: &mut Out) -> Outcome<()> {
-    let pem = keys::read(path)?.to_pem();
+    let pem = keys::read(path, "--signing-key")?.to_pem();
     if to.as_os_str() == "-" {
         return out.line(pem.trim_end());
     }
     let name = to.display();
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(to)
-        .map_err(Failure::io(format!("make {name}")))?;
+    let mut file = new_file::create(to, Readers::Owner)?;
     file.write_all(pem.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(Failure::io(format!("write {name}")))?;

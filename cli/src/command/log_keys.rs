@@ -283,8 +283,18 @@ fn known_key(snapshot: &Snapshot, given: &str) -> Outcome<VerifierKey> {
     let named = log_keys.all().iter().find(|known| known.key.short() == given);
     match named {
         Some(known) => Ok(known.key.clone()),
+        None if is_short(given) && !Path::new(given).exists() => Err(Failure::Usage(format!(
+            "this log has no key {given}: `indelible key list` shows those that it has"
+        ))),
         None => input::verifier_key(given),
     }
+}
+
+/// Whether this is the name and the id of a key, as `key list` shows them: a vkey has its public half behind them.
+fn is_short(given: &str) -> bool {
+    given.rsplit_once('+').is_some_and(|(name, id)| {
+        !name.contains('+') && id.len() == 8 && id.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
 }
 
 /// Signs what was just written, and has the anchors get it; the size. An anchor that did not is told of, and gets the next.

@@ -74,7 +74,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let text = match (&args.file, args.words.as_slice()) {
         (Some(file), _) if file.as_os_str() != "-" => {
             let what = format!("read {}", file.display());
-            std::fs::read_to_string(file).map_err(Failure::io(what))?
+            as_text(std::fs::read(file).map_err(Failure::io(what))?)?
         }
         (Some(_), _) => stdin()?,
         (None, [word]) if word == "-" => stdin()?,
@@ -205,9 +205,16 @@ fn tied(shower: &Shower, snapshot: &Snapshot, seq: u64) -> Outcome<Option<Tied>>
 }
 
 fn stdin() -> Outcome<String> {
-    let mut text = String::new();
-    std::io::stdin().lock().read_to_string(&mut text).map_err(Failure::io("read the query from stdin"))?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::io("read the query from stdin"))?;
+    as_text(bytes)
+}
+
+fn as_text(bytes: Vec<u8>) -> Outcome<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::Usage(format!("this query is no text: it is not UTF-8 at byte {at}"))
+    })
 }
 
 pub(crate) fn present() -> Timestamp {

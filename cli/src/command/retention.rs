@@ -206,7 +206,7 @@ fn show(store: &Path, as_json: bool, out: &mut Out) -> Outcome<()> {
 fn approve(file: &Path, key: &Path, out: &mut Out) -> Outcome<()> {
     let mut asked = AnyApproved::read(file)?;
     shown::matter(out, &asked)?;
-    let key = keys::read(key)?;
+    let key = keys::read(key, "--key")?;
     let count = asked.approve(file, &key)?;
     let statement = asked.statement();
     out.line(format_args!(

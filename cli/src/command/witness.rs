@@ -146,7 +146,7 @@ fn list(as_json: bool) -> Outcome<()> {
 
 fn serve(listen: &str, state: &Path, key: &Path, logs: &[String]) -> Outcome {
     let logs = logs.iter().map(|log| input::verifier_key(log)).collect::<Outcome<Vec<_>>>()?;
-    let signer = Box::new(keys::read(key)?);
+    let signer = Box::new(keys::read(key, "--key")?);
     let witness = Witness::open(&World::real()?, state, signer, logs)?;
     let listener = TcpListener::bind(listen).map_err(Failure::io(format!("listen at {listen}")))?;
     let address = listener.local_addr().map_err(Failure::io("tell the address"))?;

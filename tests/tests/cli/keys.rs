@@ -27,10 +27,15 @@ fn a_key_goes_to_another_machine_and_signs_there() {
     site.run(&["key", "export", "-o", "key.pem"]).ends(0);
     let pem = std::fs::read_to_string(site.path("key.pem")).unwrap();
     assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"), "a PKCS#8 key");
-    assert!(
-        site.run(&["key", "export", "-o", "key.pem"]).ends(3).err.contains("key.pem"),
-        "nothing is overwritten"
-    );
+    for made in [
+        &["key", "export", "-o", "key.pem"][..],
+        &["operators", "key", "alice", "-o", "key.pem"],
+        &["witness", "key", "key.pem", "--name", "witness.example/w1"],
+    ] {
+        let refused = site.run(made).ends(2).err;
+        assert!(refused.contains("key.pem is there already; name another or remove it"), "{refused}");
+    }
+    assert_eq!(std::fs::read_to_string(site.path("key.pem")).unwrap(), pem, "nothing is overwritten");
     let mode = std::os::unix::fs::PermissionsExt::mode(
         &std::fs::metadata(site.path("key.pem")).unwrap().permissions(),
     );
@@ -181,6 +186,32 @@ fn a_revoked_keys_later_checkpoints_are_forged() {
     site.run(&["verify", "--key", &old]).ends(0);
     let listed = site.run(&["key", "list"]).ends(0).text();
     assert!(listed.contains(&format!("revoked by record 10, signed by {}: stolen", short(&new))), "{listed}");
+}
+
+#[test]
+fn what_cannot_be_revoked_is_told_and_one_record_is_one() {
+    let (site, old) = site();
+    site.run(&["key", "rotate"]).ends(0);
+    let revoke = |key: &str| site.run(&["key", "revoke", key, "--size", "1", "--reason", "stolen"]);
+    let unknown = revoke("acme.example/test+00000000").ends(2).err;
+    assert!(unknown.contains("this log has no key acme.example/test+00000000"), "{unknown}");
+    revoke("missing.vkey").ends(3);
+    let told = revoke(&short(&old)).ends(0).text();
+    assert!(told.contains("signed over more than 1 record counts as forged"), "{told}");
+}
+
+#[test]
+fn a_key_file_that_is_missing_is_asked_for_by_the_option_that_names_it() {
+    let (site, key) = site();
+    for args in [
+        &["witness", "serve", "--state", "seen", "--key", "missing", "--log", &key][..],
+        &["audit-index", "--key", "missing", "-o", "audits"],
+    ] {
+        let refused = site.run(args).ends(2).err;
+        assert!(refused.contains("no signing key at missing; name one with --key FILE"), "{refused}");
+    }
+    let refused = site.run(&["key", "show", "--signing-key", "missing"]).ends(2).err;
+    assert!(refused.contains("name one with --signing-key FILE"), "{refused}");
 }
 
 #[test]

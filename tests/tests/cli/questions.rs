@@ -91,6 +91,20 @@ fn a_query_comes_as_words_from_a_file_and_from_stdin() {
 }
 
 #[test]
+fn what_is_no_text_or_too_long_for_a_query_is_refused_and_not_repeated() {
+    let site = site_with_evidence();
+    let bytes = b"kind = \xff\xfe";
+    site.write("bytes", bytes);
+    for run in [site.feed(&["query", "-"], bytes), site.run(&["query", "-f", "bytes"])] {
+        let refused = run.ends(2).err;
+        assert!(refused.contains("it is not UTF-8 at byte 7"), "{refused}");
+    }
+    let long = format!("kind = {}", "x".repeat(70_000));
+    let refused = site.feed(&["query", "-"], long.as_bytes()).ends(2).err;
+    assert!(refused.len() < 200 && refused.contains("a query is at most 65536 bytes long"), "{refused}");
+}
+
+#[test]
 fn names_that_rows_are_told_apart_by_are_whole_on_a_narrow_terminal() {
     let site = site_with_evidence();
     let narrow = |args: &[&str]| {

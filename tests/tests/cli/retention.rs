@@ -115,7 +115,7 @@ fn operators_change_by_the_word_of_those_before() {
     let listed = site.run(&["operators", "list", "--json"]).ends(0).json();
     assert_eq!(listed["keys"].as_array().unwrap().len(), 1);
     assert!(site.run(&["operators", "list"]).ends(0).text().contains("it takes 2 of them"));
-    site.run(&["operators", "key", "alice", "-o", "alice.key"]).ends(3);
+    site.run(&["operators", "key", "alice", "-o", "alice.key"]).ends(2);
 }
 
 #[test]
@@ -251,6 +251,10 @@ fn what_operators_approve_is_deleted_and_never_denied() {
     assert_eq!((&applied["deleted"]["events"], &applied["left"]), (&1.into(), &0.into()));
     assert!(applied["not_reached"].as_array().unwrap().len() > 3);
     site.run(&["retention", "apply", "redact.json"]).ends(2);
+    let again = site.run(&[&["redact", &seq, "--key", "alice.key"][..], &reason].concat()).ends(2);
+    assert!(again.err.contains(&format!("the event of record {seq} was deleted already")), "{}", again.err);
+    let range = site.run(&["show", "0.."]).ends(0).err;
+    assert!(range.contains("1 event of these was deleted by the plan of record"), "{range}");
 
     let plan = applied["plan"].as_u64().unwrap();
     let shown = site.run(&["show", &seq]).ends(2);
@@ -268,7 +272,9 @@ fn what_operators_approve_is_deleted_and_never_denied() {
     assert_eq!(history["reason"], "Art. 17, request 88");
     assert_eq!(history["approved_by"].as_array().unwrap().len(), 2);
     assert!(site.run(&["retention", "history"]).ends(0).text().contains("alice, bob"));
-    site.run(&["hold", "place", "late", "--where", "kind = asked", "--reason", "r", "--by", "b"]).ends(0);
+    let late =
+        site.run(&["hold", "place", "late", "--where", "kind = asked", "--reason", "r", "--by", "b"]).ends(0);
+    assert!(late.err.contains("1 event was gone before") && late.err.contains("whether it would have"));
     site.run(&["verify"]).ends(0);
     site.run(&["verify", "--quick"]).ends(0);
     site.run(&["checkpoint"]).ends(0);
