@@ -18,7 +18,8 @@ pub(crate) fn to_write(path: &Path) -> Outcome<Store> {
     let recovery = store.recovery();
     if recovery.cut_len > 0 {
         output::warn(format_args!(
-            "the store had not been closed in order: {} that had never been acknowledged as durable went to {}",
+            "the store had not been closed in order: {} behind its last whole commit, which nothing in the log calls durable, \
+             went to {}",
             output::length(recovery.cut_len),
             path.join("lost").display(),
         ));

@@ -133,7 +133,7 @@ fn history(store: &Store, remarks: &mut Vec<Remark>) -> Outcome<()> {
     } else {
         let stops = output::counted(stops, "unclean stop", "unclean stops");
         let found = format!("{stops} recovered, the last at {last_stop}; {} cut", output::length(cut));
-        remark("stops", Level::Notice, found, "nothing that was acknowledged as durable is lost by this")
+        remark("stops", Level::Notice, found, "nothing that the log calls durable is lost by this")
     });
     remarks.push(if steps == 0 {
         remark("clock", Level::Good, "the clock has not stepped", "")
