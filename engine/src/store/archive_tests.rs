@@ -284,3 +284,31 @@ fn what_an_archive_s_own_lock_keeps_is_told_and_not_planned() {
     store.restore(segments[0].id).unwrap().unwrap();
     assert_eq!((plan(1).locked.len(), plan(1).delete.events), (0, 903), "what is here is not locked");
 }
+
+#[test]
+fn what_the_index_knows_and_what_came_back_asks_no_archive() {
+    let site = Site::new();
+    drop(site.archive());
+    let store = site.store();
+    let fetched = || site.shelf.fetched.load(Ordering::Relaxed);
+    let (before, text) = (fetched(), Filter::Text("e17".to_owned()));
+    let snapshot = store.snapshot().unwrap();
+    let explained = snapshot.explain(&text).unwrap();
+    assert!(explained.left_open >= 900, "{}", explained.left_open);
+    assert!(!snapshot.search(&text).unwrap().to_fetch(false).unwrap().is_empty());
+    let groups = snapshot.count_by(&equals("run", "run_7"), &["kind", "run"]).unwrap();
+    assert_eq!(groups.records, groups.counts.values().sum::<u64>());
+    assert_eq!(fetched(), before, "nothing was fetched for it");
+    let found = snapshot.count(&text).unwrap();
+    assert!(found > 10 && fetched() > before);
+    for id in site.ids() {
+        store.restore(id).unwrap().unwrap();
+        std::fs::remove_file(site.shelf.dir.join(id.file_name("log"))).unwrap();
+    }
+    // The store has the archived segments open, and what it fetched of them is another text's no more.
+    let snapshot = store.snapshot().unwrap();
+    let (before, other) = (fetched(), Filter::Text("run_8".to_owned()));
+    assert_eq!(snapshot.count(&text).unwrap(), found);
+    assert_eq!(snapshot.count(&other).unwrap(), snapshot.count(&equals("run", "run_8")).unwrap());
+    assert_eq!(fetched(), before, "the logs are here");
+}
