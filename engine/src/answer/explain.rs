@@ -30,7 +30,7 @@ impl Explanation {
         self.segments.iter().all(|segment| segment.open == 0)
     }
 
-    /// Takes in what is said of more segments.
+    /// Takes in what is said of a segment that was asked; what postings it took is counted by a [`Trace`].
     pub(super) fn add(&mut self, more: Explanation) {
         self.segments.extend(more.segments);
         self.matches += more.matches;

@@ -15,7 +15,7 @@ use crate::format::sidecar::FramePlace;
 /// Where fewer than one record in so many is asked about, each is searched for itself.
 const FEW: u64 = 8;
 
-/// Those of `within` whose event contains the text.
+/// Those of `within` whose event contains the text, and it may be others.
 pub(super) fn records(planner: &Planner<'_>, needle: &Finder<'_>, within: &Set) -> Result<Set, Trouble> {
     let stretch = planner.stretch;
     if needle.needle().is_empty() {

@@ -156,7 +156,8 @@ impl<'a> LogNodes<'a> {
                     }
                     start = end;
                 }
-                return Kept::Parts;
+                // Beyond all nodes, as what is kept speaks of fewer records than the seal: a leaf has no parts.
+                return if level == 0 { Kept::Nothing } else { Kept::Parts };
             }
             seq = place.end_seq;
         }
@@ -199,7 +200,7 @@ impl<'a> LogNodes<'a> {
 
 /// What is kept of a subtree of the log's tree when its leaves are in an archive.
 enum Kept {
-    /// Nothing, or the leaves are here.
+    /// Nothing, or the leaves are here: they are to be read.
     Nothing,
     Root(Hash),
     /// Its halves, or parts of them.

@@ -51,7 +51,8 @@ impl Snapshot {
         self.search(filter)?.group_by(fields)
     }
 
-    /// How a filter is answered. This answers it, and so takes as long.
+    /// How a filter is answered. This answers it, and so takes as long, but for what would have to be fetched from an
+    /// archive.
     ///
     /// # Errors
     /// As [`Search::total`].
