@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use indelible_engine::bundle::{Candidates, Challenge, EVIDENCE_MEMBERS, Scope, pack};
+use indelible_engine::disk::Mapped;
 use indelible_engine::filter::{Clock, Field, Filter, Test, Value, Window};
 use indelible_engine::format::admin::{Admin, Document, Drilled, DrilledTier, Seal, StoredRule, Verified};
+use indelible_engine::format::directory::Directory;
 use indelible_engine::format::entry::Entry;
 use indelible_engine::format::failures::Failures;
 use indelible_engine::format::frame::{
@@ -20,10 +23,12 @@ use indelible_engine::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use indelible_engine::format::retention::{ArtifactPut, Collecting};
 use indelible_engine::hash::{Hash, SegmentSalt};
 use indelible_engine::index::{IndexBuilder, IndexedRecord};
-use indelible_engine::segment::{Locator, PackWriter, SegmentFacts, encode_sidecar};
+use indelible_engine::segment::{
+    Locator, PackWriter, SegmentFacts, Sidecar, encode_directory, encode_sidecar,
+};
 use indelible_engine::source::{Fields, Profile, shipped};
 use indelible_engine::trust::{Checkpoint, CosignerKey, Note, Policy, SigningKey};
-use indelible_engine::{Options, Origin, SegmentId, Store, StoreId, Timestamp};
+use indelible_engine::{Options, Origin, SegmentId, Seq, Store, StoreId, Timestamp};
 use indelible_tests::golden;
 
 const EVENTS: [&str; 6] = [
@@ -60,8 +65,10 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
     for (name, bytes) in bundles() {
         add(&format!("bundle/seed-{name}"), bytes);
     }
-    add("sidecar/seed-empty", sidecar(&[]));
-    add("sidecar/seed-six-events", sidecar(&EVENTS));
+    add("sidecar/seed-empty", sidecar(7, &[]));
+    add("sidecar/seed-six-events", sidecar(7, &EVENTS));
+    add("directory/seed-one-segment", directory(&[&EVENTS]));
+    add("directory/seed-composite", composite_directory());
     add("pack/seed-six-events", warm_pack());
     for (index, event) in EVENTS.iter().enumerate() {
         add(&format!("event/seed-{index}"), event.as_bytes().to_vec());
@@ -348,10 +355,36 @@ fn bundles_of(name: &str, filters: Vec<(&'static str, Filter)>) -> Vec<(&'static
         .collect()
 }
 
-fn sidecar(events: &[&str]) -> Vec<u8> {
+fn directory(segments: &[&[&str]]) -> Vec<u8> {
+    let mut next = 7;
+    let sidecar = |events: &&[&str]| {
+        let first_seq = next;
+        next += events.len() as u64;
+        Arc::new(Sidecar::open(Mapped::heap(sidecar(first_seq, events))).expect("a sidecar"))
+    };
+    let sidecars: Vec<Arc<Sidecar>> = segments.iter().map(sidecar).collect();
+    encode_directory(&sidecars).expect("sidecars").expect("a directory")
+}
+
+/// A directory with a composite index: over four segments, in each of which 66 agents do something of two kinds.
+fn composite_directory() -> Vec<u8> {
+    let event = |n: usize| {
+        let (agent, kind, padding) = (n % 66, n % 5 / 3, "x".repeat(300));
+        format!(r#"{{"agent_id":"agent-{agent}","kind":"kind-{kind}","text":"{padding}"}}"#)
+    };
+    let events: Vec<String> = (0..280).map(event).collect();
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    let segments: Vec<&[&str]> = events.chunks(70).collect();
+    let bytes = directory(&segments);
+    let directory = Directory::open(bytes.as_slice()).expect("a directory");
+    assert_eq!(directory.composites().map(|composite| composite.lead_name()).collect::<Vec<_>>(), ["agent"]);
+    bytes
+}
+
+fn sidecar(first_seq: Seq, events: &[&str]) -> Vec<u8> {
     let profile = Profile::evidence();
     let rules = profile.rules();
-    let mut builder = IndexBuilder::new(7);
+    let mut builder = IndexBuilder::new(first_seq);
     let mut locator = Locator::new();
     let mut fields = Fields::default();
     let labels = labels();

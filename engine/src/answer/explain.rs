@@ -87,12 +87,15 @@ pub(super) struct Trace {
 
 impl Trace {
     pub(super) fn posting(&mut self, field: &str, term: &[u8], posting: &Posting<'_>) {
+        self.add_posting(field, term, 1, u64::from(posting.count()), posting.encoded_len());
+    }
+
+    /// Notes that of a term so many records of so many segments were looked at, in so many bytes.
+    pub(super) fn add_posting(&mut self, field: &str, term: &[u8], segments: u64, records: u64, len: u64) {
         let name = (field.to_owned(), String::from_utf8_lossy(term).into_owned());
         let known = self.postings.entry(name).or_default();
-        known.0 += 1;
-        known.1 += u64::from(posting.count());
-        known.2 += posting.encoded_len();
-        self.posting_len += posting.encoded_len();
+        *known = (known.0 + segments, known.1 + records, known.2 + len);
+        self.posting_len += len;
     }
 
     pub(super) fn add(&mut self, more: Trace) {

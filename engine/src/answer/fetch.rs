@@ -82,14 +82,15 @@ impl Search {
     /// As [`Search::total`].
     pub fn to_fetch(&mut self, shown: bool) -> Result<ToFetch> {
         let mut fetch = ToFetch::default();
-        for piece in self.kept_pieces()? {
+        let (kept, narrowed) = self.kept_pieces(&[], None)?;
+        for piece in kept {
             let seqs = self.of_piece(piece)?;
             let needed = self.ask(piece, |search, stretch: &Arc<Stretch>| {
                 if !stretch.text.is_archived() {
                     return Ok(ToFetch::default());
                 }
                 let planner = Planner { may_fetch: false, ..search.planner(stretch) };
-                let bounds = planner.plan(stretch.among(&seqs))?;
+                let bounds = planner.plan(narrowed.candidates(piece, stretch.among(&seqs)))?;
                 let read = if shown { bounds.sure.or(bounds.open) } else { bounds.open };
                 Ok(ToFetch::of(stretch, read)?)
             })?;

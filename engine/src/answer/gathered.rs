@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 
 use super::AsOf;
 use super::stretch::Stretch;
-use crate::format::directory::{Covered, Directory, Draft, DraftEntry, RUN_SEGMENTS_MAX};
+use crate::format::directory::{Covered, Directory, Draft, DraftComposites, DraftEntry, RUN_SEGMENTS_MAX};
 use crate::hash::Hash;
 use crate::{Fault, Result, Seq};
 
@@ -122,5 +122,6 @@ fn draft(stretches: &[&Arc<Stretch>]) -> Result<Option<Draft>, Fault> {
     });
     let segments = segments.collect();
     let (fields, unlisted) = (Vec::new(), Vec::new());
-    Ok(Some(Draft { store_id, last_leaf: Hash::ZERO, segments, fields, unlisted, event_ids }))
+    let (last_leaf, composites) = (Hash::ZERO, DraftComposites::default());
+    Ok(Some(Draft { store_id, last_leaf, segments, fields, unlisted, event_ids, composites }))
 }

@@ -138,7 +138,7 @@ impl Search {
     ) -> Result<Groups, Trouble> {
         let mut groups = Groups::default();
         let seqs = self.of_piece(piece)?;
-        let records = self.matching(stretch, stretch.among(&seqs))?;
+        let records = self.matching(stretch, self.candidates(piece, stretch, &seqs))?;
         groups.records = records.len();
         if records.is_empty() {
             return Ok(groups);

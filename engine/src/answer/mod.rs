@@ -24,6 +24,9 @@ mod hit;
 mod ids;
 mod memo;
 mod names;
+mod narrowed;
+#[cfg(test)]
+mod narrowed_tests;
 mod paths;
 mod plan;
 mod recall;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::bounds::Bounds;
 use super::explain::Trace;
-use super::recall::Recalled;
+use super::narrowed::{Candidates, is_in};
 use super::search::Watch;
 use super::set::{LIST_COUNT_MAX, Set};
 use super::stretch::Stretch;
 use super::zones::Lies;
-use super::{Trouble, grep, names, paths};
+use super::{Trouble, grep, names, paths, recall};
 use crate::Fault;
 use crate::filter::{Asked, Matcher, Node, TermTest};
 use crate::segment::Posting;
@@ -24,7 +24,7 @@ pub(super) struct Planner<'a> {
     pub(super) matcher: &'a Matcher,
     pub(super) watch: &'a Watch,
     /// What is known of terms that the matcher asks for.
-    pub(super) recalled: &'a [Arc<Recalled>],
+    pub(super) recalled: &'a [recall::Asked],
     pub(super) trace: Option<&'a RefCell<Trace>>,
     /// Whether something may be brought back from an archive to know.
     pub(super) may_fetch: bool,
@@ -38,10 +38,17 @@ enum Part<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// What the index says of the records in `within`.
-    pub(super) fn plan(&self, within: Set) -> Result<Bounds, Trouble> {
-        let bounds = self.bounds(self.matcher.root(), &within)?;
-        Ok(bounds.and(Bounds::exact(within)))
+    /// What the index says of the candidates.
+    pub(super) fn plan(&self, candidates: Candidates) -> Result<Bounds, Trouble> {
+        let Candidates { records, decided } = candidates;
+        let nodes = parts(self.matcher.root()).iter().enumerate();
+        let undecided: Vec<&Node> =
+            nodes.filter(|(place, _)| !is_in(decided, *place)).map(|(_, node)| node).collect();
+        if undecided.is_empty() {
+            return Ok(Bounds::exact(records));
+        }
+        let bounds = self.all(&undecided, &records)?;
+        Ok(bounds.and(Bounds::exact(records)))
     }
 
     /// How many records of `within` match, where a stored count says so, or one look at a posting.
@@ -106,7 +113,7 @@ impl<'a> Planner<'a> {
     /// What the index says of the records in `within`; what it says of others means nothing.
     fn bounds(&self, node: &Node, within: &Set) -> Result<Bounds, Trouble> {
         Ok(match node {
-            Node::All(nodes) => self.all(nodes, within)?,
+            Node::All(nodes) => self.all(&nodes.iter().collect::<Vec<_>>(), within)?,
             Node::Any(nodes) => {
                 let mut any = Bounds::exact(Set::none());
                 for node in nodes {
@@ -132,7 +139,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What leaves the least comes first: what follows need look at that alone.
-    fn all(&self, nodes: &[Node], within: &Set) -> Result<Bounds, Trouble> {
+    fn all(&self, nodes: &[&Node], within: &Set) -> Result<Bounds, Trouble> {
         let mut parts = Vec::with_capacity(nodes.len());
         for node in nodes.iter().filter(|node| is_free(node)) {
             parts.push(self.part(node)?);
@@ -244,7 +251,8 @@ impl<'a> Planner<'a> {
     /// The records that carry a term.
     fn posting(&self, name: &str, term: Term<'_>) -> Result<Posting<'a>, Fault> {
         let stretch = &**self.stretch;
-        let recalled = self.recalled.iter().find(|recalled| recalled.is_of(name, term));
+        let recalled =
+            self.recalled.iter().map(|asked| &asked.recalled).find(|recalled| recalled.is_of(name, term));
         let word = match recalled.and_then(|recalled| recalled.word(stretch)) {
             Some(word) => word,
             None => {

@@ -1,14 +1,16 @@
 //! Where the postings of terms are that were asked for before, so that a question to many stretches does not look up the
-//! same agent or control in each of them time and again.
+//! same agent or control in each of them, and in each directory over them, time and again.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hashbrown::{Equivalent, HashMap};
 
 use super::plan::parts;
 use super::stretch::Stretch;
-use crate::filter::{Asked, Matcher, Node, TermTest};
+use crate::filter::{self, Matcher, Node, TermTest};
+use crate::format::directory::RUN_SEGMENTS_MAX;
+use crate::format::sidecar::NO_POSTING;
 use crate::log::lock;
 use crate::source::{Term, TermKind};
 
@@ -48,22 +50,43 @@ impl Equivalent<Key> for KeyRef<'_> {
 pub(super) struct Recalled {
     key: Key,
     slots: Box<[AtomicU64]>,
+    /// For each run of segments that has a directory, which of them may have it: a mask and [`KNOWN`]. What is noted of a
+    /// run stays true of it: nothing is ever added to a sealed segment.
+    runs: Box<[AtomicU32]>,
+}
+
+/// Stands in a mask that was noted.
+const KNOWN: u32 = 1 << RUN_SEGMENTS_MAX;
+
+/// A term that a question asks for, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) recalled: Arc<Recalled>,
+    /// Whether nothing matches where it is not.
+    is_required: bool,
+}
+
+impl Asked {
+    /// Whether it is known that nothing of a stretch matches.
+    pub(super) fn rules_out(&self, stretch: &Stretch) -> bool {
+        self.is_required && self.recalled.word(stretch) == Some(NO_POSTING)
+    }
 }
 
 impl Recall {
-    /// The terms of which a question to so many stretches asks for the postings.
-    pub(super) fn of(&self, matcher: &Matcher, stretch_count: usize) -> Vec<Arc<Recalled>> {
+    /// The terms of which a question asks `asked_count` of the stretches for the postings.
+    pub(super) fn of(&self, matcher: &Matcher, asked_count: usize, stretch_count: usize) -> Vec<Asked> {
         let mut recalled = Vec::new();
-        if stretch_count < STRETCHES_MIN {
+        if asked_count < STRETCHES_MIN {
             return recalled;
         }
         for node in parts(matcher.root()) {
-            let Node::Name(name, Asked::Some(TermTest::OneOf(terms, globs))) = node else { continue };
+            let Node::Name(name, filter::Asked::Some(TermTest::OneOf(terms, globs))) = node else { continue };
             if globs.is_empty() && terms.len() <= TERMS_MAX {
-                let terms = terms.iter();
-                recalled.extend(
-                    terms.map(|(kind, term)| self.get(matcher.name(*name), *kind, term, stretch_count)),
-                );
+                recalled.extend(terms.iter().map(|(kind, term)| Asked {
+                    recalled: self.get(matcher.name(*name), *kind, term, stretch_count),
+                    is_required: terms.len() == 1,
+                }));
             }
         }
         recalled
@@ -78,7 +101,8 @@ impl Recall {
         }
         let key = Key(name.into(), kind as u8, term.into());
         let slots = (0..slot_count).map(|_| AtomicU64::new(0)).collect();
-        let recalled = Arc::new(Recalled { key: key.clone(), slots });
+        let runs = (0..slot_count / RUN_SEGMENTS_MAX).map(|_| AtomicU32::new(0)).collect();
+        let recalled = Arc::new(Recalled { key: key.clone(), slots, runs });
         let len = recalled.len();
         if known.len + len > LEN_MAX {
             *known = Known::default();
@@ -92,7 +116,9 @@ impl Recall {
 impl Recalled {
     /// About how many bytes it takes.
     fn len(&self) -> usize {
-        size_of_val(&*self.slots) + 2 * (size_of::<Key>() + self.key.0.len() + self.key.2.len())
+        size_of_val(&*self.slots)
+            + size_of_val(&*self.runs)
+            + 2 * (size_of::<Key>() + self.key.0.len() + self.key.2.len())
     }
 
     pub(super) fn is_of(&self, name: &str, term: Term<'_>) -> bool {
@@ -108,6 +134,18 @@ impl Recalled {
     pub(super) fn note(&self, stretch: &Stretch, word: u32) {
         if let Some(slot) = self.slot(stretch) {
             slot.store(u64::from(stretch.number) << 32 | u64::from(word), Ordering::Relaxed);
+        }
+    }
+
+    /// The segments of a run that may have it, if they were noted.
+    pub(super) fn mask(&self, run: usize) -> Option<u32> {
+        let mask = self.runs.get(run)?.load(Ordering::Relaxed);
+        (mask & KNOWN != 0).then_some(mask & !KNOWN)
+    }
+
+    pub(super) fn note_mask(&self, run: usize, mask: u32) {
+        if let Some(noted) = self.runs.get(run) {
+            noted.store(mask | KNOWN, Ordering::Relaxed);
         }
     }
 

@@ -3,13 +3,17 @@
 //!
 //! A directory says less than a sidecar does: of a condition that it knows nothing of, every segment may hold a match.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::AsOf;
+use super::explain::Trace;
 use super::ids;
+use super::narrowed::{self, Narrowed};
 use super::plan::parts;
+use super::recall;
 use crate::disk::Mapped;
 use crate::filter::{Asked, Clock, Matcher, Node, TermTest, Window};
 use crate::format::directory::{Covered, Directory, RUN_SEGMENTS_MAX, TermPlace};
@@ -19,7 +23,7 @@ use crate::source::{FieldKind, Profile, Term, TermKind};
 use crate::{Fault, Result, Seq, Timestamp};
 
 /// The segments of a run, bit `n` being segment `n`.
-type Mask = u32;
+pub(super) type Mask = u32;
 const ALL: Mask = Mask::MAX >> (Mask::BITS as usize - RUN_SEGMENTS_MAX);
 
 /// The directories of a log as of one head.
@@ -59,28 +63,48 @@ impl Runs {
         Ok(Runs { runs: runs.into_iter().map(known).collect(), untermed })
     }
 
-    /// Those of `pieces` that may hold a match.
-    pub(super) fn pieces(&self, as_of: &AsOf, pieces: Range<usize>, matcher: &Matcher) -> Vec<usize> {
+    /// Those of `pieces` that may hold a match, and what is known of the records of some.
+    pub(super) fn pieces(
+        &self,
+        as_of: &AsOf,
+        pieces: Range<usize>,
+        matcher: &Matcher,
+        recalled: &[recall::Asked],
+        trace: Option<&RefCell<Trace>>,
+    ) -> (Vec<usize>, Narrowed) {
         if let Some(ids) = ids::wanted(matcher) {
             self.touch_ids(&pieces, ids);
         }
-        let mut kept = Vec::new();
+        let (mut kept, mut narrowed, mut room) = (Vec::new(), Narrowed::default(), narrowed::RECORDS_MAX);
+        let is_rewritten = |piece| as_of.view(piece).is_ok_and(|view| view.rewritten_by != 0);
         let mut next = pieces.start;
         for known in self.meeting(&pieces) {
             let run = &known.run;
-            kept.extend(next..run.segments.start.max(next));
-            let look = Look::new(known, matcher, &self.untermed);
-            // A directory that is damaged says nothing: its segments are asked themselves.
-            let mask = look.may_match(matcher.root()).unwrap_or_else(|_| {
-                as_of.log.distrust_directory(run);
-                ALL
-            });
-            let of_run = run.segments.clone().filter(|piece| mask >> (piece - run.segments.start) & 1 == 1);
-            kept.extend(of_run.filter(|piece| pieces.contains(piece)));
+            let first = run.segments.start;
+            kept.extend(next..first.max(next));
             next = run.segments.end;
+            let of_run = run.segments.clone().filter(|piece| pieces.contains(piece));
+            let mask = of_run.fold(0, |mask: Mask, piece| mask | 1 << (piece - first));
+            let look = Look::new(known, matcher, recalled, &self.untermed);
+            // A directory that is damaged says nothing: its segments are asked themselves.
+            let found = look.composite(mask, &mut room, trace).and_then(|found| match found {
+                Some(found) => Ok((mask, Some(found))),
+                None => Ok((mask & look.may_match(matcher.root())?, None)),
+            });
+            let (mask, found) = found.unwrap_or_else(|_| {
+                as_of.log.distrust_directory(run);
+                (mask, None)
+            });
+            match found {
+                Some(found) => {
+                    let counts = look.segments().iter().map(|segment| segment.record_count);
+                    found.add_to(first, counts, is_rewritten, &mut kept, &mut narrowed);
+                }
+                None => kept.extend(run.segments.clone().filter(|piece| mask >> (piece - first) & 1 == 1)),
+            }
         }
         kept.extend(next..pieces.end.max(next));
-        kept
+        (kept, narrowed)
     }
 
     /// Touches what the directories over `pieces` are asked of ids: where a bucket begins in each, and then all the buckets,
@@ -107,7 +131,7 @@ impl Runs {
             if start == end {
                 continue;
             }
-            let look = Look::new(known, matcher, &self.untermed);
+            let look = Look::new(known, matcher, &[], &self.untermed);
             let Ok(Some(of_run)) = look.counts(seqs) else { continue };
             for (count, piece) in counts.iter_mut().zip(pieces).take(end).skip(start) {
                 *count = of_run.get(piece - run.segments.start).copied().flatten();
@@ -133,24 +157,40 @@ impl Runs {
 }
 
 /// A filter held against one directory.
-struct Look<'a> {
-    directory: &'a Directory<Mapped>,
+pub(super) struct Look<'a> {
+    pub(super) directory: &'a Directory<Mapped>,
     by_receipt: &'a [OnceLock<Mask>; 2],
-    matcher: &'a Matcher,
-    untermed: &'a HashSet<String>,
+    pub(super) matcher: &'a Matcher,
+    /// What is known of terms that the matcher asks for.
+    recalled: &'a [recall::Asked],
+    /// Which of the log's runs it is over.
+    run: usize,
+    pub(super) untermed: &'a HashSet<String>,
     /// Whether the filter excludes the store's own records.
     without_own: bool,
 }
 
 impl<'a> Look<'a> {
-    fn new(known: &'a KnownRun, matcher: &'a Matcher, untermed: &'a HashSet<String>) -> Self {
+    fn new(
+        known: &'a KnownRun,
+        matcher: &'a Matcher,
+        recalled: &'a [recall::Asked],
+        untermed: &'a HashSet<String>,
+    ) -> Self {
         let KnownRun { run, by_receipt } = known;
         let is_without = |node: &Node| matches!(node, Node::Not(node) if matches!(**node, Node::StoreRecord));
         let without_own = parts(matcher.root()).iter().any(is_without);
-        Look { directory: &run.directory, by_receipt, matcher, untermed, without_own }
+        let place = run.segments.start / RUN_SEGMENTS_MAX;
+        Look { directory: &run.directory, by_receipt, matcher, recalled, run: place, untermed, without_own }
     }
+
+    /// The segments that the directory is over.
+    pub(super) fn segments(&self) -> &'a [Covered] {
+        self.directory.segments()
+    }
+
     /// The segments that may hold a record for which `node` holds.
-    fn may_match(&self, node: &Node) -> Result<Mask, Fault> {
+    pub(super) fn may_match(&self, node: &Node) -> Result<Mask, Fault> {
         Ok(match node {
             Node::All(nodes) => {
                 let mut all = ALL;
@@ -233,6 +273,13 @@ impl<'a> Look<'a> {
         if self.untermed.contains(name) {
             return Ok(ALL);
         }
+        if let Asked::Some(TermTest::OneOf(terms, globs)) = asked
+            && globs.is_empty()
+        {
+            return terms.iter().try_fold(0, |any, (kind, bytes)| {
+                Ok(any | self.segments_with(name, Term { kind: *kind, bytes })?)
+            });
+        }
         let Some(field) = self.directory.field(name)? else { return Ok(0) };
         let reserved = |holds: fn([u32; 3]) -> bool| {
             (0..self.directory.segments().len()).try_fold(0, |mask, segment| {
@@ -243,9 +290,6 @@ impl<'a> Look<'a> {
             Asked::Exists => reserved(|[present, _, unreadable]| present > 0 || unreadable > 0),
             Asked::Unreadable => reserved(|[_, _, unreadable]| unreadable > 0),
             Asked::None(_) => reserved(|[present, ..]| present > 0),
-            Asked::Some(TermTest::OneOf(terms, globs)) if globs.is_empty() => terms
-                .iter()
-                .try_fold(0, |any, (kind, bytes)| Ok(any | self.directory.term(name, *kind, bytes)?.mask())),
             Asked::Some(test) if field.is_complete() => {
                 let mut any = 0;
                 for index in 0..field.term_count() {
@@ -258,6 +302,18 @@ impl<'a> Look<'a> {
             }
             Asked::Some(_) => reserved(|[present, ..]| present > 0),
         }
+    }
+
+    /// The segments that may have a term.
+    fn segments_with(&self, name: &str, term: Term<'_>) -> Result<Mask, Fault> {
+        let recalled =
+            self.recalled.iter().map(|asked| &asked.recalled).find(|recalled| recalled.is_of(name, term));
+        if let Some(mask) = recalled.and_then(|recalled| recalled.mask(self.run)) {
+            return Ok(mask);
+        }
+        let mask = self.directory.term(name, term.kind, term.bytes)?.mask();
+        recalled.into_iter().for_each(|recalled| recalled.note_mask(self.run, mask));
+        Ok(mask)
     }
 
     /// For each segment how many of its records match, where that is the stated count of one listed term: the filter

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::explain::{self, Explanation, SegmentExplanation, Trace};
 use super::fetch::ToFetch;
+use super::narrowed::{Candidates, Narrowed};
 use super::plan::Planner;
-use super::recall::Recalled;
 use super::set::Set;
 use super::stretch::Stretch;
 use super::walk::Ahead;
-use super::{AsOf, Hit, Trouble, glance, ids};
+use super::{AsOf, Hit, Slot, Trouble, glance, ids, recall};
 use crate::filter::{Filter, Matcher, Scratch};
 use crate::{Error, Result, SegmentId, Seq};
 
@@ -69,7 +69,8 @@ pub struct Search {
     pub(super) newest_first: bool,
     /// The pieces that are still to be asked.
     pub(super) pieces: Option<std::vec::IntoIter<usize>>,
-    recalled: Vec<Arc<Recalled>>,
+    recalled: Vec<recall::Asked>,
+    pub(super) narrowed: Narrowed,
     pub(super) ahead: Ahead,
     warnings: Vec<Warning>,
     pub(super) failed: bool,
@@ -88,6 +89,7 @@ impl Search {
             newest_first: false,
             pieces: None,
             recalled: Vec::new(),
+            narrowed: Narrowed::default(),
             ahead: Ahead::default(),
             warnings: Vec::new(),
             failed: false,
@@ -148,11 +150,13 @@ impl Search {
             }
             total += self.ask(piece, |search, stretch| {
                 let planner = search.planner(stretch);
-                let among = stretch.among(&seqs);
-                if let Some(count) = planner.count(&among)? {
+                let candidates = search.candidates(piece, stretch, &seqs);
+                if candidates.decided == 0
+                    && let Some(count) = planner.count(&candidates.records)?
+                {
                     return Ok(count);
                 }
-                let bounds = planner.plan(among)?;
+                let bounds = planner.plan(candidates)?;
                 Ok(bounds.sure.len() + search.confirm(stretch, bounds.open)?.len() as u64)
             })?;
             self.watch.pass(seqs.end - seqs.start);
@@ -167,8 +171,10 @@ impl Search {
     /// As [`Search::total`].
     pub fn explain(&mut self) -> Result<Explanation> {
         let mut explanation = Explanation::default();
-        let mut trace = Trace::default();
-        let kept = self.kept_pieces()?;
+        let trace = RefCell::new(Trace::default());
+        let (kept, narrowed) = self.kept_pieces(&[], Some(&trace))?;
+        let mut trace = trace.into_inner();
+        self.narrowed = narrowed;
         for piece in self.as_of.pieces(&self.seqs) {
             let seqs = self.of_piece(piece)?;
             if kept.binary_search(&piece).is_err() {
@@ -180,7 +186,7 @@ impl Search {
             }
             // A piece that has to be asked twice must not count twice.
             let (of_piece, traced) =
-                self.ask(piece, |search, stretch| search.explain_piece(stretch, &seqs))?;
+                self.ask(piece, |search, stretch| search.explain_piece(piece, stretch, &seqs))?;
             explanation.add(of_piece);
             trace.add(traced);
         }
@@ -191,13 +197,14 @@ impl Search {
 
     fn explain_piece(
         &mut self,
+        piece: usize,
         stretch: &Arc<Stretch>,
         seqs: &Range<Seq>,
     ) -> Result<(Explanation, Trace), Trouble> {
         let (mut explanation, trace) = (Explanation::default(), RefCell::new(Trace::default()));
         let mut planner = self.planner(stretch);
         (planner.trace, planner.may_fetch) = (Some(&trace), false);
-        let bounds = planner.plan(stretch.among(seqs))?;
+        let bounds = planner.plan(self.candidates(piece, stretch, seqs))?;
         let (sure, open) = (bounds.sure.len(), bounds.open.len());
         explanation.matches += sure;
         if ToFetch::of(stretch, bounds.open.clone())?.is_empty() {
@@ -221,14 +228,23 @@ impl Search {
         Planner { stretch, matcher, watch, recalled, trace: None, may_fetch: true }
     }
 
+    /// Those of `seqs` in a piece that may match, as far as is known before its stretch is asked.
+    pub(super) fn candidates(&self, piece: usize, stretch: &Stretch, seqs: &Range<Seq>) -> Candidates {
+        self.narrowed.candidates(piece, stretch.among(seqs))
+    }
+
     /// A search of the same records, by another filter.
     pub(super) fn of_same(&self, filter: &Filter) -> Result<Search> {
         Ok(Search::new(Arc::clone(&self.as_of), filter)?.watched_by(Arc::clone(&self.watch)))
     }
 
-    /// Those of `within` that match.
-    pub(super) fn matching(&mut self, stretch: &Arc<Stretch>, within: Set) -> Result<Set, Trouble> {
-        let bounds = self.planner(stretch).plan(within)?;
+    /// Those of the candidates that match.
+    pub(super) fn matching(
+        &mut self,
+        stretch: &Arc<Stretch>,
+        candidates: Candidates,
+    ) -> Result<Set, Trouble> {
+        let bounds = self.planner(stretch).plan(candidates)?;
         let confirmed: Set = self.confirm(stretch, bounds.open)?.into_iter().collect();
         Ok(bounds.sure.or(confirmed))
     }
@@ -277,16 +293,24 @@ impl Search {
             return Ok(pieces);
         }
         self.watch.total.store(self.seqs.end.saturating_sub(self.seqs.start), Ordering::Relaxed);
-        let mut kept = self.kept_pieces()?;
+        let (asked_count, all_count) = (self.as_of.pieces(&self.seqs).len(), self.as_of.views.len());
+        self.recalled = self.as_of.opened.recall.of(&self.matcher, asked_count, all_count);
+        let (mut kept, narrowed) = self.kept_pieces(&self.recalled, None)?;
         if let Some(ids) = ids::wanted(&self.matcher) {
             kept = ids::pieces_with(&self.as_of, kept, ids)?;
+        }
+        self.narrowed = narrowed;
+        if !self.recalled.is_empty() {
+            kept.retain(|piece| {
+                let stretch = self.as_of.stretches.get(*piece).and_then(Slot::get);
+                stretch.is_none_or(|stretch| !self.recalled.iter().any(|asked| asked.rules_out(stretch)))
+            });
         }
         let left = kept.iter().map(|piece| self.of_piece(*piece)).try_fold(0, |left, seqs| {
             let seqs = seqs?;
             Ok::<_, Error>(left + (seqs.end - seqs.start))
         })?;
         self.watch.pass(self.seqs.end.saturating_sub(self.seqs.start).saturating_sub(left));
-        self.recalled = self.as_of.opened.recall.of(&self.matcher, kept.len());
         let count = kept.len().min(TOUCHED_MAX);
         let first = if self.newest_first { kept.len() - count..kept.len() } else { 0..count };
         self.touch_postings(kept.get(first).unwrap_or_default());
@@ -298,18 +322,23 @@ impl Search {
         if self.recalled.is_empty() {
             return;
         }
-        let stretches = pieces.iter().filter_map(|piece| self.as_of.stretches.get(*piece)?.get());
+        let asked = pieces.iter().filter(|piece| !self.narrowed.speaks_of(**piece));
+        let stretches = asked.filter_map(|piece| self.as_of.stretches.get(*piece)?.get());
         let touched = stretches.fold(0, |sum, stretch| {
-            let words = self.recalled.iter().filter_map(|recalled| recalled.word(stretch));
+            let words = self.recalled.iter().filter_map(|asked| asked.recalled.word(stretch));
             words.fold(sum, |sum, word| sum ^ stretch.sidecar.touch_posting(word))
         });
         std::hint::black_box(touched);
     }
 
-    /// The pieces that may hold matches, as far as the directories say.
-    pub(super) fn kept_pieces(&self) -> Result<Vec<usize>> {
+    /// The pieces that may hold matches, and which of their records, as far as the directories say.
+    pub(super) fn kept_pieces(
+        &self,
+        recalled: &[recall::Asked],
+        trace: Option<&RefCell<Trace>>,
+    ) -> Result<(Vec<usize>, Narrowed)> {
         let all = self.as_of.pieces(&self.seqs);
-        Ok(self.as_of.runs()?.pieces(&self.as_of, all, &self.matcher))
+        Ok(self.as_of.runs()?.pieces(&self.as_of, all, &self.matcher, recalled, trace))
     }
 
     /// The seqs of a piece that are wanted.

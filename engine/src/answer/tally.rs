@@ -73,7 +73,7 @@ impl Search {
             let seqs = self.of_piece(piece)?;
             // A piece that has to be asked twice must not count twice.
             let found = self.ask(piece, |search, stretch| {
-                let within = search.matching(stretch, stretch.among(&seqs))?;
+                let within = search.matching(stretch, search.candidates(piece, stretch, &seqs))?;
                 tally_piece(stretch, &within, &mut parts, groups, fields)
             })?;
             for (tally, records) in tallies.iter_mut().zip(found.records) {
@@ -133,7 +133,11 @@ fn tally_piece(
 ) -> Result<PieceTally, Trouble> {
     let mut sets = Vec::with_capacity(parts.len());
     for part in parts {
-        sets.push(if within.is_empty() { Set::none() } else { part.matching(stretch, within.clone())? });
+        sets.push(if within.is_empty() {
+            Set::none()
+        } else {
+            part.matching(stretch, within.clone().into())?
+        });
     }
     let mut found = PieceTally::default();
     for group in groups {

@@ -151,7 +151,7 @@ impl Search {
     /// Asks a piece which of its records may match, those in `left`.
     fn enter(&mut self, piece: usize, left: Range<Seq>) -> Result<()> {
         let entered = self.ask(piece, |search, stretch| {
-            let bounds = search.planner(stretch).plan(stretch.among(&left))?;
+            let bounds = search.planner(stretch).plan(search.candidates(piece, stretch, &left))?;
             let all = bounds.all();
             Ok((!all.is_empty()).then(|| Entered {
                 piece,

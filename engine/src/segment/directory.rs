@@ -6,12 +6,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::composite::composites;
 use super::dictionary::Field;
 use super::sidecar::Sidecar;
 use crate::Timestamp;
 use crate::error::Fault;
 use crate::format::directory::{
-    Covered, Draft, DraftEntry, DraftField, DraftTerm, RUN_SEGMENTS_MAX, TermPlace, term_checksum,
+    Covered, Draft, DraftComposites, DraftEntry, DraftField, DraftTerm, RUN_SEGMENTS_MAX, TermPlace,
+    term_checksum,
 };
 use crate::source::{EventTime, Term};
 
@@ -43,6 +45,7 @@ pub fn encode_directory(sidecars: &[Arc<Sidecar>]) -> Result<Option<Vec<u8>>, Fa
         fields: Vec::with_capacity(names.len()),
         unlisted: Vec::new(),
         event_ids: Vec::new(),
+        composites: DraftComposites::default(),
     };
     for name in names {
         let fields: Vec<Option<Field<'_>>> =
@@ -60,6 +63,7 @@ pub fn encode_directory(sidecars: &[Arc<Sidecar>]) -> Result<Option<Vec<u8>>, Fa
         let prefixes = sidecar.event_id_prefixes()?;
         draft.event_ids.extend(prefixes.map(|prefix| DraftEntry::of_event(prefix, segment)));
     }
+    draft.composites = composites(sidecars, &draft.fields)?;
     Ok(draft.encode())
 }
 

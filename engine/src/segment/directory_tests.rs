@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::tests::{FIRST_SEQ, described, example, hex_dump, locator, open, records};
 use super::*;
 use crate::StoreId;
-use crate::format::directory::{Directory, InRun, TermPlace};
+use crate::format::directory::{Condition, Directory, InRun, TermPlace};
 use crate::hash::{Hash, LogTree, TreeHash};
-use crate::index::tests::{TestRecord, build};
+use crate::index::tests::{Random, TestRecord, build};
 use crate::source::{Term, TermKind};
 
 #[test]
@@ -36,6 +36,23 @@ fn an_altered_or_cut_directory_is_found() {
     }
 }
 
+/// A sidecar of these records, whose log is so many bytes longer than they take.
+fn sidecar_of(first_seq: u64, records: &[TestRecord], longer_by: u64) -> Arc<Sidecar> {
+    let (locator, log_len) = locator(records.len());
+    let leaves: Vec<Hash> = (0..records.len() as u32).map(|i| LogTree::leaf(&i.to_le_bytes())).collect();
+    let facts = SegmentFacts {
+        store_id: StoreId([5; 16]),
+        log_len: log_len + longer_by,
+        rewritten_by: 0,
+        segment_root: Hash([6; 32]),
+        leaves: &leaves,
+        locator: &locator,
+    };
+    let mut bytes = Vec::new();
+    encode_sidecar(&mut build(first_seq, records), &facts, &mut bytes).unwrap();
+    Arc::new(open(&bytes).unwrap())
+}
+
 #[test]
 fn a_directory_says_of_each_term_and_event_which_segments_have_it() {
     for (seed, segments, count) in [(31, 1, 0), (32, 1, 40), (33, 3, 90), (34, 16, 30), (35, 2, 3000)] {
@@ -48,23 +65,7 @@ fn a_directory_says_of_each_term_and_event_which_segments_have_it() {
         }
         let sidecars: Vec<Arc<Sidecar>> = (0_u64..)
             .zip(&all)
-            .map(|(n, records)| {
-                let (locator, log_len) = locator(count);
-                let leaves: Vec<Hash> = (0..count as u32).map(|i| LogTree::leaf(&i.to_le_bytes())).collect();
-                let (store_id, segment_root) = (StoreId([5; 16]), Hash([6; 32]));
-                let facts = SegmentFacts {
-                    store_id,
-                    log_len,
-                    rewritten_by: 0,
-                    segment_root,
-                    leaves: &leaves,
-                    locator: &locator,
-                };
-                let mut bytes = Vec::new();
-                let first_seq = FIRST_SEQ + n * count as u64;
-                encode_sidecar(&mut build(first_seq, records), &facts, &mut bytes).unwrap();
-                Arc::new(open(&bytes).unwrap())
-            })
+            .map(|(n, records)| sidecar_of(FIRST_SEQ + n * count as u64, records, 0))
             .collect();
         let bytes = encode_directory(&sidecars).unwrap().unwrap();
         let directory = Directory::open(bytes).unwrap();
@@ -120,5 +121,148 @@ fn a_directory_says_of_each_term_and_event_which_segments_have_it() {
         assert!(listed > 0 || count == 0);
         assert_eq!(perhaps > 0, count == 3000, "only large fields have terms that are not listed");
         assert!(in_vain <= perhaps / 20, "{in_vain} of {perhaps}");
+    }
+}
+
+/// Segments of records of which a few are the store's own; all others have an agent, one of three runs or none, and some of
+/// nine counts of tokens.
+fn records_of_agents(random: &mut Random, segments: usize) -> Vec<Vec<TestRecord>> {
+    let record = |random: &mut Random| {
+        let mut record = TestRecord { source: 2, ..TestRecord::default() };
+        if random.below(40) == 0 {
+            record.source = 0;
+            record.fields.push(0, TermKind::Text, b"store.note");
+            return record;
+        }
+        let agent = format!("agent {}", random.below(90));
+        record.fields.push(3, TermKind::Text, agent.as_bytes());
+        if random.below(5) > 0 {
+            record.fields.push(2, TermKind::Text, format!("run {}", random.below(3)).as_bytes());
+        }
+        for tokens in (1..10).filter(|_| random.below(2) == 0).collect::<Vec<_>>() {
+            record.fields.push(4, TermKind::Number, format!("{tokens}").as_bytes());
+        }
+        record
+    };
+    (0..segments).map(|segment| (0..700 + segment).map(|_| record(random)).collect()).collect()
+}
+
+fn bytes_of(all: &[Vec<TestRecord>], longer_by: u64) -> Vec<u8> {
+    let mut next = FIRST_SEQ;
+    let sidecar = |records: &Vec<TestRecord>| {
+        next += records.len() as u64;
+        sidecar_of(next - records.len() as u64, records, longer_by)
+    };
+    let sidecars: Vec<Arc<Sidecar>> = all.iter().map(sidecar).collect();
+    encode_directory(&sidecars).unwrap().unwrap()
+}
+
+fn directory_of(all: &[Vec<TestRecord>], longer_by: u64) -> Directory<Vec<u8>> {
+    Directory::open(bytes_of(all, longer_by)).unwrap()
+}
+
+#[test]
+fn a_composite_index_says_which_records_have_a_term_and_what_they_have_beside() {
+    let mut random = Random(91);
+    let all = records_of_agents(&mut random, 6);
+    let directory = directory_of(&all, 1 << 20);
+    directory.check_all().unwrap();
+    let records: Vec<&TestRecord> = all.iter().flatten().collect();
+    let has = |record: &TestRecord, slot: u16, term: &[u8]| {
+        record.source == 2 && record.fields.terms().any(|(at, found)| (at, found.bytes) == (slot, term))
+    };
+    assert_eq!(directory.composites().map(|composite| composite.lead_name()).collect::<Vec<_>>(), ["agent"]);
+    let columns: Vec<&str> = directory.columns().collect();
+    assert_eq!(columns, ["kind", "run", "source", "tokens"], "all others hold the same everywhere");
+    let bit = |field: &str, kind, term: &[u8]| {
+        let column = columns.iter().position(|column| *column == field).unwrap();
+        let bit = directory.field(field).unwrap().unwrap().find(kind, term).unwrap().unwrap();
+        (column, 1_u64 << bit)
+    };
+    let composite = directory.composite("agent").unwrap();
+    assert!(directory.composite("run").is_none());
+    let lead = composite.lead().unwrap().unwrap();
+    assert_eq!(lead.term_count(), 90);
+    for index in 0..90 {
+        let (_, term) = lead.term(index).unwrap().unwrap();
+        let expected: Vec<u32> =
+            (0..).zip(&records).filter(|(_, record)| has(record, 3, term)).map(|(n, _)| n).collect();
+        let rows = composite.rows(index).unwrap();
+        assert!(rows.records().eq(expected.iter().copied()));
+        assert_eq!((rows.len(), composite.count(index)), (expected.len(), expected.len()));
+        // Half of the records' range, and conditions on one, two and all columns.
+        let range = 500..3000_u32;
+        let (run, run_bit) = bit("run", TermKind::Text, format!("run {}", index % 3).as_bytes());
+        let (tokens, tokens_bit) = bit("tokens", TermKind::Number, b"7");
+        let (source, source_bit) = bit("source", TermKind::Number, b"0");
+        let conditions = [
+            Condition { column: tokens, terms: tokens_bit, wanted: true },
+            Condition { column: run, terms: run_bit, wanted: index % 2 == 0 },
+            Condition { column: source, terms: source_bit, wanted: false },
+        ];
+        for count in 0..=conditions.len() {
+            let expected = expected.iter().copied().filter(|number| {
+                let record = records[*number as usize];
+                let in_run = has(record, 2, format!("run {}", index % 3).as_bytes());
+                let tests = [has(record, 4, b"7"), in_run == (index % 2 == 0), true];
+                range.contains(number) && tests.into_iter().take(count).all(|test| test)
+            });
+            let found = rows.meeting(rows.places(range.clone()), &conditions[..count]);
+            assert_eq!(found, expected.collect::<Vec<_>>(), "{count} conditions");
+        }
+        for (place, number) in expected.iter().enumerate().step_by(5) {
+            let record = records[*number as usize];
+            let held = (1..10).filter(|tokens| has(record, 4, tokens.to_string().as_bytes()));
+            let bits = held.map(|tokens| bit("tokens", TermKind::Number, tokens.to_string().as_bytes()).1);
+            assert_eq!(rows.terms(tokens, place), bits.sum::<u64>());
+        }
+    }
+    assert!(composite.rows(90).is_err(), "there are no more terms");
+}
+
+#[test]
+fn composite_indexes_take_no_more_than_their_share() {
+    let mut random = Random(92);
+    let all = records_of_agents(&mut random, 6);
+    // Four bytes for a record, one for each column, and one more for that of more than 256 sets: a sixteenth of that.
+    let (entries, row_len) = (all.iter().flatten().filter(|record| record.source == 2).count() as u64, 9);
+    let logs: u64 = all.iter().map(|records| locator(records.len()).1).sum();
+    let missing = (entries * row_len * 16 - logs).div_ceil(6);
+    assert_eq!(directory_of(&all, missing).composites().count(), 1);
+    assert_eq!(directory_of(&all, missing - 6).composites().count(), 0);
+    // Agents that are in a segment each are found there.
+    let apart: Vec<Vec<TestRecord>> = (0..6)
+        .map(|segment| {
+            let record = |n: usize| {
+                let mut record = TestRecord { source: 2, ..TestRecord::default() };
+                record.fields.push(3, TermKind::Text, format!("agent {segment} {}", n % 30).as_bytes());
+                record.fields.push(2, TermKind::Text, format!("run {}", n % 2).as_bytes());
+                record
+            };
+            (0..300).map(record).collect()
+        })
+        .collect();
+    assert_eq!(directory_of(&apart, 1 << 20).composites().count(), 0);
+}
+
+#[test]
+fn an_altered_composite_index_is_found_before_it_is_used() {
+    let whole = bytes_of(&records_of_agents(&mut Random(93), 4), 1 << 20);
+    let rows = |bytes: Vec<u8>| {
+        let directory = Directory::open(bytes)?;
+        let composite = directory.composite("agent").unwrap();
+        (0..composite.lead()?.unwrap().term_count()).try_for_each(|index| composite.rows(index).map(drop))
+    };
+    rows(whole.clone()).unwrap();
+    // The last two sections are those of blocks and of what says where these are.
+    let section = |index: usize| {
+        let entry = 16 + index * 24;
+        let at = u64::from_le_bytes(*whole[entry..].first_chunk().unwrap()) as usize;
+        at..at + u64::from_le_bytes(*whole[entry + 8..].first_chunk().unwrap()) as usize
+    };
+    for at in section(6).step_by(7).chain(section(7).step_by(3)) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        assert!(rows(bytes).is_err(), "byte {at}");
     }
 }

@@ -7,6 +7,7 @@
 //! checksum is checked once, before its first use.
 
 mod check;
+mod composite;
 mod contains;
 mod dictionary;
 mod directory;

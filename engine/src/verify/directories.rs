@@ -187,10 +187,73 @@ impl PlaceInRun<'_> {
                 return Err(format!("its counts of field {}", field.name()));
             }
         }
+        self.look_at_composites(rebuilt, &order, &dictionaries)?;
         for (prefix, _) in index.event_ids() {
             tally.event_ids += 1;
             if directory.event(*prefix).map_err(say)? >> segment & 1 == 0 {
                 return Err(format!("an event id in segment {}", index.first_seq()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PlaceInRun<'_> {
+    /// Compares what the composite indexes have of a segment with its records: which of them carry each term of a leading
+    /// field, and what each of these holds of each column.
+    fn look_at_composites(
+        self,
+        rebuilt: &Rebuilt,
+        order: &[usize],
+        dictionaries: &[Vec<u32>],
+    ) -> Result<(), String> {
+        let PlaceInRun { directory, segment } = self;
+        let index = &rebuilt.index;
+        let say = |fault: Fault| fault.to_string();
+        let before = directory.segments().iter().take(segment).map(|segment| segment.record_count);
+        let base: u32 = before.sum();
+        // By listed term of a field, the offsets of those that carry it here.
+        let postings = |name: &str| {
+            let field =
+                directory.field(name).map_err(say)?.ok_or_else(|| format!("it has no field {name}"))?;
+            let mut postings: Vec<&[u32]> = vec![&[]; field.term_count() as usize];
+            let here = order.iter().zip(dictionaries).find(|(own, _)| index.field(**own).0 == name);
+            for id in here.into_iter().flat_map(|(_, ids)| ids) {
+                let term = index.term(*id);
+                if let Some(listed) = field.find(term.kind, term.bytes).map_err(say)? {
+                    postings[listed as usize] = index.postings(*id as usize);
+                }
+            }
+            Ok::<_, String>(postings)
+        };
+        if directory.composites().next().is_none() {
+            return Ok(());
+        }
+        let mut columns = Vec::new();
+        for name in directory.columns() {
+            let mut held = vec![0_u64; index.record_count() as usize];
+            for (bit, offsets) in postings(name)?.into_iter().enumerate() {
+                offsets.iter().for_each(|offset| held[*offset as usize] |= 1 << bit);
+            }
+            columns.push(held);
+        }
+        for composite in directory.composites() {
+            for (term, offsets) in (0..).zip(postings(composite.lead_name())?) {
+                let rows = composite.rows(term).map_err(say)?;
+                let places = rows.places(base..base + index.record_count());
+                let records = rows.records().skip(places.start).take(places.len());
+                let is_same = records.eq(offsets.iter().map(|offset| base + offset))
+                    && columns.iter().enumerate().all(|(column, held)| {
+                        let of_rows = places.clone().map(|place| rows.terms(column, place));
+                        of_rows.eq(offsets.iter().map(|offset| held[*offset as usize]))
+                    });
+                if !is_same {
+                    let name = composite.lead_name();
+                    return Err(format!(
+                        "its composite index of field {name} in segment {}",
+                        index.first_seq()
+                    ));
+                }
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Writing a directory: what it will say, and its bytes.
 
 use super::super::bytes::put;
+use super::composite::DraftComposites;
 use super::{
     CRC_AT, Covered, FIELD_LEN, HEADER_LEN, MAGIC, READ_VERSION, RUN_LEN, SECTION_COUNT, SECTION_ENTRY_LEN,
     TABLE_AT, TermPlace, WRITE_VERSION,
@@ -29,6 +30,8 @@ pub struct Draft {
     pub unlisted: Vec<DraftEntry>,
     /// Every event id: [`DraftEntry::of_event`].
     pub event_ids: Vec<DraftEntry>,
+    /// The composite indexes.
+    pub composites: DraftComposites,
 }
 
 /// A field of a draft.
@@ -81,29 +84,17 @@ impl Draft {
         self.segments.iter().for_each(|segment| run.extend(segment.encode()));
         let (fields, terms, places) = self.encode_fields()?;
         let (unlisted, event_ids) = (encode_lookup(self.unlisted), encode_lookup(self.event_ids));
-        let sections = [run, fields, terms, places, unlisted, event_ids];
-        let mut header = vec![0; HEADER_LEN];
-        put(&mut header, 0, MAGIC);
-        put(&mut header, 8, READ_VERSION.to_le_bytes());
-        put(&mut header, 10, WRITE_VERSION.to_le_bytes());
-        put(&mut header, 12, (SECTION_COUNT as u32).to_le_bytes());
-        let mut offset = HEADER_LEN;
-        for (index, section) in sections.iter().enumerate() {
-            let at = TABLE_AT + index * SECTION_ENTRY_LEN;
-            put(&mut header, at, (offset as u64).to_le_bytes());
-            put(&mut header, at + 8, (section.len() as u64).to_le_bytes());
-            put(&mut header, at + 16, crc32fast::hash(section).to_le_bytes());
-            offset += section.len().next_multiple_of(8);
+        let mut sections = Sections { bytes: vec![0; HEADER_LEN], table: Vec::new() };
+        for section in [run, fields, terms, places, unlisted, event_ids] {
+            sections.bytes.extend(section);
+            sections.end();
         }
-        let crc = crc32fast::hash(&header[..CRC_AT]);
-        put(&mut header, CRC_AT, crc.to_le_bytes());
-        let mut bytes = header;
-        bytes.reserve_exact(offset - HEADER_LEN);
-        for section in sections {
-            bytes.extend(section);
-            bytes.resize(bytes.len().next_multiple_of(8), 0);
-        }
-        Some(bytes)
+        // What is longest is not copied.
+        let composites = self.composites.encode(&mut sections.bytes)?;
+        sections.end();
+        sections.bytes.extend(composites);
+        sections.end();
+        Some(sections.finish())
     }
 
     /// The sections of fields, terms and places.
@@ -144,6 +135,42 @@ impl Draft {
         fields.extend(counts.flat_map(|count| count.to_le_bytes()));
         self.fields.iter().for_each(|field| fields.extend(field.name.as_bytes()));
         Some((fields, terms, places))
+    }
+}
+
+/// The bytes of a directory as they grow.
+struct Sections {
+    bytes: Vec<u8>,
+    /// Where each section begins, its length and its checksum.
+    table: Vec<(usize, usize, u32)>,
+}
+
+impl Sections {
+    /// Ends the section that was appended last.
+    fn end(&mut self) {
+        let start = self.table.last().map_or(HEADER_LEN, |(start, len, _)| (start + len).next_multiple_of(8));
+        let section = &self.bytes[start..];
+        self.table.push((start, section.len(), crc32fast::hash(section)));
+        self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
+    }
+
+    /// Writes the header.
+    fn finish(self) -> Vec<u8> {
+        let Sections { mut bytes, table } = self;
+        let header = &mut bytes[..HEADER_LEN];
+        put(header, 0, MAGIC);
+        put(header, 8, READ_VERSION.to_le_bytes());
+        put(header, 10, WRITE_VERSION.to_le_bytes());
+        put(header, 12, (SECTION_COUNT as u32).to_le_bytes());
+        for (index, (start, len, crc)) in table.into_iter().enumerate() {
+            let at = TABLE_AT + index * SECTION_ENTRY_LEN;
+            put(header, at, (start as u64).to_le_bytes());
+            put(header, at + 8, (len as u64).to_le_bytes());
+            put(header, at + 16, crc.to_le_bytes());
+        }
+        let crc = crc32fast::hash(&header[..CRC_AT]);
+        put(header, CRC_AT, crc.to_le_bytes());
+        bytes
     }
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::ops::{Deref, Range};
 
 use super::super::bytes::{u16_at, u32_at, u64_at};
+use super::composite::COLUMN_TERMS_MAX;
 use super::draft::BUCKET_BITS_MAX;
 use super::{Directory, FIELD_LEN, Section};
 use crate::error::Fault;
@@ -23,6 +24,22 @@ pub(super) struct Field {
     terms_at: u64,
     /// Where its reserved counts begin in the section of the fields.
     reserved_at: usize,
+}
+
+impl Field {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many of its terms are listed.
+    pub(super) fn listed_count(&self) -> usize {
+        self.counts.iter().fold(0, |sum, count| usize::saturating_add(sum, *count as usize))
+    }
+
+    /// Whether all its terms are listed, and so few that each can be a bit.
+    pub(super) fn can_be_column(&self) -> bool {
+        self.unlisted_count == 0 && self.listed_count() <= COLUMN_TERMS_MAX
+    }
 }
 
 /// Where a segment has a term.
@@ -126,7 +143,7 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
         place.and_then(|place| self.fields.get(place)).map(|field| self.open_field(field)).transpose()
     }
 
-    fn open_field<'a>(&'a self, field: &'a Field) -> Result<FieldInRun<'a, B>, Fault> {
+    pub(super) fn open_field<'a>(&'a self, field: &'a Field) -> Result<FieldInRun<'a, B>, Fault> {
         let section = self.section(Section::Terms)?;
         let count = field.counts.iter().map(|count| u64::from(*count)).sum::<u64>();
         let table_end = field.terms_at.checked_add(count * TERM_LEN as u64);

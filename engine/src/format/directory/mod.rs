@@ -4,8 +4,10 @@
 //! Terms that more than one segment has are *listed*, each with its segments, counts and ordinals; so are all terms of
 //! fields that have few. Of the others, which one segment has and which are most, 12 bits of a checksum and the
 //! segment's number are kept: a question about one of these asks that segment, and once in some hundred times another
-//! in vain. A directory holds nothing that the sidecars do not.
+//! in vain. Of fields whose terms are spread over the run there are composite indexes, too. A directory holds nothing that
+//! the sidecars do not.
 
+mod composite;
 mod draft;
 mod lookup;
 
@@ -19,6 +21,9 @@ use crate::error::Fault;
 use crate::hash::Hash;
 use crate::{Seq, StoreId, Timestamp};
 
+pub use composite::{
+    COLUMN_SETS_MAX, COLUMN_TERMS_MAX, Composite, Condition, DraftColumn, DraftComposites, DraftLead, Rows,
+};
 pub use draft::{Draft, DraftEntry, DraftField, DraftTerm};
 pub use lookup::{FieldInRun, InRun, TermPlace, term_checksum};
 
@@ -26,7 +31,7 @@ pub use lookup::{FieldInRun, InRun, TermPlace, term_checksum};
 pub const RUN_SEGMENTS_MAX: usize = 16;
 
 const MAGIC: [u8; 8] = *b"INDDIR\r\n";
-const SECTION_COUNT: usize = 6;
+const SECTION_COUNT: usize = 8;
 const SECTION_ENTRY_LEN: usize = 24;
 const TABLE_AT: usize = 16;
 const CRC_AT: usize = TABLE_AT + SECTION_COUNT * SECTION_ENTRY_LEN;
@@ -51,6 +56,10 @@ enum Section {
     Unlisted = 4,
     /// A lookup of the event ids.
     EventIds = 5,
+    /// For each term of a leading field its records, and what the columns hold of each.
+    Blocks = 6,
+    /// The composite indexes: columns, leading fields, where the blocks of their terms are.
+    Composites = 7,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,6 +94,9 @@ pub struct Directory<B> {
     last_leaf: Hash,
     segments: Vec<Covered>,
     fields: Vec<lookup::Field>,
+    composites: composite::Composites,
+    /// A bit for each block whose checksum was found right.
+    blocks_checked: Box<[AtomicU32]>,
 }
 
 impl<B: Deref<Target = [u8]>> fmt::Debug for Directory<B> {
@@ -140,9 +152,14 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
             last_leaf: Hash::ZERO,
             segments: Vec::new(),
             fields: Vec::new(),
+            composites: composite::Composites::default(),
+            blocks_checked: Box::default(),
         };
         directory.read_run()?;
         directory.fields = directory.read_fields()?;
+        directory.composites = directory.read_composites()?;
+        let words = directory.composites.term_count().div_ceil(32);
+        directory.blocks_checked = (0..words).map(|_| AtomicU32::new(0)).collect();
         Ok(directory)
     }
 
@@ -173,8 +190,8 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
     /// # Errors
     /// Damaged.
     pub fn check_all(&self) -> Result<(), Fault> {
-        use Section::{EventIds, Fields, Places, Run, Terms, Unlisted};
-        for section in [Run, Fields, Terms, Places, Unlisted, EventIds] {
+        use Section::{Blocks, Composites, EventIds, Fields, Places, Run, Terms, Unlisted};
+        for section in [Run, Fields, Terms, Places, Unlisted, EventIds, Blocks, Composites] {
             let end = self.sections[section as usize].offset as usize + self.section(section)?.len();
             let padding = self.bytes.get(end..end.next_multiple_of(8)).unwrap_or_default();
             if padding.iter().any(|byte| *byte != 0) {
@@ -182,7 +199,7 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
                 return Err(self.fault(section, at, "zeros up to the next section", "something else"));
             }
         }
-        Ok(())
+        self.check_blocks()
     }
 
     /// The store.
@@ -203,8 +220,7 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
     /// The bytes of a section, whose checksum is checked at the first call.
     fn section(&self, section: Section) -> Result<&[u8], Fault> {
         let (bit, place) = (1 << section as u32, self.sections[section as usize]);
-        let range = usize::try_from(place.offset).ok().zip(usize::try_from(place.len).ok());
-        let bytes = range.and_then(|(at, len)| self.bytes.get(at..at.checked_add(len)?)).unwrap_or_default();
+        let bytes = self.unchecked(section);
         if self.checked.load(Ordering::Relaxed) & bit == 0 {
             let found = crc32fast::hash(bytes);
             if found != place.crc || bytes.len() as u64 != place.len {
@@ -214,6 +230,13 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
             self.checked.fetch_or(bit, Ordering::Relaxed);
         }
         Ok(bytes)
+    }
+
+    /// The bytes of a section, as they are; none where it is not inside the file.
+    fn unchecked(&self, section: Section) -> &[u8] {
+        let place = self.sections[section as usize];
+        let range = usize::try_from(place.offset).ok().zip(usize::try_from(place.len).ok());
+        range.and_then(|(at, len)| self.bytes.get(at..at.checked_add(len)?)).unwrap_or_default()
     }
 
     fn fault(
@@ -231,6 +254,8 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
             Section::Places => "directory places",
             Section::Unlisted => "directory lookup of terms",
             Section::EventIds => "directory lookup of event ids",
+            Section::Composites => "directory composite indexes",
+            Section::Blocks => "directory blocks",
         };
         Fault::damaged(base.saturating_add(at as u64), what, expected, found)
     }

@@ -1,0 +1,467 @@
+//! Composite indexes: for each term of a field that *leads*, the records of the run that carry it, and beside each record
+//! what a few other fields hold there. A question for an agent, a kind and a control is answered by one look along the
+//! agent's records, which lie side by side, in place of a look at three postings of each segment.
+//!
+//! The other fields are *columns*. They have few terms, so that what a record holds of one is a set of bits; of these sets
+//! there are few again, and a column names them by their numbers. All leading fields have the same columns.
+
+use std::ops::{Deref, Range};
+use std::sync::atomic::Ordering;
+
+use super::super::bytes::{u16_at, u32_at, u64_at};
+use super::{Directory, FieldInRun, Section, lookup};
+use crate::error::Fault;
+
+/// Most terms of a column's field: each is a bit.
+pub const COLUMN_TERMS_MAX: usize = 64;
+/// Most sets of a column: the number of each has two bytes.
+pub const COLUMN_SETS_MAX: usize = 1 << 16;
+
+/// Of a column, or of a leading field, what stands before its sets, or its terms.
+const HEAD_LEN: usize = 8;
+const SET_LEN: usize = 8;
+/// Of a term of a leading field, where its block is, how many records it has, and its checksum.
+const TERM_LEN: usize = 12;
+/// Of a record's number in the run.
+const RECORD_LEN: usize = 4;
+
+/// What the composite indexes of a directory will say.
+#[derive(Debug, Default)]
+pub struct DraftComposites {
+    /// The columns, ascending by field.
+    columns: Vec<DraftColumn>,
+    /// For each record of the run, one after another, the numbers of its sets, column by column.
+    rows: Vec<u8>,
+    row_len: usize,
+    /// For each byte of a row, how many are in the columns before its own, how many its column has, and which it is of these.
+    row_bytes: Vec<(usize, usize, usize)>,
+    /// The leading fields, ascending.
+    leads: Vec<DraftLead>,
+}
+
+/// A column of a draft.
+#[derive(Debug)]
+pub struct DraftColumn {
+    /// The field, by its place among the run's.
+    pub field: usize,
+    /// The sets of terms that records have: bit `n` is the field's listed term `n`.
+    pub sets: Vec<u64>,
+}
+
+/// A leading field of a draft.
+#[derive(Debug)]
+pub struct DraftLead {
+    /// The field, by its place among the run's.
+    pub field: usize,
+    /// For each of its listed terms, where its records end; they begin where those of the term before end.
+    pub ends: Vec<usize>,
+    /// The records, ascending for each term, by their numbers in the run.
+    pub records: Vec<u32>,
+}
+
+/// How many bytes the number of one of so many sets takes.
+fn width(set_count: usize) -> usize {
+    if set_count <= 1 << 8 { 1 } else { 2 }
+}
+
+impl DraftColumn {
+    fn width(&self) -> usize {
+        width(self.sets.len())
+    }
+}
+
+impl DraftComposites {
+    /// Those that have these columns, of which each comes with the number of every record's set. Nothing leads yet.
+    pub fn new(columns: Vec<(DraftColumn, Vec<u16>)>) -> Self {
+        let row_len = columns.iter().map(|(column, _)| column.width()).sum();
+        let record_count = columns.first().map_or(0, |(_, numbers)| numbers.len());
+        let mut draft = DraftComposites { rows: vec![0; record_count * row_len], row_len, ..Self::default() };
+        let mut at = 0;
+        for (column, numbers) in columns {
+            let width = column.width();
+            for (row, number) in draft.rows.chunks_exact_mut(row_len).zip(numbers) {
+                row.iter_mut()
+                    .skip(at)
+                    .zip(number.to_le_bytes())
+                    .take(width)
+                    .for_each(|(to, byte)| *to = byte);
+            }
+            draft.row_bytes.extend((0..width).map(|index| (at, width, index)));
+            at += width;
+            draft.columns.push(column);
+        }
+        draft
+    }
+
+    /// How many bytes a leading field takes that is in so many records.
+    pub fn lead_len(&self, record_count: usize) -> usize {
+        record_count * (RECORD_LEN + self.row_len)
+    }
+
+    /// Takes in a leading field, which comes behind those before.
+    pub fn push(&mut self, lead: DraftLead) {
+        self.leads.push(lead);
+    }
+
+    /// Whether no field leads.
+    pub fn is_empty(&self) -> bool {
+        self.leads.is_empty()
+    }
+
+    /// Appends the section of blocks to `bytes`; what goes in that of composite indexes. Nothing where the format cannot say
+    /// so much.
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+        let mut heads = Vec::new();
+        heads.extend(u32::try_from(self.columns.len()).ok()?.to_le_bytes());
+        heads.extend(u32::try_from(self.leads.len()).ok()?.to_le_bytes());
+        for column in &self.columns {
+            heads.extend(u32::try_from(column.field).ok()?.to_le_bytes());
+            heads.extend(u32::try_from(column.sets.len()).ok()?.to_le_bytes());
+        }
+        for lead in &self.leads {
+            heads.extend(u64::try_from(lead.field).ok()?.to_le_bytes());
+        }
+        heads.extend(self.columns.iter().flat_map(|column| &column.sets).flat_map(|set| set.to_le_bytes()));
+        let first = bytes.len();
+        for lead in &self.leads {
+            let mut start = 0;
+            for end in &lead.ends {
+                let (at, records) = (bytes.len(), lead.records.get(start..*end)?);
+                start = *end;
+                self.encode_block(records, bytes)?;
+                heads.extend(u32::try_from((at - first) / 8).ok()?.to_le_bytes());
+                heads.extend(u32::try_from(records.len()).ok()?.to_le_bytes());
+                heads.extend(crc32fast::hash(&bytes[at..]).to_le_bytes());
+            }
+        }
+        Some(heads)
+    }
+
+    fn encode_block(&self, records: &[u32], bytes: &mut Vec<u8>) -> Option<()> {
+        let (start, count) = (bytes.len(), records.len());
+        bytes.extend(records.iter().flat_map(|record| record.to_le_bytes()));
+        let sets_at = bytes.len();
+        bytes.resize(start + self.lead_len(count).next_multiple_of(8), 0);
+        let block = bytes.get_mut(sets_at..)?;
+        // Rows are waited for, many side by side; then what was fetched is turned over.
+        let mut rows = Vec::with_capacity(count * self.row_len);
+        for record in records {
+            rows.extend_from_slice(self.rows.get(*record as usize * self.row_len..)?.get(..self.row_len)?);
+        }
+        for (before, (start, width, index)) in self.row_bytes.iter().enumerate() {
+            let to = block.iter_mut().skip(start * count + index).step_by(*width);
+            let from = rows.iter().skip(before).step_by(self.row_len);
+            to.zip(from).for_each(|(to, from)| *to = *from);
+        }
+        Some(())
+    }
+}
+
+/// Where a column's sets are, and its numbers in each block.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// The field, by its place among the run's.
+    field: usize,
+    set_count: usize,
+    sets_at: usize,
+    width: usize,
+    /// How many bytes each record takes in a block before this column.
+    before: usize,
+}
+
+/// Where the terms of a leading field are.
+#[derive(Debug)]
+pub(super) struct Lead {
+    field: usize,
+    terms_at: usize,
+    term_count: usize,
+    /// How many terms the leading fields before it have.
+    terms_before: usize,
+}
+
+/// The composite indexes of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Composites {
+    columns: Vec<Column>,
+    leads: Vec<Lead>,
+    /// How many bytes each record takes in a block.
+    row_len: usize,
+}
+
+impl Composites {
+    /// How many terms all leading fields have.
+    pub(super) fn term_count(&self) -> usize {
+        self.leads.last().map_or(0, |lead| lead.terms_before + lead.term_count)
+    }
+}
+
+/// A record may have one of these terms of a column's field, or none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition {
+    /// The column, by its place among the directory's.
+    pub column: usize,
+    /// Bit `n` is listed term `n` of the column's field.
+    pub terms: u64,
+    /// Whether the record must have one of them; else it must have none.
+    pub wanted: bool,
+}
+
+/// The composite index of one leading field.
+#[derive(Debug)]
+pub struct Composite<'a, B: Deref<Target = [u8]>> {
+    directory: &'a Directory<B>,
+    lead: &'a Lead,
+}
+
+/// The records of one term of a leading field.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// The numbers of the records, then those of their sets, column by column.
+    block: &'a [u8],
+    count: usize,
+    columns: &'a [Column],
+    /// The section with the columns' sets.
+    heads: &'a [u8],
+}
+
+impl<B: Deref<Target = [u8]>> Directory<B> {
+    pub(super) fn read_composites(&self) -> Result<Composites, Fault> {
+        let heads = self.section(Section::Composites)?;
+        let wrong = |at: usize, expected: &str| self.fault(Section::Composites, at, expected, "another");
+        let (column_count, lead_count) = (u32_at(heads, 0) as usize, u32_at(heads, 4) as usize);
+        // What is not there is not made room for.
+        if heads.len() < HEAD_LEN || column_count.saturating_add(lead_count) > heads.len() / HEAD_LEN {
+            return Err(wrong(0, "columns and leading fields that fit"));
+        }
+        let leads_at = HEAD_LEN * (1 + column_count);
+        let mut next = leads_at + HEAD_LEN * lead_count;
+        let mut composites = Composites { row_len: RECORD_LEN, ..Composites::default() };
+        for at in (HEAD_LEN..leads_at).step_by(HEAD_LEN) {
+            let (field, set_count) = (u32_at(heads, at) as usize, u32_at(heads, at + 4) as usize);
+            let fits = self.fields.get(field).is_some_and(lookup::Field::can_be_column);
+            let ascends = composites.columns.last().is_none_or(|last| last.field < field);
+            if !fits || !ascends || set_count == 0 || set_count > COLUMN_SETS_MAX {
+                return Err(wrong(at, "a column of a field with few terms"));
+            }
+            let (width, before) = (width(set_count), composites.row_len);
+            composites.columns.push(Column { field, set_count, sets_at: next, width, before });
+            composites.row_len += width;
+            next += set_count * SET_LEN;
+        }
+        for at in (leads_at..leads_at + HEAD_LEN * lead_count).step_by(HEAD_LEN) {
+            let field = usize::try_from(u64_at(heads, at)).unwrap_or(usize::MAX);
+            let terms_before = composites.term_count();
+            let ascends = composites.leads.last().is_none_or(|last| last.field < field);
+            let Some(term_count) =
+                self.fields.get(field).filter(|_| ascends).map(lookup::Field::listed_count)
+            else {
+                return Err(wrong(at, "a leading field"));
+            };
+            composites.leads.push(Lead { field, terms_at: next, term_count, terms_before });
+            next = next.saturating_add(term_count.saturating_mul(TERM_LEN));
+        }
+        if next == heads.len() { Ok(composites) } else { Err(wrong(next, "the section's end")) }
+    }
+
+    /// Its composite indexes, in the order of the names of their leading fields.
+    pub fn composites(&self) -> impl Iterator<Item = Composite<'_, B>> {
+        self.composites.leads.iter().map(|lead| Composite { directory: self, lead })
+    }
+
+    /// The composite index that the field of this name leads.
+    pub fn composite(&self, field: &str) -> Option<Composite<'_, B>> {
+        self.composites().find(|composite| composite.lead_name() == field)
+    }
+
+    /// The columns of all composite indexes: the names of their fields.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.composites.columns.iter().map(|column| self.field_name(column.field))
+    }
+
+    fn field_name(&self, place: usize) -> &str {
+        self.fields.get(place).map_or("", lookup::Field::name)
+    }
+
+    /// Checks every block.
+    pub(super) fn check_blocks(&self) -> Result<(), Fault> {
+        let mut end = 0;
+        for composite in self.composites() {
+            for term in 0..composite.lead.term_count as u32 {
+                let (range, _) = composite.block(term);
+                if range.start != end {
+                    return Err(composite.wrong(term, "a block behind the one before"));
+                }
+                end = range.end;
+                composite.rows(term)?;
+            }
+        }
+        let len = self.sections[Section::Blocks as usize].len;
+        if len == end as u64 { Ok(()) } else { Err(self.fault(Section::Blocks, end, "no more blocks", len)) }
+    }
+}
+
+impl<'a, B: Deref<Target = [u8]>> Composite<'a, B> {
+    /// The name of the leading field.
+    pub fn lead_name(&self) -> &'a str {
+        self.directory.field_name(self.lead.field)
+    }
+
+    /// What the directory says of the leading field.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn lead(&self) -> Result<Option<FieldInRun<'a, B>>, Fault> {
+        let field = self.directory.fields.get(self.lead.field);
+        field.map(|field| self.directory.open_field(field)).transpose()
+    }
+
+    /// How many records carry the listed term at `index`.
+    pub fn count(&self, index: u32) -> usize {
+        self.block(index).1
+    }
+
+    /// Where a term's block is, and of how many records. It may say anything.
+    fn block(&self, index: u32) -> (Range<usize>, usize) {
+        let heads = self.directory.section(Section::Composites).unwrap_or_default();
+        let at = self.lead.terms_at + index as usize * TERM_LEN;
+        let (start, count) = (u32_at(heads, at) as usize * 8, u32_at(heads, at + 4) as usize);
+        (start..start + (count * self.directory.composites.row_len).next_multiple_of(8), count)
+    }
+
+    /// The records that carry the listed term at `index`. They are checked at the first call.
+    ///
+    /// # Errors
+    /// Damaged.
+    pub fn rows(&self, index: u32) -> Result<Rows<'a>, Fault> {
+        let (directory, lead) = (self.directory, self.lead);
+        let heads = directory.section(Section::Composites)?;
+        let (range, count) = self.block(index);
+        let block =
+            directory.unchecked(Section::Blocks).get(range).filter(|_| index < lead.term_count as u32);
+        let block = block.ok_or_else(|| self.wrong(index, "a block inside the section"))?;
+        let rows = Rows { block, count, columns: &directory.composites.columns, heads };
+        let number = lead.terms_before + index as usize;
+        let word = directory.blocks_checked.get(number / 32);
+        if word.is_none_or(|word| word.load(Ordering::Relaxed) >> (number % 32) & 1 == 0) {
+            let stated = u32_at(heads, lead.terms_at + index as usize * TERM_LEN + 8);
+            let record_count = directory.segments.iter().map(|segment| u64::from(segment.record_count)).sum();
+            if crc32fast::hash(block) != stated || !rows.are_valid(record_count) {
+                return Err(self.wrong(index, "a block of this checksum, of records and sets that there are"));
+            }
+            word.into_iter().for_each(|word| {
+                word.fetch_or(1 << (number % 32), Ordering::Relaxed);
+            });
+        }
+        Ok(rows)
+    }
+
+    fn wrong(&self, index: u32, expected: &str) -> Fault {
+        let at = self.lead.terms_at + index as usize * TERM_LEN;
+        self.directory.fault(Section::Composites, at, expected, "another")
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The records, ascending, by their numbers in the run.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = u32> + ExactSizeIterator + use<'a> {
+        let records = self.block.get(..self.count * RECORD_LEN).unwrap_or_default();
+        records.as_chunks().0.iter().map(|record| u32::from_le_bytes(*record))
+    }
+
+    /// What the record at `place` among these has of a column's terms, bit `n` being listed term `n` of its field.
+    pub fn terms(&self, column: usize, place: usize) -> u64 {
+        let Some(column) = self.columns.get(column) else { return 0 };
+        let number = match column.width {
+            1 => self.numbers(column).get(place).map_or(0, |number| usize::from(*number)),
+            _ => usize::from(u16_at(self.numbers(column), place * 2)),
+        };
+        u64_at(self.heads, column.sets_at + number * SET_LEN)
+    }
+
+    /// The places of those that have these numbers in the run.
+    pub fn places(&self, records: Range<u32>) -> Range<usize> {
+        let numbers = self.block.get(..self.count * RECORD_LEN).unwrap_or_default().as_chunks().0;
+        let place = |end: u32| numbers.partition_point(|record| u32::from_le_bytes(*record) < end);
+        place(records.start)..place(records.end)
+    }
+
+    /// Those at `places` that meet all conditions, by their numbers in the run.
+    pub fn meeting(&self, places: Range<usize>, conditions: &[Condition]) -> Vec<u32> {
+        let known = conditions.iter().filter_map(|condition| {
+            let column = self.columns.get(condition.column)?;
+            let sets = self.heads.get(column.sets_at..)?.as_chunks().0.iter().take(column.set_count);
+            let passes = |set: &[u8; SET_LEN]| u64::from_le_bytes(*set) & condition.terms != 0;
+            Some((column, sets.map(|set| passes(set) == condition.wanted).collect()))
+        });
+        let mut tests: Vec<(&Column, Vec<bool>)> = known.collect();
+        // Whoever lets the fewest sets pass goes first: the others look at what it leaves.
+        tests.sort_by_key(|(column, passes)| {
+            (passes.iter().filter(|passes| **passes).count() << 16) / column.set_count.max(1)
+        });
+        let mut places: Vec<u32> = (places.start as u32..places.end.min(self.count) as u32).collect();
+        for (column, passes) in &tests {
+            let numbers = self.numbers(column);
+            match column.width {
+                1 => keep(
+                    &mut places,
+                    |place| numbers.get(place).map_or(0, |number| usize::from(*number)),
+                    passes,
+                ),
+                _ => keep(&mut places, |place| usize::from(u16_at(numbers, place * 2)), passes),
+            }
+        }
+        let record = |place: &u32| u32_at(self.block, *place as usize * RECORD_LEN);
+        places.iter().map(record).collect()
+    }
+
+    /// How many bytes the number of each record's set takes in a column; or its own number, where none is given.
+    pub fn width(&self, column: Option<usize>) -> usize {
+        column.map_or(RECORD_LEN, |column| self.columns.get(column).map_or(0, |column| column.width))
+    }
+
+    fn numbers(&self, column: &Column) -> &'a [u8] {
+        let start = column.before * self.count;
+        self.block.get(start..start + column.width * self.count).unwrap_or_default()
+    }
+
+    /// Whether the records ascend, up to the run's end, and all sets are there.
+    fn are_valid(&self, record_count: u64) -> bool {
+        let ascend = self.records().zip(self.records().skip(1)).all(|(one, other)| one < other);
+        let is_known = |column: &Column| match column.width {
+            1 => self.numbers(column).iter().all(|number| usize::from(*number) < column.set_count),
+            _ => {
+                let numbers = self.numbers(column).as_chunks().0.iter();
+                numbers
+                    .map(|number| u16::from_le_bytes(*number))
+                    .all(|number| usize::from(number) < column.set_count)
+            }
+        };
+        let len = self.columns.last().map_or(RECORD_LEN, |last| last.before + last.width) * self.count;
+        ascend
+            && self.records().next_back().is_none_or(|last| u64::from(last) < record_count)
+            && self.columns.iter().all(is_known)
+            && self.block.get(len..).unwrap_or_default().iter().all(|byte| *byte == 0)
+    }
+}
+
+/// Keeps the places whose sets pass.
+fn keep(places: &mut Vec<u32>, number: impl Fn(usize) -> usize, passes: &[bool]) {
+    let mut kept = 0;
+    for at in 0..places.len() {
+        let place = places[at];
+        // Written in any case: whether it stays is no branch, which could not be foretold.
+        places[kept] = place;
+        kept += usize::from(passes.get(number(place as usize)).copied().unwrap_or_default());
+    }
+    places.truncate(kept);
+}
