@@ -14,6 +14,11 @@ impl Resolver<'_> {
     /// What an expression means on rows of this shape. What it cannot mean is complained about.
     pub(super) fn expression(&mut self, expression: &Spanned<Expression>, shape: &Shape) -> Option<Expr> {
         let span = expression.span;
+        // What a stage before computed is there already, and what it was computed of may not be.
+        let is_computed = !matches!(expression.node, Expression::Field(_));
+        if is_computed && let Some(column) = shape.find(&expression.node.to_string()) {
+            return Some(Expr::Source(Source::Column(column)));
+        }
         match &expression.node {
             Expression::Field(field) => self.source(field, span, shape).map(Expr::Source),
             Expression::Difference(of, less) => {
@@ -32,14 +37,10 @@ impl Resolver<'_> {
                 }
             }
             Expression::Aggregate(aggregate) => {
-                let name = aggregate.to_string();
-                let found = shape.find(&name).filter(|_| !shape.events);
-                if found.is_none() {
-                    let problem = Problem::new(span, format!("there is no column `{name}` here"));
-                    let help = if shape.events { "say it with `stats` first" } else { "add it to `stats`" };
-                    self.problems.push(problem.help(help));
-                }
-                found.map(|column| Expr::Source(Source::Column(column)))
+                let problem = Problem::new(span, format!("there is no column `{aggregate}` here"));
+                let help = if shape.events { "say it with `stats` first" } else { "add it to `stats`" };
+                self.problems.push(problem.help(help));
+                None
             }
         }
     }

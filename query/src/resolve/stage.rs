@@ -187,13 +187,13 @@ fn asked_of_other(later: &[Spanned<Stage>]) -> Vec<String> {
 /// The column that an expression makes.
 fn column(named: &Named<Expression>) -> (Column, Span) {
     let written = named.node.node.to_string();
-    let own = match &named.node.node {
-        Expression::Field(_) => written.trim_start_matches('.').to_owned(),
-        _ => written,
+    let (own, alias) = match &named.node.node {
+        Expression::Field(_) => (written.trim_start_matches('.').to_owned(), None),
+        _ => (written.clone(), Some(written)),
     };
     match &named.name {
-        Some(name) => (Column { name: name.node.clone(), alias: None }, name.span),
-        None => (Column { name: own, alias: None }, named.node.span),
+        Some(name) => (Column { name: name.node.clone(), alias }, name.span),
+        None => (Column { name: own, alias }, named.node.span),
     }
 }
 

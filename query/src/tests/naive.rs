@@ -149,6 +149,7 @@ fn each(expression: &Expression, row: &Row) -> (Vec<Value>, bool, bool) {
     };
     match expression {
         Expression::Field(of) => field(of),
+        Expression::Bin(..) if row.event.is_none() => of_column(&expression.to_string()).unwrap(),
         Expression::Bin(of, width) => {
             let width = time::duration(width).unwrap();
             let (values, exists, unreadable) = field(of);

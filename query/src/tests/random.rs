@@ -143,7 +143,11 @@ fn stage(random: &mut Random) -> (String, bool) {
         11 => (format!("count by {}", list(random, &FIELDS[..7])), false),
         12 => ("count".to_owned(), false),
         13 => (format!("distinct {}", list(random, &FIELDS[..7])), false),
-        14 => (format!("count by bin(ts, {}), kind | where count > 1", random.pick(&["1h", "7d"])), false),
+        14 => {
+            let span = format!("bin(ts, {})", random.pick(&["1h", "7d"]));
+            let then = random.pick(&["where count > 1", "sort SPAN desc", "count by SPAN"]);
+            (format!("count by {span}, kind | {}", then.replace("SPAN", &span)), false)
+        }
         _ => {
             let by = list(random, &["kind", "run", "agent"]);
             let of = random.pick(&["x", "seq", "x.y", "ts", "status"]);

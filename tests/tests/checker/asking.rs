@@ -316,7 +316,15 @@ fn stage(draw: &mut Draw) -> (String, bool) {
         12 => ("count".to_owned(), false),
         13 => (format!("distinct {}", list(draw, &FIELDS)), false),
         14 => {
-            (format!("count by bin(ts, {}), kind | where count > 1", pick(draw, &["1h", "7d", "1d"])), false)
+            let span = format!("bin(ts, {})", pick(draw, &["1h", "7d", "1d"]));
+            let later = [
+                "where count > 1",
+                "sort SPAN desc, kind",
+                "where SPAN >= 2026-04-01T05:00",
+                "fields SPAN, count",
+                "stats sum(count), distinct(SPAN) by SPAN",
+            ];
+            (format!("count by {span}, kind | {}", pick(draw, &later).replace("SPAN", &span)), false)
         }
         15 => (
             format!(

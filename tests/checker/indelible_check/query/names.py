@@ -113,6 +113,10 @@ class Names:
             raise NoQuery(str(error)) from None
 
     def expression(self, node, shape):
+        # What a stage before computed is a column already.
+        column = None if isinstance(node, (tree.Name, tree.Path)) else shape.find(str(node))
+        if column is not None:
+            return Source("column", column)
         if isinstance(node, tree.Difference):
             return Apart(self.source(node.of, shape), self.source(node.less, shape))
         if isinstance(node, tree.Bin):
@@ -121,8 +125,5 @@ class Names:
                 raise NoQuery(f"{node.width} is no width of a bin")
             return Span(of, width)
         if isinstance(node, tree.Said):
-            column = None if shape.is_events else shape.find(str(node))
-            if column is None:
-                raise NoQuery(f"there is no column {node} here")
-            return Source("column", column)
+            raise NoQuery(f"there is no column {node} here")
         return self.source(node, shape)

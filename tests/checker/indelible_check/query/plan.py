@@ -183,8 +183,9 @@ class Plan:
     @staticmethod
     def column(named):
         is_field = isinstance(named.node, (tree.Name, tree.Path))
-        own = str(named.node).lstrip(".") if is_field else str(named.node)
-        return (own if named.name is None else named.name), None
+        written = str(named.node)
+        own, alias = (written.lstrip("."), None) if is_field else (written, written)
+        return (own if named.name is None else named.name), alias
 
     @staticmethod
     def said_column(named, said):
