@@ -129,6 +129,17 @@ pub(crate) fn period(text: &str) -> Option<Period> {
     Some(Period { start, end })
 }
 
+/// The first day and the last that times in nanoseconds have whole.
+pub(crate) const DAYS: (&str, &str) = ("1677-09-22", "2262-04-10");
+
+/// Whether this would be a time, or a period, were its year one of those that have times.
+pub(crate) fn is_too_far(text: &str) -> bool {
+    let (year, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    // Of many digits alone nobody can tell that they are a year.
+    let is_year = year.len() == 4 || year.len() > 4 && rest.starts_with('-');
+    is_year && period(text).is_none() && period(&format!("2000{rest}")).is_some()
+}
+
 fn midnight(year: u32, month: u32, day: u32) -> Option<Timestamp> {
     rfc3339(format!("{year:04}-{month:02}-{day:02}T00:00:00Z").as_bytes())
 }
@@ -244,6 +255,22 @@ mod tests {
         ] {
             assert_eq!(period(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_far_away_is_a_time_but_for_its_year() {
+        for text in
+            ["9999", "2262", "1677", "99999-01-01", "0001-Q1", "2262-04-11", "123456-02-29T10:00:00+02:00"]
+        {
+            assert!(is_too_far(text), "{text}");
+        }
+        for text in
+            ["2026", "20260", "1700000000", "2026-13", "99999-01-32", "99999-", "soon", "", DAYS.0, DAYS.1]
+        {
+            assert!(!is_too_far(text), "{text}");
+        }
+        assert!(period(DAYS.0).is_some() && period(DAYS.1).is_some());
+        assert!(period("1677-09-21").is_none() && period("2262-04-11").is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use indelible_engine::source::{FieldKind, normalise_control};
 use indelible_engine::{Seq, Timestamp};
 
 use super::Resolver;
-use super::quantity::number;
+use super::quantity::{no_quantity, number};
 use crate::ast::{Condition, Operand, Test};
 use crate::error::Problem;
 use crate::plan::{Asked, Builtin, Check, Expr, Predicate, Shape, Source};
@@ -162,6 +162,14 @@ impl Resolver<'_> {
                     None => Predicate::Filter(Filter::everything()),
                 }
             }
+            (Builtin::Ts | Builtin::Received, Test::Equals(operand) | Test::Differs(operand)) => {
+                self.warn_of_quotes(name, std::slice::from_ref(operand));
+                self.on_value(source(), name, test)
+            }
+            (Builtin::Ts | Builtin::Received, Test::In(operands)) => {
+                self.warn_of_quotes(name, operands);
+                self.on_value(source(), name, test)
+            }
             (Builtin::Id, Test::Equals(operand)) if !self.is_glob(operand) => {
                 Predicate::Filter(Filter::Ids(vec![self.operand(operand).0]))
             }
@@ -179,6 +187,19 @@ impl Resolver<'_> {
                 Predicate::Filter(Filter::everything())
             }
             _ => self.on_value(source(), name, test),
+        }
+    }
+
+    /// A time in quotes is no period, nor a moment that is written otherwise than times are shown.
+    fn warn_of_quotes(&mut self, name: &str, operands: &[Spanned<Operand>]) {
+        for operand in operands {
+            if let Operand::Text(text) = &operand.node
+                && time::period(text).is_some_and(|period| period.start.to_string() != *text)
+            {
+                self.warnings.push(format!(
+                    "`{name}` is compared with the text \"{text}\", and no time is shown so; write it without quotes"
+                ));
+            }
         }
     }
 
@@ -235,7 +256,7 @@ impl Resolver<'_> {
             Test::Equals(operand) => Asked::Some(self.one_of(name, std::slice::from_ref(operand))),
             Test::In(operands) => Asked::Some(self.one_of(name, operands)),
             Test::Differs(operand) => Asked::None(self.one_of(name, std::slice::from_ref(operand))),
-            Test::Compare(comparison, operand) => match self.order(*comparison, operand) {
+            Test::Compare(comparison, operand) => match self.order(name, *comparison, operand) {
                 Some(check) => Asked::Some(check),
                 None => Asked::Exists,
             },
@@ -252,21 +273,24 @@ impl Resolver<'_> {
 
     fn one_of(&mut self, name: &str, operands: &[Spanned<Operand>]) -> Check {
         let values: Vec<Value> = operands.iter().map(|operand| self.value(name, operand)).collect();
-        let texts = || values.iter().map(Value::as_str);
+        let words = || {
+            values.iter().filter_map(|value| match value {
+                Value::Word(word) => Some(word.as_str()),
+                Value::Text(_) => None,
+            })
+        };
         Check::OneOf {
             terms: TermTest::one_of(&values),
-            periods: texts().filter_map(time::period).collect(),
-            durations: texts().filter_map(time::duration).collect(),
+            periods: words().filter_map(time::period).collect(),
+            durations: words().filter_map(time::duration).collect(),
         }
     }
 
-    fn order(&mut self, comparison: Comparison, operand: &Spanned<Operand>) -> Option<Check> {
+    fn order(&mut self, name: &str, comparison: Comparison, operand: &Spanned<Operand>) -> Option<Check> {
         let (text, _) = self.operand(operand);
         let (number, period, duration) = (number(&text), time::period(&text), time::duration(&text));
         if number.is_none() && period.is_none() && duration.is_none() && !self.is_open(operand) {
-            let message = format!("`{text}` is nothing that can be more or less");
-            let help = "write a number, a time such as 2026-04-01 or a duration such as 90d";
-            self.problems.push(Problem::new(operand.span, message).help(help));
+            self.problems.push(no_quantity(name, &text, operand));
             return None;
         }
         Some(Check::Order { comparison, number, period, duration })

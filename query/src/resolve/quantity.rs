@@ -78,9 +78,8 @@ impl Resolver<'_> {
         let (text, _) = self.operand(operand);
         let period = time::period(&text);
         if period.is_none() {
-            let message = format!("`{text}` is no time");
             let help = "a time is 2026, 2026-Q1, 2026-04, 2026-04-01 or 2026-04-01T12:00:00Z";
-            self.problems.push(Problem::new(operand.span, message).help(help));
+            self.problems.push(no_time(&text, operand, help));
         }
         period
     }
@@ -101,9 +100,11 @@ impl Resolver<'_> {
         }
         let period = time::period(&text);
         if period.is_none() {
-            let message = format!("`{text}` is no time");
             let help = "a time is 2026, 2026-Q1, 2026-04, 2026-04-01, 2026-04-01T12:00:00Z, or so long ago: 24h, 90d";
-            self.problems.push(Problem::new(operand.span, message).help(help));
+            self.problems.push(match ago {
+                Some(_) => too_far(&format!("{text} ago"), operand),
+                None => no_time(&text, operand, help),
+            });
         }
         period
     }
@@ -153,7 +154,23 @@ pub(super) fn number(text: &str) -> Option<Decimal> {
     Decimal::parse(text.as_bytes())
 }
 
-fn no_quantity(name: &str, text: &str, operand: &Spanned<Operand>) -> Problem {
+fn no_time(text: &str, operand: &Spanned<Operand>, help: &str) -> Problem {
+    if time::is_too_far(text) {
+        return too_far(&format!("`{text}`"), operand);
+    }
+    Problem::new(operand.span, format!("`{text}` is no time")).help(help)
+}
+
+fn too_far(what: &str, operand: &Spanned<Operand>) -> Problem {
+    let (first, last) = time::DAYS;
+    Problem::new(operand.span, format!("{what} is further away than any record's time"))
+        .help(format!("times lie between {first} and {last}"))
+}
+
+pub(super) fn no_quantity(name: &str, text: &str, operand: &Spanned<Operand>) -> Problem {
+    if time::is_too_far(text) {
+        return too_far(&format!("`{text}`"), operand);
+    }
     if time::duration(text).is_some() || time::size(text).is_some() {
         let message = format!("`{name}` does not say what it counts, so it can't be compared with {text}");
         return Problem::new(operand.span, message).help(

@@ -275,7 +275,10 @@ fn is_value(found: &Value, operand: &Operand) -> bool {
         }
         Value::Bool(truth) => is_word && text == truth.to_string(),
         Value::Null => is_word && text == "null",
-        Value::Time(time) => time::period(text).is_some_and(|period| period.contains(*time)),
+        Value::Time(time) => {
+            let is_in = || time::period(text).is_some_and(|period| period.contains(*time));
+            time.to_string() == text || is_word && is_in()
+        }
         _ => false,
     }
 }

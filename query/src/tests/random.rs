@@ -96,6 +96,8 @@ fn condition(random: &mut Random, depth: u64) -> String {
                 "until 2026-04-01",
                 "between 2026-04-01T03:00 and 2026-04-01T09:00:00Z",
                 "during 2026-04-01",
+                "ts in (2026-04-01T00:20:00Z, \"2026-04-01T00:10:00Z\", \"2026-04-01\")",
+                "ts != 2026-04-01",
                 "ts > 2026-04-01T04:00",
                 "received since 1h",
                 "since 210h",

@@ -232,12 +232,12 @@ def as_text(value):
 
 def is_one(kind, word, value):
     """Whether a value is what a word or a text says."""
-    if value.rank == TIME:
+    if value.rank == TIME and kind == "word":
         period = times.period(word)
         if period is not None and (value.data == period[0] or period[0] <= value.data < period[1]):
             return True
     if value.rank == DURATION:
-        return times.duration(word) == value.data
+        return kind == "word" and times.duration(word) == value.data
     if value.rank in (TEXT, TIME):
         written = as_text(value)
         return glob(word, written) if kind == "word" and is_glob(word) else word == written
