@@ -113,7 +113,11 @@ fn beside<'q>(input: Tokens<'q>) -> Parsed<'q, Beside> {
     let (rest, strictly) = opt(keyword("strictly")).parse(rest)?;
     if let Some(next) = rest.first() {
         let failure = if next.text == "within" || next.text == "and" {
-            Failure::expected(rest, "the end").help("`within` stands once: within run and 7d")
+            let help = match strictly {
+                Some(_) => "`strictly` stands last: within run strictly",
+                None => "`within` stands once: within run and 7d",
+            };
+            Failure::expected(rest, "the end").help(help)
         } else {
             Failure::expected(
                 rest,

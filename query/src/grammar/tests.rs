@@ -156,6 +156,7 @@ fn what_is_wrong_is_told_with_its_place() {
         "| preceded by a = 1",
         "| preceded by (a = 1) within",
         "| preceded by (a = 1) within run within 7d",
+        "| preceded by (a = 1) strictly within run",
         "| preceded by (a = 1) run",
         "| where",
         "a = | srot x | limit many",

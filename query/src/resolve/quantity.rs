@@ -167,30 +167,64 @@ fn too_far(what: &str, operand: &Spanned<Operand>) -> Problem {
         .help(format!("times lie between {first} and {last}"))
 }
 
+/// Why nothing called `name` can be more or less than what was written.
 pub(super) fn no_quantity(name: &str, text: &str, operand: &Spanned<Operand>) -> Problem {
     if time::is_too_far(text) {
         return too_far(&format!("`{text}`"), operand);
     }
-    if time::duration(text).is_some() || time::size(text).is_some() {
-        let message = format!("`{name}` does not say what it counts, so it can't be compared with {text}");
-        return Problem::new(operand.span, message).help(
-            "write a plain number; names that end with _ms, _s, _bytes and the like say what they count",
+    let (is_duration, is_size) = (time::duration(text).is_some(), time::size(text).is_some());
+    if !is_duration && !is_size {
+        return Problem::new(operand.span, format!("`{text}` is nothing that can be more or less")).help(
+            "write a number, a time such as 2026-04-01, a duration such as 90d or a size such as 10kB",
         );
     }
-    Problem::new(operand.span, format!("`{text}` is nothing that can be more or less"))
-        .help("write a number, a time such as 2026-04-01, a duration such as 90d or a size such as 10kB")
+    let (message, help) = match Unit::of(name) {
+        None => (
+            format!("`{name}` does not say what it counts, so it can't be compared with {text}"),
+            "write a plain number; names that end with _ms, _s, _bytes and the like say what they count",
+        ),
+        Some(Unit::Nanoseconds(_)) if is_size => (
+            format!("`{name}` counts time, and {text} is a size"),
+            "write a duration such as 2s, or a plain number",
+        ),
+        Some(Unit::Bytes(_)) if is_duration => (
+            format!("`{name}` counts bytes, and {text} is a duration"),
+            "write a size such as 10kB, or a plain number",
+        ),
+        Some(_) => (
+            format!("{text} does not come out in what `{name}` counts, with nine digits behind the point"),
+            "write a plain number",
+        ),
+    };
+    Problem::new(operand.span, message).help(help)
 }
 
-/// The duration or size as a number in the unit that a name ends with: `latency_ms`, `durationMs`, `body.len`.
-fn in_unit_of(name: &str, text: &str) -> Option<Decimal> {
-    let ending = ending(name);
-    let unit = |units: &[(&[&str], i128)]| {
-        units.iter().find(|(names, _)| names.contains(&ending.as_str())).map(|(_, unit)| *unit)
-    };
-    if let Some(unit) = unit(&DURATION_UNITS) {
-        return divide(time::duration(text)?, unit);
+/// What a number of a field counts.
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    /// So many nanoseconds each.
+    Nanoseconds(i128),
+    /// So many bytes each.
+    Bytes(i128),
+}
+
+impl Unit {
+    /// What the last word of a name says: `latency_ms`, `durationMs`, `body.len`.
+    fn of(name: &str) -> Option<Unit> {
+        let ending = ending(name);
+        let unit = |units: &[(&[&str], i128)]| {
+            units.iter().find(|(names, _)| names.contains(&ending.as_str())).map(|(_, unit)| *unit)
+        };
+        unit(&DURATION_UNITS).map(Unit::Nanoseconds).or_else(|| unit(&SIZE_UNITS).map(Unit::Bytes))
     }
-    divide(time::size(text)?, unit(&SIZE_UNITS)?)
+}
+
+/// The duration or size as a number in the unit that a name ends with.
+pub(super) fn in_unit_of(name: &str, text: &str) -> Option<Decimal> {
+    match Unit::of(name)? {
+        Unit::Nanoseconds(unit) => divide(time::duration(text)?, unit),
+        Unit::Bytes(unit) => divide(time::size(text)?, unit),
+    }
 }
 
 /// The last word of a name, in lower case.

@@ -70,13 +70,23 @@ pub(super) fn group(
             })
             .collect();
         for ((function, _), count) in said.iter().zip(left_out).filter(|(_, count)| *count > 0) {
-            context.warn(format!(
-                "values that {function} left out, being no numbers, durations or times: {count}"
-            ));
+            context.warn(format!("values that {function} {}: {count}", function.left_out()));
         }
         rows.sort_by(|a, b| a.iter().take(key_count).cmp(b.iter().take(key_count)));
         Ok(rows.into_iter().map(Row::of_values).collect())
     })
+}
+
+impl Function {
+    /// What became of the values that it says nothing of.
+    fn left_out(self) -> &'static str {
+        match self {
+            Function::Count | Function::Distinct => "left out, being unreadable",
+            Function::Sum | Function::Avg => "could not add up",
+            Function::Min | Function::Max => "left out, being no numbers, durations, times or texts",
+            Function::Percentile(_) => "left out, being no numbers, durations or times",
+        }
+    }
 }
 
 /// Each choice of one value from every list.

@@ -65,6 +65,7 @@ pub(crate) const QUESTIONS: &[&str] = &[
     "kind = deployment | preceded by (kind = approval.granted) within run | where other.approver = lee",
     "kind = deployment | stats max(status), min(latency_ms), distinct(environment)",
     "| stats sum(latency_ms)",
+    "| stats distinct(ts), distinct(run), min(policy), p50(status)",
     "agent runn",
 ];
 
@@ -115,6 +116,10 @@ fn what_makes_no_sense_is_told() {
     let mut told = String::new();
     for text in [
         "latency > 5s",
+        "latency_ms > 2kB",
+        "body.len > 2s",
+        "duration_min > 1s",
+        "| fields latency_ms | where latency_ms > 2kB",
         "status > ok",
         "ts > soon",
         "seq = five",
