@@ -7,7 +7,7 @@ use indelible_engine::source::{FieldKind, normalise_control};
 use indelible_engine::{Seq, Timestamp};
 
 use super::Resolver;
-use super::quantity::{no_quantity, number};
+use super::quantity::{in_unit_of, no_quantity, number};
 use crate::ast::{Condition, Operand, Test};
 use crate::error::Problem;
 use crate::plan::{Asked, Builtin, Check, Expr, Predicate, Shape, Source};
@@ -288,7 +288,8 @@ impl Resolver<'_> {
 
     fn order(&mut self, name: &str, comparison: Comparison, operand: &Spanned<Operand>) -> Option<Check> {
         let (text, _) = self.operand(operand);
-        let (number, period, duration) = (number(&text), time::period(&text), time::duration(&text));
+        let number = number(&text).or_else(|| in_unit_of(name, &text));
+        let (period, duration) = (time::period(&text), time::duration(&text));
         if number.is_none() && period.is_none() && duration.is_none() && !self.is_open(operand) {
             self.problems.push(no_quantity(name, &text, operand));
             return None;

@@ -47,6 +47,8 @@ pub(crate) const QUESTIONS: &[&str] = &[
     "status = null",
     "status != ok",
     "latency_ms > 2s",
+    "| fields id, latency_ms | where latency_ms > 2s",
+    "| stats max(latency_ms) as worst_ms by model | where worst_ms <= 1s or worst_ms = 2400ms",
     "rollback",
     "text ~ \"(?i)ROLLBACK\"",
     "kind = store.* | fields kind",

@@ -315,7 +315,14 @@ fn stage(draw: &mut Draw) -> (String, bool) {
             (format!("fields {}", list(draw, &columns[..15])), false)
         }
         11 => (format!("count by {}", list(draw, &FIELDS)), false),
-        12 => ("count".to_owned(), false),
+        12 => {
+            let of_table = [
+                "count",
+                "fields latency_ms | where latency_ms > 2s",
+                "fields x as took_ms, latency_ms | where took_ms <= 1m or latency_ms = 5ms",
+            ];
+            (pick(draw, &of_table).to_owned(), false)
+        }
         13 => (format!("distinct {}", list(draw, &FIELDS)), false),
         14 => {
             let span = format!("bin(ts, {})", pick(draw, &["1h", "7d", "1d"]));

@@ -275,6 +275,7 @@ class Conditions:
             values = tuple(tuple(self.plain_value(name, value).items())[0] for value in node.values)
             return Asked(expression, "none" if what == "!=" else "some", ("one of", values))
         text = node.values[0].text
-        if number_of(text) is None and times.period(text) is None and times.duration(text) is None:
+        number = number_of(text) or in_unit_of(name, text)
+        if number is None and times.period(text) is None and times.duration(text) is None:
             raise NoQuery(f"{text} is nothing that can be more or less")
-        return Asked(expression, "some", ("order", what, text))
+        return Asked(expression, "some", ("order", what, number, text))

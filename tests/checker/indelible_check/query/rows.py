@@ -250,9 +250,8 @@ def is_one(kind, word, value):
     return value == NULL and word == "null"
 
 
-def in_order(order, wanted, value):
+def in_order(order, number, wanted, value):
     if value.rank == DECIMAL:
-        number = number_of(wanted)
         return number is not None and TESTS[order](Decimal(value.data), Decimal(number))
     if value.rank == DURATION:
         duration = times.duration(wanted)
