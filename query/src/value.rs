@@ -68,6 +68,14 @@ impl Value {
         }
     }
 
+    /// The number of an event that is too long for a decimal, as it is written there.
+    pub(crate) fn long_number(&self) -> Option<&str> {
+        match self {
+            Value::Json(json) => Some(json.as_str()).filter(|json| !json.starts_with(['{', '['])),
+            _ => None,
+        }
+    }
+
     /// How many bytes it takes, about.
     pub(crate) fn footprint(&self) -> usize {
         // What the allocator needs for itself.

@@ -173,8 +173,8 @@ impl TermTest {
         }
     }
 
-    /// Whether a number passes that is too long for a canonical decimal, as the event writes it.
-    fn passes_long_number(&self, number: &[u8]) -> bool {
+    /// Whether a number passes that is too long for a canonical decimal, and so for a term, as the event writes it.
+    pub fn passes_long_number(&self, number: &[u8]) -> bool {
         match self {
             TermTest::OneOf(terms, _) => terms.iter().any(|(kind, term)| {
                 *kind == TermKind::Number && compare_number_values(number, term) == Ordering::Equal

@@ -87,7 +87,7 @@ fn exponent(text: &[u8]) -> Option<i64> {
 }
 
 /// Whether `text` is a number by RFC 8259.
-pub(crate) fn is_number(text: &[u8]) -> bool {
+pub fn is_number(text: &[u8]) -> bool {
     let skip_digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let whole = skip_digits(text);

@@ -36,7 +36,7 @@ mod shipped_tests;
 mod tests;
 
 pub use control::normalise_control;
-pub use decimal::canonical_number;
+pub use decimal::{canonical_number, is_number};
 pub use extract::EXTRACTOR;
 pub use fields::{EventTime, Fields, Slot, Term, TermKind};
 pub use inspect::Inspected;

@@ -1,6 +1,10 @@
 //! The order of numbers by value, read from their decimal text: no precision is lost, no size is too large.
 
 use std::cmp::Ordering;
+use std::num::IntErrorKind;
+
+/// The greatest exponent that is told from greater ones: fifteen nines.
+const EXPONENT_MAX: i64 = 999_999_999_999_999;
 
 /// A decimal as sign, place of the first digit that is not zero, and the digits from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +59,7 @@ fn parse(text: &[u8]) -> Option<Decimal<'_>> {
         _ => (1, text),
     };
     let (mantissa, exponent) = match text.iter().position(|b| matches!(b, b'e' | b'E')) {
-        Some(at) => (&text[..at], std::str::from_utf8(&text[at + 1..]).ok()?.parse::<i64>().ok()?),
+        Some(at) => (&text[..at], exponent(&text[at + 1..])?),
         None => (text, 0),
     };
     let point = mantissa.iter().position(|b| *b == b'.').unwrap_or(mantissa.len());
@@ -73,6 +77,19 @@ fn parse(text: &[u8]) -> Option<Decimal<'_>> {
     Some(Decimal { sign, magnitude: exponent.saturating_add(place), digits: &mantissa[first..] })
 }
 
+/// The exponent; one out of all reason is the last that is within it, on its side.
+fn exponent(text: &[u8]) -> Option<i64> {
+    let value = match std::str::from_utf8(text).ok()?.parse::<i64>() {
+        Ok(value) => value,
+        Err(error) => match error.kind() {
+            IntErrorKind::PosOverflow => i64::MAX,
+            IntErrorKind::NegOverflow => i64::MIN,
+            _ => return None,
+        },
+    };
+    Some(value.clamp(-EXPONENT_MAX, EXPONENT_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +97,8 @@ mod tests {
     #[test]
     fn numbers_stand_in_the_order_of_their_values() {
         let ascending = [
+            "-1e99999999999999999999",
+            "-1e999999999999998",
             "-1e400",
             "-100",
             "-12.5",
@@ -89,6 +108,8 @@ mod tests {
             "-0.5",
             "-0.05",
             "0",
+            "1e-99999999999999999999",
+            "1e-999999999999998",
             "1e-400",
             "0.001",
             "0.01",
@@ -109,6 +130,8 @@ mod tests {
             "1e30",
             "2e30",
             "1e400",
+            "1e999999999999998",
+            "1e99999999999999999999",
             "",
             "-",
             "1.2.3",

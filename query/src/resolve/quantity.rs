@@ -2,6 +2,8 @@
 //! ends with.
 
 use indelible_engine::filter::{Comparison, Quantity, Test};
+use indelible_engine::limits::NUMBER_LEN_MAX;
+use indelible_engine::source::is_number;
 use indelible_engine::{Timestamp, filter};
 
 use super::Resolver;
@@ -64,6 +66,9 @@ impl Resolver<'_> {
             return filter::Value::Text(text);
         }
         // A duration in a field of milliseconds is a number; elsewhere it is a word like any other.
+        if is_too_long(&text) {
+            self.problems.push(too_long(&text, operand).help("in quotes it is a text"));
+        }
         match in_unit_of(name, &text) {
             Some(number) => filter::Value::Word(number.to_string()),
             None => filter::Value::Word(text),
@@ -154,6 +159,17 @@ pub(super) fn number(text: &str) -> Option<Decimal> {
     Decimal::parse(text.as_bytes())
 }
 
+/// Whether this is a number, and longer than decimals are.
+fn is_too_long(text: &str) -> bool {
+    is_number(text.as_bytes()) && number(text).is_none()
+}
+
+fn too_long(text: &str, operand: &Spanned<Operand>) -> Problem {
+    let message =
+        format!("`{text}` is longer than {NUMBER_LEN_MAX} digits where it is written without exponent");
+    Problem::new(operand.span, message)
+}
+
 fn no_time(text: &str, operand: &Spanned<Operand>, help: &str) -> Problem {
     if time::is_too_far(text) {
         return too_far(&format!("`{text}`"), operand);
@@ -171,6 +187,9 @@ fn too_far(what: &str, operand: &Spanned<Operand>) -> Problem {
 pub(super) fn no_quantity(name: &str, text: &str, operand: &Spanned<Operand>) -> Problem {
     if time::is_too_far(text) {
         return too_far(&format!("`{text}`"), operand);
+    }
+    if is_too_long(text) {
+        return too_long(text, operand);
     }
     let (is_duration, is_size) = (time::duration(text).is_some(), time::size(text).is_some());
     if !is_duration && !is_size {

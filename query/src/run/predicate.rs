@@ -1,7 +1,7 @@
 //! Conditions on rows: what the store can say is left to its matcher, the rest is asked of values.
 
 use indelible_engine::filter::{Matcher, Scratch, TermTest};
-use indelible_engine::source::{Term, TermKind};
+use indelible_engine::source::{Term, TermKind, compare_number_values};
 
 use super::eval::{Evaluator, as_time};
 use super::row::Row;
@@ -95,7 +95,7 @@ fn holds(node: &mut Node, evaluator: &mut Evaluator, row: &Row) -> Result<bool> 
         Node::Value(place, asked) => {
             let values = evaluator.each(*place, row)?;
             let readable = || values.iter().filter(|value| **value != Value::Unreadable);
-            let is_value = |value: &&Value| !matches!(value, Value::Json(_));
+            let is_value = |value: &&Value| !matches!(value, Value::Json(_)) || value.long_number().is_some();
             Ok(match asked {
                 Asked::Exists => !values.is_empty() || evaluator.shown(*place, row)? != Value::Missing,
                 Asked::Unreadable => values.contains(&Value::Unreadable),
@@ -109,6 +109,9 @@ fn holds(node: &mut Node, evaluator: &mut Evaluator, row: &Row) -> Result<bool> 
 }
 
 fn passes(check: &Check, value: &Value) -> bool {
+    if let Some(long) = value.long_number() {
+        return passes_long_number(check, long.as_bytes());
+    }
     match check {
         Check::OneOf { terms, periods, durations } => match value {
             Value::Time(time) => periods.iter().any(|period| period.contains(*time)) || as_term(value, terms),
@@ -126,6 +129,16 @@ fn passes(check: &Check, value: &Value) -> bool {
             },
         },
         Check::Matches(test) => as_term(value, test),
+    }
+}
+
+/// As a filter on the event would have it.
+fn passes_long_number(check: &Check, long: &[u8]) -> bool {
+    match check {
+        Check::OneOf { terms: test, .. } | Check::Matches(test) => test.passes_long_number(long),
+        Check::Order { comparison, number, .. } => number
+            .as_ref()
+            .is_some_and(|number| comparison.holds(compare_number_values(long, number.as_str().as_bytes()))),
     }
 }
 

@@ -122,6 +122,9 @@ fn what_makes_no_sense_is_told() {
         "body.len > 2s",
         "duration_min > 1s",
         "| fields latency_ms | where latency_ms > 2kB",
+        "x = 1e600 or x in (-1e99999, 1)",
+        "x < 1e-600",
+        "| fields x | where x != 1e600",
         "status > ok",
         "ts > soon",
         "seq = five",
@@ -180,6 +183,29 @@ fn a_sum_of_numbers_and_durations_does_not_hang_on_their_order() {
         let text = format!("{order}| stats sum(to - from), avg(to - from), count()");
         let rows: Vec<String> = sample.run(&text).unwrap().map(|row| show(&row.expect("a row"))).collect();
         assert_eq!(rows, ["6 3 4"], "{text}: numbers, and no durations where there are numbers");
+    }
+}
+
+#[test]
+fn a_number_that_is_too_long_for_a_decimal_is_compared_alike_in_events_and_in_tables() {
+    let longer = ["1e600", "-1e600", "1e-600", "1e99999999999999999999", "-1e99999999999999999999"];
+    let events: Vec<String> = longer.iter().map(|x| format!(r#"{{"event_id":"{x}","x":{x}}}"#)).collect();
+    let sample = Sample::new([events.iter().map(String::as_str).collect()]);
+    let rows = |text: String| -> Vec<String> {
+        sample.run(&text).unwrap().map(|row| show(&row.expect("a row"))).collect()
+    };
+    for (test, expected) in [
+        ("x > 5", &["1e600", "1e99999999999999999999"][..]),
+        ("x >= 0", &["1e600", "1e-600", "1e99999999999999999999"]),
+        ("x < 9e400", &["-1e600", "1e-600", "-1e99999999999999999999"]),
+        ("x = 0", &[]),
+        ("x != 0", &longer),
+        ("x = \"1e600\"", &[]),
+        ("x ~ \"^1e\"", &["1e600", "1e-600", "1e99999999999999999999"]),
+        ("exists(x)", &longer),
+    ] {
+        assert_eq!(rows(test.to_owned()), expected, "{test}");
+        assert_eq!(rows(format!("| fields x | where {test}")), expected, "{test}");
     }
 }
 

@@ -262,8 +262,10 @@ def glob(pattern, text):
 
 
 def decimal_of(text):
-    """A number, exactly: comparing loses nothing, however long it is."""
-    return Decimal(text)
+    """A number, exactly: comparing loses nothing, however long it is. A longer exponent counts as fifteen nines."""
+    mantissa, _, exponent = text.lower().partition("e")
+    sign, digits = "-" * exponent.startswith("-"), exponent.lstrip("+-0") or "0"
+    return Decimal(f"{mantissa}e{sign}{digits if len(digits) <= 15 else '9' * 15}")
 
 
 def _compares(order, quantity, values):

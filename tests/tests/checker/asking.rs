@@ -37,7 +37,7 @@ private = true
 paths = ["status"]
 "#;
 
-const SCALARS: [&str; 22] = [
+const SCALARS: [&str; 24] = [
     "1",
     "2.50",
     "\"a\"",
@@ -59,6 +59,8 @@ const SCALARS: [&str; 22] = [
     "false",
     "123456789012345678901234567890",
     "1e600",
+    "-1e99999999999999999999",
+    "1e-600",
     "\"deploy\"",
 ];
 
@@ -319,6 +321,7 @@ fn stage(draw: &mut Draw) -> (String, bool) {
             let of_table = [
                 "count",
                 "fields latency_ms | where latency_ms > 2s",
+                "fields x, seq | where x > 1 or x != 100 or x ~ \"^1e\"",
                 "fields x as took_ms, latency_ms | where took_ms <= 1m or latency_ms = 5ms",
             ];
             (pick(draw, &of_table).to_owned(), false)

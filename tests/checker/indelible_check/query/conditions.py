@@ -228,6 +228,8 @@ class Conditions:
     def plain_value(name, operand):
         if operand.kind != WORD:
             return {"text": operand.text}
+        if is_number(operand.text.encode()) and number_of(operand.text) is None:
+            raise NoQuery(f"{operand.text} is longer than decimals are")
         number = in_unit_of(name, operand.text)
         return {"word": operand.text if number is None else number}
 

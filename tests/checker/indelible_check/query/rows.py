@@ -3,7 +3,7 @@
 from decimal import Decimal, localcontext
 
 from ..events import Number, parse_event
-from ..filters import Subject, glob, matches
+from ..filters import Subject, decimal_of, glob, matches
 from ..located import follow, locate
 from ..profile import BOOLEAN, NUMBER
 from ..profile import TEXT as TEXT_TERM
@@ -211,7 +211,8 @@ def holds(condition, row):
         return UNREADABLE in found.each
     values = [value for value in found.values if value != UNREADABLE]
     is_found = any(passes(condition.check, value) for value in values)
-    return is_found if condition.what == "some" else any(v.rank != JSON for v in values) and not is_found
+    is_value = any(value.rank != JSON or value.is_long_number for value in values)
+    return is_found if condition.what == "some" else is_value and not is_found
 
 
 def passes(check, value):
@@ -221,13 +222,13 @@ def passes(check, value):
     if what == "one of":
         return any(is_one(kind, word, value) for kind, word in wanted[0])
     written = as_text(value)
-    return written is not None and value.rank in (TEXT, DECIMAL, TIME) and compile_regex(wanted[0]).is_in(written)
+    return written is not None and compile_regex(wanted[0]).is_in(written)
 
 
 def as_text(value):
     if value.rank == TIME:
         return show_time(value.data)
-    return value.data if value.rank in (TEXT, DECIMAL) else None
+    return value.data if value.rank in (TEXT, DECIMAL) or value.is_long_number else None
 
 
 def is_one(kind, word, value):
@@ -251,8 +252,8 @@ def is_one(kind, word, value):
 
 
 def in_order(order, number, wanted, value):
-    if value.rank == DECIMAL:
-        return number is not None and TESTS[order](Decimal(value.data), Decimal(number))
+    if value.rank == DECIMAL or value.is_long_number:
+        return number is not None and TESTS[order](decimal_of(value.data), decimal_of(number))
     if value.rank == DURATION:
         duration = times.duration(wanted)
         return duration is not None and TESTS[order](value.data, duration)

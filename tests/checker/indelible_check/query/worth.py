@@ -27,6 +27,11 @@ class Value(NamedTuple):
         return self.data if self.rank == LIST else (self,)
 
     @property
+    def is_long_number(self):
+        """Whether it is a number of the event that is too long for a decimal, as it is written there."""
+        return self.rank == JSON and self.data[0] not in "{["
+
+    @property
     def is_none(self):
         return self.rank in (MISSING.rank, UNREADABLE.rank)
 
