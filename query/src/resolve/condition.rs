@@ -132,6 +132,8 @@ impl Resolver<'_> {
             return value;
         }
         match value {
+            // Ids are texts. An event's number, truth value or null is compared as that: `-5` is no other spelling of 5.
+            Value::Word(word) if is_literal(&word) => Value::Word(word),
             Value::Word(word) => Value::Word(control(&word)),
             Value::Text(text) => Value::Text(control(&text)),
         }
@@ -301,6 +303,11 @@ impl Resolver<'_> {
 /// A control id, or a glob of them, in its one spelling.
 pub(super) fn control(text: &str) -> String {
     normalise_control(text, None).into_owned()
+}
+
+/// Whether a word spells a number, a truth value or null.
+fn is_literal(word: &str) -> bool {
+    matches!(word, "true" | "false" | "null") || number(word).is_some()
 }
 
 /// That a time stands in this order to a period.

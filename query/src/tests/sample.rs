@@ -174,6 +174,26 @@ fn a_timeline_names_its_value_as_a_condition_does() {
 }
 
 #[test]
+fn a_control_that_is_no_text_is_compared_as_what_it_is() {
+    let values = ["-5", "5", "true", "null", "\"5\"", "\"soc2 cc8.1\""];
+    let events: Vec<String> =
+        (0..).zip(values).map(|(id, value)| format!(r#"{{"event_id":"{id}","control":{value}}}"#)).collect();
+    let sample = Sample::new([events.iter().map(String::as_str).collect()]);
+    for (test, expected) in [
+        ("control = -5", &["0"][..]),
+        ("control != -5", &["1", "2", "3", "4", "5"]),
+        ("control = 5", &["1", "4"]),
+        ("control = 5.0", &["1"]),
+        ("control = \"5\"", &["4"]),
+        ("control = true", &["2"]),
+        ("control in (null, \"SOC 2: cc_8_1\")", &["3", "5"]),
+    ] {
+        let rows: Vec<String> = sample.run(test).unwrap().map(|row| show(&row.expect("a row"))).collect();
+        assert_eq!(rows, expected, "{test}");
+    }
+}
+
+#[test]
 fn a_sum_of_numbers_and_durations_does_not_hang_on_their_order() {
     let event = |id: usize, from: &str, to: &str| format!(r#"{{"event_id":"{id}","from":{from},"to":{to}}}"#);
     let (early, late) = ("\"2026-04-01T00:00:00Z\"", "\"2026-04-01T01:00:00Z\"");

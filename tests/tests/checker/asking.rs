@@ -128,7 +128,7 @@ pub(super) fn event(draw: &mut Draw, index: usize) -> String {
         ));
     }
     if draw.below(4) == 0 {
-        let ids = ["\"SOC2:CC8.1\"", "\"soc2 cc8.1\"", "\"ACME:7\"", "\"pci dss 6.5.1\"", "7", "null"];
+        let ids = ["\"SOC2:CC8.1\"", "\"soc2 cc8.1\"", "\"ACME:7\"", "\"pci dss 6.5.1\"", "-5", "null"];
         members.push(format!("\"controls\":[{},{}]", pick(draw, &ids), pick(draw, &ids)));
     }
     let space = ["", " ", "\n"][draw.below(3)];
@@ -156,7 +156,7 @@ const FIELDS: [&str; 18] = [
     "job",
 ];
 const BUILTIN: [&str; 6] = ["seq", "ts", "received", "id", "segment", "x"];
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 21] = [
     "1",
     "a*",
     "\"1\"",
@@ -165,6 +165,7 @@ const WORDS: [&str; 20] = [
     "ok",
     "r1",
     "2.50",
+    "-5",
     "100",
     "?",
     "\"a*\"",

@@ -220,7 +220,9 @@ class Conditions:
         (kind, text), = value.items()
         if named == "kind" and text.startswith("store.") or named == "source" and text == "0":
             self.names_store = True
-        if named is not None and self.names.vocabulary.has_kind(named, "control"):
+        # What is no text is compared as what it is.
+        is_id = kind == "text" or text not in ("true", "false", "null") and number_of(text) is None
+        if is_id and named is not None and self.names.vocabulary.has_kind(named, "control"):
             return {kind: normalise(text)}
         return value
 
