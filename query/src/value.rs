@@ -68,10 +68,18 @@ impl Value {
         }
     }
 
+    /// The object or array that it is, as the event writes it.
+    pub(crate) fn container(&self) -> Option<&str> {
+        match self {
+            Value::Json(json) => Some(json.as_str()).filter(|json| json.starts_with(['{', '['])),
+            _ => None,
+        }
+    }
+
     /// The number of an event that is too long for a decimal, as it is written there.
     pub(crate) fn long_number(&self) -> Option<&str> {
         match self {
-            Value::Json(json) => Some(json.as_str()).filter(|json| !json.starts_with(['{', '['])),
+            Value::Json(json) if self.container().is_none() => Some(json),
             _ => None,
         }
     }

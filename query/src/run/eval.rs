@@ -1,7 +1,7 @@
 //! Expressions on rows: what a field, a path or a column is worth, and what is computed of it.
 
 use indelible_engine::source::{
-    EventTime, FieldKind, FoundValue, JsonValue, Paths, Slot, Term, TermKind, rfc3339,
+    EventTime, FieldKind, FoundValue, JsonValue, Path, Paths, Slot, Term, TermKind, rfc3339,
 };
 use indelible_engine::{Seq, Timestamp};
 
@@ -180,10 +180,10 @@ impl Evaluator {
 fn of_source(at: &mut At, row: &Row, found: &[FoundValue], buffer: &mut Vec<u8>) -> Result<Values> {
     let Some(event) = &row.event else {
         let At::Column(column) = at else { return Ok(Values::default()) };
-        return Ok(of_column(row, *column));
+        return of_column(row, *column);
     };
     match at {
-        At::Column(column) => Ok(of_column(row, *column)),
+        At::Column(column) => of_column(row, *column),
         At::Builtin(builtin) => of_builtin(event, *builtin),
         At::Path(path) => Ok(of_path(event.body(), found, *path, buffer)),
         At::Name(name, known) => {
@@ -197,12 +197,32 @@ fn of_source(at: &mut At, row: &Row, found: &[FoundValue], buffer: &mut Vec<u8>)
     }
 }
 
-fn of_column(row: &Row, column: usize) -> Values {
-    match row.values.get(column) {
-        None | Some(Value::Missing) => Values::default(),
-        Some(Value::Unreadable) => Values::none(true),
-        Some(value) => Values { values: value.each().to_vec(), ..Values::default() },
+/// What is in a column: an object or array there is what it would be at a path.
+fn of_column(row: &Row, column: usize) -> Result<Values> {
+    let value = match row.values.get(column) {
+        None | Some(Value::Missing) => return Ok(Values::default()),
+        Some(Value::Unreadable) => return Ok(Values::none(true)),
+        Some(value) => value,
+    };
+    let (mut values, mut whole) = (Vec::with_capacity(value.each().len()), None);
+    for one in value.each() {
+        match one.container() {
+            Some(json) => {
+                values.extend(of_container(json)?);
+                whole = Some(value.clone());
+            }
+            None => values.push(one.clone()),
+        }
     }
+    Ok(Values { values, whole, is_unreadable: false })
+}
+
+/// The values of an object or array: found as those at a path are, in an event around it.
+fn of_container(json: &str) -> Result<Vec<Value>> {
+    let (mut paths, mut found) = (Paths::default(), Vec::new());
+    let (event, path) = (format!("{{\"_\":{json}}}"), paths.add(&Path::key("_")));
+    paths.find(event.as_bytes(), &mut found)?;
+    Ok(of_path(event.as_bytes(), &found, path, &mut Vec::new()).values)
 }
 
 fn of_builtin(event: &Event, builtin: Builtin) -> Result<Values> {

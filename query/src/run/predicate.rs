@@ -95,13 +95,12 @@ fn holds(node: &mut Node, evaluator: &mut Evaluator, row: &Row) -> Result<bool> 
         Node::Value(place, asked) => {
             let values = evaluator.each(*place, row)?;
             let readable = || values.iter().filter(|value| **value != Value::Unreadable);
-            let is_value = |value: &&Value| !matches!(value, Value::Json(_)) || value.long_number().is_some();
             Ok(match asked {
                 Asked::Exists => !values.is_empty() || evaluator.shown(*place, row)? != Value::Missing,
                 Asked::Unreadable => values.contains(&Value::Unreadable),
                 Asked::Some(check) => readable().any(|value| passes(check, value)),
                 Asked::None(check) => {
-                    readable().any(|value| is_value(&value)) && !readable().any(|value| passes(check, value))
+                    readable().next().is_some() && !readable().any(|value| passes(check, value))
                 }
             })
         }

@@ -137,8 +137,14 @@ fn each(expression: &Expression, row: &Row) -> (Vec<Value>, bool, bool) {
         found.map(|(_, value)| match value {
             Value::Missing => (vec![], false, false),
             Value::Unreadable => (vec![], true, true),
-            Value::List(values) => (values.clone(), true, false),
-            value => (vec![value.clone()], true, false),
+            value => {
+                let of_json = |json: &String| at_path(&serde_json::from_str(json).unwrap(), &[]).0;
+                let each = value.each().iter().map(|one| match one {
+                    Value::Json(json) => of_json(json),
+                    one => vec![one.clone()],
+                });
+                (each.flatten().collect(), true, false)
+            }
         })
     };
     let field = |field: &FieldRef| {
@@ -186,11 +192,13 @@ fn keys(expression: &Expression, row: &Row) -> Vec<Value> {
 
 /// As a column shows it.
 fn shown(expression: &Expression, row: &Row) -> Value {
-    if let (Expression::Field(field), Some(event)) = (expression, &row.event) {
-        let name = field.to_string();
+    let name = expression.to_string();
+    if let Some((_, value)) = row.columns.iter().find(|(known, _)| *known == name) {
+        return value.clone();
+    }
+    if let (Expression::Field(_), Some(event)) = (expression, &row.event) {
         let is_named = ["run", "agent", "kind", "status", "decision", "seq", "ts"].contains(&name.as_str());
-        let is_column = row.columns.iter().any(|(known, _)| *known == name);
-        if !is_named && !is_column {
+        if !is_named {
             let mut found = Vec::new();
             unfollowed(&event.json, &name.split('.').collect::<Vec<_>>(), &mut found);
             return Value::of_all(found);

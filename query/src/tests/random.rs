@@ -141,7 +141,23 @@ fn stage(random: &mut Random) -> (String, bool) {
             let strictly = random.pick(&["", " strictly"]);
             of_events(format!("{unless}{side} by ({filter}){}{strictly}", within(random)))
         }
-        10 => (format!("fields {}", list(random, &FIELDS)), false),
+        10 => {
+            let columns = list(random, &FIELDS);
+            let later = [
+                "where x = 1 or x.y != a",
+                "where x != 1",
+                "where exists(x) x > 1",
+                "where x ~ \"[0-9]\"",
+                "count by x",
+                "sort x desc, x.y",
+                "stats max(x), sum(x), distinct(x.y), p50(x) by x.y",
+                "fields x.y, x",
+            ];
+            match random.below(2) {
+                0 => (format!("fields {columns}"), false),
+                _ => (format!("fields x, x.y | {}", random.pick(&later)), false),
+            }
+        }
         11 => (format!("count by {}", list(random, &FIELDS[..7])), false),
         12 => ("count".to_owned(), false),
         13 => (format!("distinct {}", list(random, &FIELDS[..7])), false),

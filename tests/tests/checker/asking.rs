@@ -322,6 +322,10 @@ fn stage(draw: &mut Draw) -> (String, bool) {
             let of_table = [
                 "count",
                 "fields latency_ms | where latency_ms > 2s",
+                "fields x, x.y as y, seq | where x in (1, a) or y != 2.50",
+                "fields x, status | count by x, status",
+                "fields x, x.y | stats max(x), min(x.y), sum(x), distinct(x), p50(x) by x.y",
+                "distinct x | sort x desc",
                 "fields x, seq | where x > 1 or x != 100 or x ~ \"^1e\"",
                 "fields x as took_ms, latency_ms | where took_ms <= 1m or latency_ms = 5ms",
             ];

@@ -130,12 +130,25 @@ def of_source(source, row):
         value = row.column(source.which)
         if value == MISSING:
             return Values()
-        return Values(is_unreadable=True) if value == UNREADABLE else Values(value.each)
+        return Values(is_unreadable=True) if value == UNREADABLE else of_column(value)
     if row.event is None:
         return Values()
     if source.what == "builtin":
         return of_builtin(source.which, row.event)
     return of_path(source.which, row.event) if source.what == "path" else of_name(source.which, row.event)
+
+
+def of_column(value):
+    """An object or array in a column is what it would be at a path."""
+    values, has_container = [], False
+    for one in value.each:
+        if one.is_container:
+            found = follow(locate(f'{{"_":{one.data}}}'), ("_",))
+            values += [scalar(part.value) for part, _ in found if not part.is_container]
+            has_container = True
+        else:
+            values.append(one)
+    return Values(values, whole=value if has_container else None)
 
 
 def of_builtin(name, event):
@@ -211,8 +224,7 @@ def holds(condition, row):
         return UNREADABLE in found.each
     values = [value for value in found.values if value != UNREADABLE]
     is_found = any(passes(condition.check, value) for value in values)
-    is_value = any(value.rank != JSON or value.is_long_number for value in values)
-    return is_found if condition.what == "some" else is_value and not is_found
+    return is_found if condition.what == "some" else bool(values) and not is_found
 
 
 def passes(check, value):

@@ -27,9 +27,13 @@ class Value(NamedTuple):
         return self.data if self.rank == LIST else (self,)
 
     @property
+    def is_container(self):
+        return self.rank == JSON and self.data[0] in "{["
+
+    @property
     def is_long_number(self):
         """Whether it is a number of the event that is too long for a decimal, as it is written there."""
-        return self.rank == JSON and self.data[0] not in "{["
+        return self.rank == JSON and not self.is_container
 
     @property
     def is_none(self):
