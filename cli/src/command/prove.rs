@@ -66,6 +66,8 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let mut out = Out::stdout();
     if let Some(old) = args.consistency.first() {
         let old = Checkpoint::decode(input::note(old)?.text())?;
+        // Of another log, or of a history that this one left, there is nothing to prove.
+        snapshot.continues(&old)?;
         let new = checkpoint(&store, args.consistency.get(1).map(PathBuf::as_path))?;
         let proof = snapshot.prove_extension(old.size, &new)?;
         out.line(output::escape_lines(&proof.to_string()).trim_end())?;

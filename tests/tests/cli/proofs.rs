@@ -77,6 +77,28 @@ fn growth_is_proven_from_one_checkpoint_to_a_later_one() {
 }
 
 #[test]
+fn growth_is_not_proven_from_a_checkpoint_of_another_log() {
+    let (site, key) = signed(10);
+    site.run(&["init", "other", "--origin", "acme.example/other"]).ends(0);
+    site.write("other.checkpoint", site.run(&["checkpoint", "-C", "other"]).ends(0).out);
+    let refused = site.run(&["prove", "--consistency", "other.checkpoint"]).ends(11);
+    assert!(refused.out.is_empty() && refused.err.contains("it is of acme.example/other"), "{}", refused.err);
+    // From one that is ahead of the log, there is none either.
+    site.run(&["backup", "old"]).ends(0);
+    site.feed(&["append"], events(3).as_bytes()).ends(0);
+    site.write("late.checkpoint", site.run(&["checkpoint"]).ends(0).out);
+    site.run(&["prove", "-C", "old", "--consistency", "late.checkpoint"]).ends(13);
+    // What is no checkpoint cannot be taken, wherever one is expected.
+    site.write("grown.proof", site.run(&["prove", "--consistency", "first.checkpoint"]).ends(0).out);
+    site.write("note", "nonsense");
+    let expecting = ["verify-proof", "grown.proof", "--key", &key, "--expect", "note"];
+    for args in [&["prove", "--consistency", "note"][..], &["verify", "--expect", "note"], &expecting] {
+        let refused = site.run(args).ends(2);
+        assert!(refused.err.contains("note: invalid signed note"), "{args:?}: {}", refused.err);
+    }
+}
+
+#[test]
 fn what_no_checkpoint_covers_is_not_proven() {
     let site = Site::with_events(3);
     let none = site.run(&["prove", "1"]).ends(2);
