@@ -2,15 +2,17 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use indelible::filter::{Field, Filter, Test, Value};
-use indelible::{Error, Snapshot};
+use indelible::{Error, Snapshot, Store};
 
 use crate::exit::{Code, Outcome};
 use crate::open;
 use crate::output::Out;
 use crate::show::{Shower, say_deleted};
+use crate::signal::Stop;
 
 /// Print events, one a line, in the log's order, byte for byte
 ///
@@ -47,10 +49,13 @@ const REVERSE_COUNT: u64 = 128;
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let store = open::to_read(store)?;
     let shower = Shower::new(&store, args.integrity)?;
-    let mut snapshot = store.snapshot()?;
+    let snapshot = store.snapshot()?;
     let mut out = Out::stdout();
     let mut seqs = last(&snapshot, args)?..snapshot.tree_size();
     let asked = seqs.clone();
+    if args.follow {
+        return follow(&store, &shower, seqs, args.all, out);
+    }
     if args.reverse {
         while !seqs.is_empty() {
             let start = seqs.end.saturating_sub(REVERSE_COUNT).max(seqs.start);
@@ -65,28 +70,48 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
             seqs.end = start;
         }
     } else {
-        forward(&shower, &snapshot, seqs.clone(), args.all, &mut out)?;
+        forward(&shower, &snapshot, seqs, args.all, &Stop::default(), &mut out)?;
     }
-    if !args.follow {
-        out.finish()?;
-        say_deleted(&snapshot, asked)?;
-        return Ok(Code::Clean);
-    }
-    // Until Ctrl-C, or until whoever reads our output goes away.
+    out.finish()?;
+    say_deleted(&snapshot, asked)?;
+    Ok(Code::Clean)
+}
+
+/// Prints a range of records, and what comes behind it, until Ctrl-C or until whoever reads our output goes away.
+fn follow(store: &Store, shower: &Shower, mut seqs: Range<u64>, all: bool, mut out: Out) -> Outcome {
+    let (wake, woken) = mpsc::channel();
+    let stop = Stop::listen(move || {
+        let _ = wake.send(());
+    })?;
     loop {
-        out.flush()?;
-        std::thread::sleep(POLL_INTERVAL);
-        snapshot = store.snapshot()?;
-        forward(&shower, &snapshot, seqs.end..snapshot.tree_size(), args.all, &mut out)?;
+        let snapshot = store.snapshot()?;
         seqs.end = snapshot.tree_size();
+        forward(shower, &snapshot, seqs.clone(), all, &stop, &mut out)?;
+        out.flush()?;
+        if woken.recv_timeout(POLL_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+            out.finish()?;
+            return Ok(stop.asked().unwrap_or(Code::Interrupted));
+        }
+        seqs.start = seqs.end;
     }
 }
 
-fn forward(shower: &Shower, snapshot: &Snapshot, seqs: Range<u64>, all: bool, out: &mut Out) -> Outcome<()> {
+/// Prints a range of records, as far as nobody asks to stop.
+fn forward(
+    shower: &Shower,
+    snapshot: &Snapshot,
+    seqs: Range<u64>,
+    all: bool,
+    stop: &Stop,
+    out: &mut Out,
+) -> Outcome<()> {
     if seqs.is_empty() {
         return Ok(());
     }
     for record in shower.records(snapshot, seqs) {
+        if stop.asked().is_some() {
+            break;
+        }
         let record = record?;
         if shower.has(&record) && (all || !record.is_store_record()) {
             shower.show(out, &record)?;

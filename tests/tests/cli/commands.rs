@@ -204,8 +204,8 @@ fn log_follows_what_other_processes_append() {
     site.run(&["seal"]).ends(0);
     site.feed(&["append"], b"{\"later\":2}\n").ends(0);
     assert_eq!(lines.next().unwrap().unwrap(), "{\"later\":2}");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]
