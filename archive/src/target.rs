@@ -81,11 +81,11 @@ impl Target {
     /// [`Error::Refused`] for what is no such place, and for variables that make no sense.
     pub fn open(place: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Target> {
         let kind = match place.split_once("://") {
-            None => Kind::Folder(Folder::new(Path::new(place))?),
+            None if !place.is_empty() => Kind::Folder(Folder::new(Path::new(place))?),
             Some(("file", path)) if path.starts_with('/') => Kind::Folder(Folder::new(Path::new(path))?),
             Some(("s3", path)) => bucket(path, variables)?,
-            Some(_) => {
-                let reason = format!("{place} is no folder, file:///PATH or s3://BUCKET/PREFIX");
+            _ => {
+                let reason = format!("{place:?} is no folder, file:///PATH or s3://BUCKET/PREFIX");
                 return Err(Error::Refused { what: "archive", reason });
             }
         };

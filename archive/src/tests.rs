@@ -150,7 +150,7 @@ fn the_log_comes_back_byte_for_byte_and_of_what_was_altered_nothing_else_does() 
 
 #[test]
 fn what_is_no_archive_is_refused() {
-    for place in ["gs://bucket/prefix", "file://relative", "s3://", "http://127.0.0.1/"] {
+    for place in ["", "gs://bucket/prefix", "file://relative", "s3://", "http://127.0.0.1/"] {
         let refused = Target::open(place, []);
         assert!(matches!(refused, Err(Error::Refused { .. })), "{place}: {refused:?}");
     }

@@ -29,6 +29,18 @@ pub(crate) fn known() -> Outcome<Option<Policy>> {
 pub(crate) fn add(name: &str, url: &str, key: CosignerKey) -> Outcome<()> {
     web::check_url(url, "a witness's")?;
     let mut witnesses = list()?;
+    if witnesses.iter().any(|known| known.name == name.as_bytes()) {
+        return Err(Failure::Usage(format!(
+            "a witness is called {name} already; choose another name, or take that one off the list with `indelible witness \
+             remove {name}`"
+        )));
+    }
+    if let Some(known) = witnesses.iter().find(|known| known.key.public_key() == key.public_key()) {
+        return Err(Failure::Usage(format!(
+            "this is the key of the witness {} already, and one key counts once",
+            known.shown()
+        )));
+    }
     witnesses.push(PolicyWitness { name: name.into(), key, url: Some(url.into()) });
     keep(&witnesses)
 }
@@ -66,7 +78,7 @@ fn keep(witnesses: &[PolicyWitness]) -> Outcome<()> {
             text.extend(format!("\nquorum {ALL}\n").bytes());
         }
     }
-    // What cannot be read back is not kept: a name with a space in it, a name or a key that is there already.
+    // What cannot be read back is not kept: a name with a space in it, or that of the group.
     Policy::decode(&text).map_err(|error| Failure::Usage(format!("not added: {error}")))?;
     let path = path()?;
     let beside = path.with_extension("new");

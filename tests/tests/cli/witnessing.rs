@@ -254,7 +254,11 @@ fn a_witness_is_named_once_and_by_an_address_that_can_be_asked() {
     site.run(&["witness", "add", "w", "witness.example", key]).ends(2);
     site.run(&["witness", "add", "w 2", "http://127.0.0.1:1", key]).ends(2);
     site.run(&["witness", "add", "w", "http://127.0.0.1:1", key]).ends(0);
-    site.run(&["witness", "add", "again", "http://127.0.0.1:2", key]).ends(2);
+    let again = site.run(&["witness", "add", "again", "http://127.0.0.1:2", key]).ends(2);
+    assert!(again.err.contains("the key of the witness w already"), "{}", again.err);
+    let other = site.run(&["witness", "key", "w2.key", "--name", "witness.example/w2"]).ends(0).text();
+    let again = site.run(&["witness", "add", "w", "http://127.0.0.1:2", other.trim()]).ends(2);
+    assert!(again.err.contains("a witness is called w already"), "{}", again.err);
     let listed = site.run(&["witness", "list", "--json"]).ends(0).json();
     assert_eq!((&listed[0]["name"], &listed[0]["key"]), (&"w".into(), &key.into()));
     // Nobody listens there.
