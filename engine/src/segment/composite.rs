@@ -44,8 +44,8 @@ pub(super) fn composites(sidecars: &[Arc<Sidecar>], fields: &[DraftField]) -> Re
         return none;
     }
     let few = fields.iter().enumerate().filter(|(_, field)| can_be_column(field));
-    let columns = few.take(COLUMNS_MAX).map(|(place, field)| run.column(place, field));
-    let columns: Vec<_> = columns.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let columns = few.filter_map(|(place, field)| run.column(place, field).transpose());
+    let columns: Vec<_> = columns.take(COLUMNS_MAX).collect::<Result<_, _>>()?;
     if columns.is_empty() {
         return none;
     }
@@ -57,6 +57,9 @@ pub(super) fn composites(sidecars: &[Arc<Sidecar>], fields: &[DraftField]) -> Re
         budget -= if is_in { composites.lead_len(record_count_of(field)) as u64 } else { 0 };
         is_in
     });
+    if leads.is_empty() {
+        return none;
+    }
     leads.sort_by_key(|(place, _)| *place);
     for (place, field) in leads {
         composites.push(run.lead(place, field)?);

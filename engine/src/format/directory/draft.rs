@@ -1,7 +1,7 @@
 //! Writing a directory: what it will say, and its bytes.
 
 use super::super::bytes::put;
-use super::composite::DraftComposites;
+use super::composite::{RECORD_LEN, width};
 use super::{
     CRC_AT, Covered, FIELD_LEN, HEADER_LEN, MAGIC, READ_VERSION, RUN_LEN, SECTION_COUNT, SECTION_ENTRY_LEN,
     TABLE_AT, TermPlace, WRITE_VERSION,
@@ -56,6 +56,38 @@ pub struct DraftTerm {
     pub bytes: Vec<u8>,
     /// The segments that have it, ascending.
     pub places: Vec<TermPlace>,
+}
+
+/// What the composite indexes of a directory will say.
+#[derive(Debug, Default)]
+pub struct DraftComposites {
+    /// The columns, ascending by field.
+    columns: Vec<DraftColumn>,
+    /// For each record of the run, one after another, the numbers of its sets, column by column.
+    rows: Vec<u8>,
+    row_len: usize,
+    /// The leading fields, ascending.
+    leads: Vec<DraftLead>,
+}
+
+/// A column of a draft.
+#[derive(Debug)]
+pub struct DraftColumn {
+    /// The field, by its place among the run's.
+    pub field: usize,
+    /// The sets of terms that records have: bit `n` is the field's listed term `n`.
+    pub sets: Vec<u64>,
+}
+
+/// A leading field of a draft.
+#[derive(Debug)]
+pub struct DraftLead {
+    /// The field, by its place among the run's.
+    pub field: usize,
+    /// For each of its listed terms, where its records end; they begin where those of the term before end.
+    pub ends: Vec<usize>,
+    /// The records, ascending for each term, by their numbers in the run.
+    pub records: Vec<u32>,
 }
 
 /// An entry of a lookup: the first bits of a key, and in the last four the segment. There may be millions of them.
@@ -135,6 +167,94 @@ impl Draft {
         fields.extend(counts.flat_map(|count| count.to_le_bytes()));
         self.fields.iter().for_each(|field| fields.extend(field.name.as_bytes()));
         Some((fields, terms, places))
+    }
+}
+
+impl DraftColumn {
+    fn width(&self) -> usize {
+        width(self.sets.len())
+    }
+}
+
+impl DraftComposites {
+    /// Those that have these columns, of which each comes with the number of every record's set. Nothing leads yet.
+    pub fn new(columns: Vec<(DraftColumn, Vec<u16>)>) -> Self {
+        let row_len = columns.iter().map(|(column, _)| column.width()).sum();
+        let record_count = columns.first().map_or(0, |(_, numbers)| numbers.len());
+        let mut draft = DraftComposites { rows: vec![0; record_count * row_len], row_len, ..Self::default() };
+        let mut at = 0;
+        for (column, numbers) in columns {
+            let width = column.width();
+            for (row, number) in draft.rows.chunks_exact_mut(row_len).zip(numbers) {
+                let of_column = row.iter_mut().skip(at).take(width);
+                of_column.zip(number.to_le_bytes()).for_each(|(to, byte)| *to = byte);
+            }
+            at += width;
+            draft.columns.push(column);
+        }
+        draft
+    }
+
+    /// How many bytes a leading field takes that is in so many records.
+    pub fn lead_len(&self, record_count: usize) -> usize {
+        record_count * (RECORD_LEN + self.row_len)
+    }
+
+    /// Takes in a leading field, which comes behind those before.
+    pub fn push(&mut self, lead: DraftLead) {
+        self.leads.push(lead);
+    }
+
+    /// Appends the section of blocks to `bytes`; what goes in that of composite indexes. Nothing where the format cannot say
+    /// so much.
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+        let mut heads = Vec::new();
+        heads.extend(u32::try_from(self.columns.len()).ok()?.to_le_bytes());
+        heads.extend(u32::try_from(self.leads.len()).ok()?.to_le_bytes());
+        for column in &self.columns {
+            heads.extend(u32::try_from(column.field).ok()?.to_le_bytes());
+            heads.extend(u32::try_from(column.sets.len()).ok()?.to_le_bytes());
+        }
+        for lead in &self.leads {
+            heads.extend(u64::try_from(lead.field).ok()?.to_le_bytes());
+        }
+        heads.extend(self.columns.iter().flat_map(|column| &column.sets).flat_map(|set| set.to_le_bytes()));
+        let first = bytes.len();
+        for lead in &self.leads {
+            let mut start = 0;
+            for end in &lead.ends {
+                let (at, records) = (bytes.len(), lead.records.get(start..*end)?);
+                start = *end;
+                self.encode_block(records, bytes)?;
+                heads.extend(u32::try_from((at - first) / 8).ok()?.to_le_bytes());
+                heads.extend(u32::try_from(records.len()).ok()?.to_le_bytes());
+                heads.extend(crc32fast::hash(&bytes[at..]).to_le_bytes());
+            }
+        }
+        Some(heads)
+    }
+
+    fn encode_block(&self, records: &[u32], bytes: &mut Vec<u8>) -> Option<()> {
+        let (start, count) = (bytes.len(), records.len());
+        bytes.extend(records.iter().flat_map(|record| record.to_le_bytes()));
+        let sets_at = bytes.len();
+        bytes.resize(start + self.lead_len(count).next_multiple_of(8), 0);
+        let block = bytes.get_mut(sets_at..)?;
+        // Rows are waited for, many side by side; then what was fetched is turned over.
+        let mut rows = Vec::with_capacity(count * self.row_len);
+        for record in records {
+            rows.extend_from_slice(self.rows.get(*record as usize * self.row_len..)?.get(..self.row_len)?);
+        }
+        let mut before = 0;
+        for width in self.columns.iter().map(DraftColumn::width) {
+            for byte in 0..width {
+                let to = block.iter_mut().skip(before * count + byte).step_by(width);
+                let from = rows.iter().skip(before + byte).step_by(self.row_len);
+                to.zip(from).for_each(|(to, from)| *to = *from);
+            }
+            before += width;
+        }
+        Some(())
     }
 }
 

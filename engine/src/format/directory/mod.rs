@@ -21,10 +21,8 @@ use crate::error::Fault;
 use crate::hash::Hash;
 use crate::{Seq, StoreId, Timestamp};
 
-pub use composite::{
-    COLUMN_SETS_MAX, COLUMN_TERMS_MAX, Composite, Condition, DraftColumn, DraftComposites, DraftLead, Rows,
-};
-pub use draft::{Draft, DraftEntry, DraftField, DraftTerm};
+pub use composite::{COLUMN_SETS_MAX, COLUMN_TERMS_MAX, Composite, Condition, Rows};
+pub use draft::{Draft, DraftColumn, DraftComposites, DraftEntry, DraftField, DraftLead, DraftTerm};
 pub use lookup::{FieldInRun, InRun, TermPlace, term_checksum};
 
 /// How many segments one directory is over at most.
