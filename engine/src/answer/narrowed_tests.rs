@@ -1,12 +1,17 @@
 //! Questions that composite indexes answer, against a scan: over whole directories, damaged ones, and logs that go on.
 
+use std::collections::BTreeSet;
 use std::path::{Path as FsPath, PathBuf};
 
 use super::tests::{check, is, random_filter, write};
 use super::*;
+use crate::disk::sim::SimClock;
+use crate::disk::{Clock as WorldClock, World};
 use crate::filter::{Clock, Field, Filter, Test, Value};
 use crate::format::directory::Directory;
+use crate::format::retention::OperatorSet;
 use crate::index::tests::Random;
+use crate::trust::{Signer, SigningKey};
 use crate::{Options, Snapshot, Store, Timestamp};
 
 /// 2026-04-01T00:00:00Z.
@@ -35,10 +40,13 @@ fn go_on(store: &Store, random: &mut Random, segments: u64) {
     }
 }
 
+fn options() -> Options {
+    Options::new("test.example/agents").allocate_len(64 << 10).seal_in_background(false)
+}
+
 /// Sealed segments of the events of seventy agents, over which directories have composite indexes.
 fn store_of_agents(dir: &FsPath, random: &mut Random, segments: u64) -> Store {
-    let options = Options::new("test.example/agents").allocate_len(64 << 10).seal_in_background(false);
-    let store = Store::create(dir, options).unwrap();
+    let store = Store::create(dir, options()).unwrap();
     go_on(&store, random, segments);
     store
 }
@@ -173,6 +181,14 @@ fn mended(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// What full verification remarks on; it must find nothing wrong with the store.
+fn remarks(dir: &FsPath) -> Vec<String> {
+    let disk: Arc<dyn crate::disk::Disk> = Arc::new(crate::disk::RealDisk);
+    let report = crate::verify::verify(&disk, dir, &crate::verify::Options::default()).unwrap();
+    assert_eq!(report.findings.len(), 0, "{:?}", report.findings);
+    report.remarks.iter().map(ToString::to_string).collect()
+}
+
 #[test]
 fn verification_compares_composite_indexes_with_the_records() {
     let mut random = Random(64);
@@ -181,12 +197,7 @@ fn verification_compares_composite_indexes_with_the_records() {
     let [path] = directories(dir.path()).try_into().unwrap();
     let whole = std::fs::read(&path).unwrap();
     assert!(mended(whole.clone()) == whole);
-    let remarks = || {
-        let disk: Arc<dyn crate::disk::Disk> = Arc::new(crate::disk::RealDisk);
-        let report = crate::verify::verify(&disk, dir.path(), &crate::verify::Options::default()).unwrap();
-        assert_eq!(report.findings.len(), 0, "{:?}", report.findings);
-        report.remarks.iter().map(ToString::to_string).collect::<Vec<String>>()
-    };
+    let remarks = || remarks(dir.path());
     assert_eq!(remarks(), Vec::<String>::new());
     let blocks = u64::from_le_bytes(*whole[16 + 6 * 24..].first_chunk().unwrap()) as usize;
     let directory = Directory::open(whole.as_slice()).unwrap();
@@ -201,5 +212,103 @@ fn verification_compares_composite_indexes_with_the_records() {
             matches!(told.as_slice(), [one] if one.contains("composite index of field agent")),
             "{told:?}"
         );
+    }
+}
+
+/// Deletes events by a plan that two operators approve; the first plan names these.
+fn delete(store: &Store, clock: &SimClock, gone: &[Seq]) {
+    let keys = [1, 2].map(|n| SigningKey::from_seed(&format!("operator{n}"), [n; 32]).unwrap());
+    let (now, later) = (clock.now(), Timestamp(clock.now().0 + 86_400_000_000_000));
+    let snapshot = store.snapshot().unwrap();
+    if snapshot.retention().unwrap().operators.keys.is_empty() {
+        let mut names: Vec<String> = keys.iter().map(|key| key.verifier().to_string()).collect();
+        names.sort();
+        let set = OperatorSet { keys: names, replaces: 0, threshold: 2 };
+        store.set_operators(&snapshot.propose(set, now, later)).unwrap();
+    }
+    let mut plan = store.snapshot().unwrap().plan_redaction(gone, "asked to", now, later).unwrap();
+    keys.iter().for_each(|key| plan.approve(key).unwrap());
+    assert_eq!(store.apply_plan(&plan, &mut |_, _| true).unwrap().deleted.events, gone.len() as u64);
+}
+
+fn found(snapshot: &Snapshot, filter: &Filter) -> Vec<Seq> {
+    snapshot.search(filter).unwrap().map(|hit| hit.unwrap().seq).collect()
+}
+
+/// A store under a clock that goes as it is told: approvals hold for a time.
+fn with_clock(dir: &FsPath) -> (Arc<SimClock>, Store) {
+    let clock = Arc::new(SimClock::new(Timestamp(1_790_000_000_000_000_000)));
+    let store = Store::create(dir, at(&clock)).unwrap();
+    (clock, store)
+}
+
+fn at(clock: &Arc<SimClock>) -> Options {
+    let clock = Arc::clone(clock) as Arc<dyn WorldClock>;
+    options().world(World { clock, ..World::real().unwrap() })
+}
+
+#[test]
+fn what_is_deleted_below_a_composite_index_is_in_no_answer() {
+    let mut random = Random(65);
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, store) = with_clock(dir.path());
+    go_on(&store, &mut random, 18);
+    let other = Store::open(dir.path(), at(&clock)).unwrap();
+    // What was asked has the directory and some segments open as they were; what was not opens all as they are then.
+    let (asked, unasked, of_other) =
+        (store.snapshot().unwrap(), store.snapshot().unwrap(), other.snapshot().unwrap());
+    let end = asked.tree_size();
+    let questions: Vec<Filter> = (0..60).map(|_| filter(&mut random, end)).collect();
+    let before: Vec<Vec<Seq>> = questions.iter().map(|filter| found(&asked, filter)).collect();
+    for filter in questions.iter().take(5) {
+        of_other.search(filter).unwrap().within(..end / 3).for_each(|hit| drop(hit.unwrap()));
+    }
+    let [path] = directories(dir.path()).try_into().unwrap();
+    let (mut gone, whole) = (BTreeSet::new(), asked.segments().nth(9).unwrap());
+    for round in 0..2 {
+        // Some of half the segments, which lose some twice, and all events of one.
+        let is_due = |record: &crate::Record, random: &mut Random| {
+            record.source != 0
+                && record.deleted.is_none()
+                && (record.seq < end / 2 && random.below(9) == 0
+                    || round == 0 && (whole.id.0..whole.end_seq).contains(&record.seq))
+        };
+        let records = store.snapshot().unwrap().records(..end).map(|record| record.unwrap());
+        let due: Vec<Seq> =
+            records.filter(|record| is_due(record, &mut random)).map(|record| record.seq).collect();
+        assert!(due.len() > 30);
+        let old = std::fs::read(&path).unwrap();
+        delete(&store, &clock, &due);
+        gone.extend(due);
+        assert!(std::fs::read(&path).unwrap() != old, "the directory is made anew");
+        assert_eq!(remarks(dir.path()), Vec::<String>::new());
+
+        let left: Vec<Vec<Seq>> = before
+            .iter()
+            .map(|seqs| seqs.iter().copied().filter(|seq| !gone.contains(seq)).collect())
+            .collect();
+        let opened = Store::open(dir.path(), at(&clock)).unwrap();
+        for snapshot in [&store, &other, &opened].map(|store| store.snapshot().unwrap()) {
+            let mut pieces = 0;
+            for (filter, left) in questions.iter().zip(&left) {
+                let of_old: Vec<Seq> =
+                    found(&snapshot, filter).into_iter().filter(|seq| *seq < end).collect();
+                assert_eq!(of_old, *left, "{}", String::from_utf8(filter.encode()).unwrap());
+                pieces += narrowed(&snapshot, filter);
+                check(&snapshot, filter, &mut random);
+            }
+            assert!(pieces > 50, "of {pieces} pieces the records were known");
+        }
+        // An older snapshot may have a segment as it was or as it is: nothing that stays is missing, and nothing is new.
+        for snapshot in [&asked, &unasked, &of_other] {
+            for ((filter, before), left) in questions.iter().zip(&before).zip(&left) {
+                let context = || String::from_utf8(filter.encode()).unwrap();
+                let found = found(snapshot, filter);
+                assert!(left.iter().all(|seq| found.binary_search(seq).is_ok()), "{}", context());
+                assert!(found.iter().all(|seq| before.binary_search(seq).is_ok()), "{}", context());
+                let mut hits = snapshot.search(filter).unwrap().map(Result::unwrap);
+                assert!(hits.all(|hit| !hit.body().is_empty()), "a stub for {}", context());
+            }
+        }
     }
 }

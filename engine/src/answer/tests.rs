@@ -264,11 +264,14 @@ pub(crate) fn random_filter(random: &mut Random, depth: u64, end: Seq) -> Filter
     }
 }
 
-/// Calls `visit` for each record of the snapshot that matches.
+/// Calls `visit` for each record of the snapshot that matches; one that was deleted matches nothing.
 fn scan(snapshot: &Snapshot, filter: &Filter, mut visit: impl FnMut(&Record, &Subject<'_>)) {
     let (matcher, mut scratch) = (Matcher::new(filter).unwrap(), Scratch::default());
     for record in snapshot.records(..) {
         let record = record.unwrap();
+        if record.deleted.is_some() {
+            continue;
+        }
         let source = (record.source != 0).then(|| snapshot.source(record.source).unwrap());
         let profile = source.as_ref().map_or(Profile::store_records(), |source| source.profile());
         let mut fields = Fields::default();
@@ -347,7 +350,8 @@ pub(super) fn check(snapshot: &Snapshot, filter: &Filter, random: &mut Random) {
     let by: Vec<&str> = (0..1 + random.below(2)).map(|_| pick(random, &names)).collect();
     let (mut expected, mut groups) = (Vec::new(), Groups::default());
     scan(snapshot, filter, |record, subject| {
-        expected.push(record.clone());
+        // Where others were deleted, what stayed is proven under salts of its own, of which a hit says nothing.
+        expected.push(Record { own_salt: None, ..record.clone() });
         groups.records += 1;
         let mut combinations = vec![Vec::new()];
         for name in &by {
