@@ -90,7 +90,7 @@ impl Search {
                     return Ok(ToFetch::default());
                 }
                 let planner = Planner { may_fetch: false, ..search.planner(stretch) };
-                let bounds = planner.plan(narrowed.candidates(piece, stretch.among(&seqs)))?;
+                let bounds = planner.plan(narrowed.candidates(piece, stretch, &seqs))?;
                 let read = if shown { bounds.sure.or(bounds.open) } else { bounds.open };
                 Ok(ToFetch::of(stretch, read)?)
             })?;

@@ -11,11 +11,13 @@ use super::explain::Trace;
 use super::plan::parts;
 use super::runs::{Look, Mask};
 use super::set::Set;
-use crate::Fault;
+use super::stretch::Stretch;
 use crate::disk::Mapped;
 use crate::filter::{Asked, Node, TermTest};
-use crate::format::directory::{Condition, FieldInRun, RUN_SEGMENTS_MAX, Rows};
+use crate::format::directory::{Condition, Covered, FieldInRun, Rows};
+use crate::hash::Hash;
 use crate::source::TermKind;
+use crate::{Fault, Seq};
 
 /// Most records that are looked along for one question: behind so many another way is as fast, and hands out the first
 /// records sooner. Tests go both ways.
@@ -49,16 +51,22 @@ pub(super) struct Narrowed {
 #[derive(Debug)]
 struct NarrowedPiece {
     piece: usize,
+    /// The root of the index that this was read from.
+    index_root: Hash,
     /// Where its records' offsets are.
     offsets: Range<usize>,
     decided: Decided,
 }
 
 impl Narrowed {
-    /// Those of `among`, which are of a piece, that it leaves.
-    pub(super) fn candidates(&self, piece: usize, among: Set) -> Candidates {
+    /// Those of `seqs` in a piece that it leaves. The directory may know the piece with events that were deleted since, or
+    /// without some that the stretch still has: then nothing is believed of it.
+    pub(super) fn candidates(&self, piece: usize, stretch: &Stretch, seqs: &Range<Seq>) -> Candidates {
+        let among = stretch.among(seqs);
         let found = self.pieces.binary_search_by_key(&piece, |narrowed| narrowed.piece);
-        let Some(narrowed) = found.ok().and_then(|place| self.pieces.get(place)) else { return among.into() };
+        let narrowed = found.ok().and_then(|place| self.pieces.get(place));
+        let is_of = |narrowed: &&NarrowedPiece| narrowed.index_root == stretch.sidecar.meta().index_root;
+        let Some(narrowed) = narrowed.filter(is_of) else { return among.into() };
         let offsets = self.offsets.get(narrowed.offsets.clone()).unwrap_or_default();
         Candidates { records: offsets.iter().copied().collect::<Set>().and(among), decided: narrowed.decided }
     }
@@ -68,10 +76,10 @@ impl Narrowed {
     }
 
     /// Takes in a piece that is behind those before.
-    fn push(&mut self, piece: usize, decided: Decided, offsets: impl Iterator<Item = u32>) {
+    fn push(&mut self, piece: usize, index_root: Hash, decided: Decided, offsets: impl Iterator<Item = u32>) {
         let start = self.offsets.len();
         self.offsets.extend(offsets);
-        self.pieces.push(NarrowedPiece { piece, offsets: start..self.offsets.len(), decided });
+        self.pieces.push(NarrowedPiece { piece, index_root, offsets: start..self.offsets.len(), decided });
     }
 }
 
@@ -215,28 +223,23 @@ impl Look<'_> {
 
 impl Found {
     /// Adds to `narrowed` the pieces of a run that begins with the piece `first`, and to `kept` those in which something may
-    /// match. Of a piece that is `rewritten` nothing is believed but that it need not be asked.
+    /// match.
     pub(super) fn add_to(
         &self,
         first: usize,
-        counts: impl Iterator<Item = u32>,
-        is_rewritten: impl Fn(usize) -> bool,
+        segments: &[Covered],
         kept: &mut Vec<usize>,
         narrowed: &mut Narrowed,
     ) {
         let (mut base, mut rest) = (0, self.records.as_slice());
-        for (segment, count) in counts.enumerate().take(RUN_SEGMENTS_MAX) {
-            let end = u32::saturating_add(base, count);
+        for (place, segment) in segments.iter().enumerate() {
+            let end = u32::saturating_add(base, segment.record_count);
             let (here, behind) = rest.split_at(rest.partition_point(|record| *record < end));
             rest = behind;
-            if self.asked >> segment & 1 == 1 {
-                let piece = first + segment;
-                if is_rewritten(piece) {
-                    kept.push(piece);
-                } else if !here.is_empty() {
-                    kept.push(piece);
-                    narrowed.push(piece, self.decided, here.iter().map(|record| record - base));
-                }
+            if self.asked >> place & 1 == 1 && !here.is_empty() {
+                let offsets = here.iter().map(|record| record - base);
+                kept.push(first + place);
+                narrowed.push(first + place, segment.index_root, self.decided, offsets);
             }
             base = end;
         }

@@ -312,3 +312,26 @@ fn what_is_deleted_below_a_composite_index_is_in_no_answer() {
         }
     }
 }
+
+#[test]
+fn segments_that_lost_events_are_passed_by_and_narrowed_like_others() {
+    let mut random = Random(66);
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, store) = with_clock(dir.path());
+    go_on(&store, &mut random, 4);
+    store.append(br#"{"agent_id":"rare","kind":"deploy"}"#).unwrap();
+    go_on(&store, &mut random, 12);
+    let before = store.snapshot().unwrap();
+    let one_of = |segment: crate::SegmentInfo| {
+        let mut records = before.records(segment.id.0..segment.end_seq).map(Result::unwrap);
+        records.find(|record| record.source != 0 && !record.body.starts_with(br#"{"agent_id":"rare""#))
+    };
+    let due: Vec<Seq> = before.segments().filter_map(one_of).map(|record| record.seq).collect();
+    assert_eq!(due.len(), 16);
+    let rare = is("agent", "rare");
+    assert_eq!(before.explain(&rare).unwrap().passed_by, 15);
+    delete(&store, &clock, &due);
+    let after = store.snapshot().unwrap();
+    assert_eq!(after.explain(&rare).unwrap().passed_by, 15);
+    assert_eq!(narrowed(&after, &rare), 1);
+}

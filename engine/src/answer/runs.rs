@@ -76,7 +76,6 @@ impl Runs {
             self.touch_ids(&pieces, ids);
         }
         let (mut kept, mut narrowed, mut room) = (Vec::new(), Narrowed::default(), narrowed::RECORDS_MAX);
-        let is_rewritten = |piece| as_of.view(piece).is_ok_and(|view| view.rewritten_by != 0);
         let mut next = pieces.start;
         for known in self.meeting(&pieces) {
             let run = &known.run;
@@ -96,10 +95,7 @@ impl Runs {
                 (mask, None)
             });
             match found {
-                Some(found) => {
-                    let counts = look.segments().iter().map(|segment| segment.record_count);
-                    found.add_to(first, counts, is_rewritten, &mut kept, &mut narrowed);
-                }
+                Some(found) => found.add_to(first, look.segments(), &mut kept, &mut narrowed),
                 None => kept.extend(run.segments.clone().filter(|piece| mask >> (piece - first) & 1 == 1)),
             }
         }

@@ -230,7 +230,7 @@ impl Search {
 
     /// Those of `seqs` in a piece that may match, as far as is known before its stretch is asked.
     pub(super) fn candidates(&self, piece: usize, stretch: &Stretch, seqs: &Range<Seq>) -> Candidates {
-        self.narrowed.candidates(piece, stretch.among(seqs))
+        self.narrowed.candidates(piece, stretch, seqs)
     }
 
     /// A search of the same records, by another filter.
