@@ -7,7 +7,7 @@ use super::tests::{check, is, random_filter, write};
 use super::*;
 use crate::disk::sim::SimClock;
 use crate::disk::{Clock as WorldClock, World};
-use crate::filter::{Clock, Field, Filter, Test, Value};
+use crate::filter::{Clock, Field, Filter, Matcher, Test, Value};
 use crate::format::directory::Directory;
 use crate::format::retention::OperatorSet;
 use crate::index::tests::Random;
@@ -334,4 +334,24 @@ fn segments_that_lost_events_are_passed_by_and_narrowed_like_others() {
     let after = store.snapshot().unwrap();
     assert_eq!(after.explain(&rare).unwrap().passed_by, 15);
     assert_eq!(narrowed(&after, &rare), 1);
+}
+
+#[test]
+fn terms_that_are_in_few_segments_do_not_make_those_of_agents_forgotten() {
+    let mut random = Random(67);
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = store_of_agents(dir.path(), &mut random, 17).snapshot().unwrap();
+    let of_agent = || {
+        let mut search = snapshot.search(&is("agent", "agent_3")).unwrap();
+        search.take_pieces().unwrap();
+        let matcher = Matcher::new(&is("agent", "agent_3")).unwrap();
+        let [asked] =
+            search.as_of.opened.recall.of(&matcher, 17, search.as_of.views.len()).try_into().unwrap();
+        asked.recalled
+    };
+    let before = of_agent();
+    for n in 0..12_000 {
+        assert_eq!(snapshot.count(&is("run", &format!("only once {n}"))).unwrap(), 0);
+    }
+    assert!(Arc::ptr_eq(&before, &of_agent()));
 }

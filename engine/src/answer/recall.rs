@@ -74,7 +74,8 @@ impl Asked {
 }
 
 impl Recall {
-    /// The terms of which a question asks `asked_count` of the stretches for the postings.
+    /// The terms of which a question asks for the postings: that of `asked_count` of the stretches, or of those among them
+    /// that the directories leave.
     pub(super) fn of(&self, matcher: &Matcher, asked_count: usize, stretch_count: usize) -> Vec<Asked> {
         let mut recalled = Vec::new();
         if asked_count < STRETCHES_MIN {
@@ -92,24 +93,40 @@ impl Recall {
         recalled
     }
 
+    /// What is known of a term, or room for it, which is kept by [`Recall::keep`] alone.
     fn get(&self, name: &str, kind: TermKind, term: &[u8], stretch_count: usize) -> Arc<Recalled> {
         let slot_count = stretch_count.next_power_of_two();
-        let mut known = lock(&self.0);
-        let found = known.terms.get(&KeyRef(name, kind as u8, term));
-        if let Some(recalled) = found.filter(|recalled| recalled.slots.len() >= slot_count) {
-            return Arc::clone(recalled);
+        let known = lock(&self.0).terms.get(&KeyRef(name, kind as u8, term)).cloned();
+        if let Some(recalled) = known.filter(|recalled| recalled.slots.len() >= slot_count) {
+            return recalled;
         }
         let key = Key(name.into(), kind as u8, term.into());
         let slots = (0..slot_count).map(|_| AtomicU64::new(0)).collect();
         let runs = (0..slot_count / RUN_SEGMENTS_MAX).map(|_| AtomicU32::new(0)).collect();
-        let recalled = Arc::new(Recalled { key: key.clone(), slots, runs });
-        let len = recalled.len();
-        if known.len + len > LEN_MAX {
-            *known = Known::default();
+        Arc::new(Recalled { key, slots, runs })
+    }
+
+    /// Keeps what is learnt of terms for the questions to come, where that is worth while: the directories have left
+    /// `asked_count` stretches.
+    pub(super) fn keep(&self, asked: &[Asked], asked_count: usize) {
+        if asked_count < STRETCHES_MIN {
+            return;
         }
-        let before = known.terms.insert(key, Arc::clone(&recalled));
-        known.len = known.len + len - before.map_or(0, |before| before.len());
-        recalled
+        let mut known = lock(&self.0);
+        for Asked { recalled, .. } in asked {
+            let before = known.terms.get(&recalled.key);
+            if before.is_some_and(|before| before.slots.len() >= recalled.slots.len()) {
+                continue;
+            }
+            let (len, before_len) = (recalled.len(), before.map_or(0, |before| before.len()));
+            if known.len + len > LEN_MAX {
+                *known = Known::default();
+            } else {
+                known.len -= before_len;
+            }
+            known.len += len;
+            known.terms.insert(recalled.key.clone(), Arc::clone(recalled));
+        }
     }
 }
 
@@ -167,6 +184,7 @@ mod tests {
             let term = format!("term {}", n % 120);
             let stretch_count = [5, 4000, 70_000][n % 3];
             let recalled = recall.get("agent", TermKind::Text, term.as_bytes(), stretch_count);
+            recall.keep(&[Asked { recalled: Arc::clone(&recalled), is_required: true }], STRETCHES_MIN);
             assert!(recalled.slots.len() >= stretch_count);
             assert!(recalled.is_of("agent", Term { kind: TermKind::Text, bytes: term.as_bytes() }));
             let known = lock(&recall.0);

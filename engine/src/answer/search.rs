@@ -301,6 +301,7 @@ impl Search {
         }
         self.narrowed = narrowed;
         if !self.recalled.is_empty() {
+            self.as_of.opened.recall.keep(&self.recalled, kept.len());
             kept.retain(|piece| {
                 let stretch = self.as_of.stretches.get(*piece).and_then(Slot::get);
                 stretch.is_none_or(|stretch| !self.recalled.iter().any(|asked| asked.rules_out(stretch)))
