@@ -10,15 +10,14 @@ use super::dictionary::Field;
 use super::sidecar::Sidecar;
 use crate::error::Fault;
 use crate::format::directory::{
-    COLUMN_SETS_MAX, COLUMN_TERMS_MAX, DraftColumn, DraftComposites, DraftField, DraftLead, DraftTerm,
+    COLUMN_SETS_MAX, COLUMN_TERMS_MAX, COLUMNS_MAX, DraftColumn, DraftComposites, DraftField, DraftLead,
+    DraftTerm,
 };
 
 /// A field leads only if each of its terms is in so many segments, at the mean: what is in few is found there.
 const SPREAD_MIN: usize = 4;
 /// Most listed terms of a leading field: those of one with more are in few records each.
 const LEAD_TERMS_MAX: usize = 1 << 16;
-/// Most columns.
-const COLUMNS_MAX: usize = 32;
 /// All composite indexes take no more than such a part of what the run's logs take.
 const SHARE: u64 = 16;
 

@@ -266,3 +266,36 @@ fn an_altered_composite_index_is_found_before_it_is_used() {
         assert!(rows(bytes).is_err(), "byte {at}");
     }
 }
+
+#[test]
+fn a_directory_of_more_columns_than_a_reader_has_room_for_is_refused() {
+    use crate::format::directory::{
+        COLUMNS_MAX, Covered, Draft, DraftColumn, DraftComposites, DraftField, DraftLead,
+    };
+    let directory = |count: usize| {
+        let field = |n| DraftField {
+            name: format!("field {n:03}"),
+            reserved: vec![[0, 1, 0]],
+            terms: Vec::new(),
+            unlisted_count: 0,
+        };
+        let columns = (0..count).map(|field| (DraftColumn { field, sets: vec![0] }, vec![0]));
+        let mut composites = DraftComposites::new(columns.collect());
+        composites.push(DraftLead { field: 0, ends: Vec::new(), records: Vec::new() });
+        let index_root = Hash::ZERO;
+        let covered =
+            Covered { first_seq: 0, record_count: 1, index_root, event_times: None, received: None };
+        let draft = Draft {
+            store_id: StoreId([5; 16]),
+            last_leaf: Hash::ZERO,
+            segments: vec![covered],
+            fields: (0..count).map(field).collect(),
+            unlisted: Vec::new(),
+            event_ids: Vec::new(),
+            composites,
+        };
+        Directory::open(draft.encode().unwrap())
+    };
+    assert_eq!(directory(COLUMNS_MAX).unwrap().columns().count(), COLUMNS_MAX);
+    assert!(directory(COLUMNS_MAX + 1).is_err());
+}

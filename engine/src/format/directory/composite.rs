@@ -12,6 +12,8 @@ use super::super::bytes::{u16_at, u32_at, u64_at};
 use super::{Directory, FieldInRun, Section, lookup};
 use crate::error::Fault;
 
+/// Most columns: whoever compares them all holds a set of each for every record.
+pub const COLUMNS_MAX: usize = 32;
 /// Most terms of a column's field: each is a bit.
 pub const COLUMN_TERMS_MAX: usize = 64;
 /// Most sets of a column: the number of each has two bytes.
@@ -103,7 +105,8 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
         let wrong = |at: usize, expected: &str| self.fault(Section::Composites, at, expected, "another");
         let (column_count, lead_count) = (u32_at(heads, 0) as usize, u32_at(heads, 4) as usize);
         // What is not there is not made room for.
-        if heads.len() < HEAD_LEN || column_count.saturating_add(lead_count) > heads.len() / HEAD_LEN {
+        let heads_fit = column_count.saturating_add(lead_count) <= heads.len() / HEAD_LEN;
+        if heads.len() < HEAD_LEN || column_count > COLUMNS_MAX || !heads_fit {
             return Err(wrong(0, "columns and leading fields that fit"));
         }
         let leads_at = HEAD_LEN * (1 + column_count);

@@ -21,7 +21,7 @@ use crate::error::Fault;
 use crate::hash::Hash;
 use crate::{Seq, StoreId, Timestamp};
 
-pub use composite::{COLUMN_SETS_MAX, COLUMN_TERMS_MAX, Composite, Condition, Rows};
+pub use composite::{COLUMN_SETS_MAX, COLUMN_TERMS_MAX, COLUMNS_MAX, Composite, Condition, Rows};
 pub use draft::{Draft, DraftColumn, DraftComposites, DraftEntry, DraftField, DraftLead, DraftTerm};
 pub use lookup::{FieldInRun, InRun, TermPlace, term_checksum};
 
