@@ -92,7 +92,8 @@ fn ask(bytes: &[u8]) {
         let count = composite.lead().ok().flatten().map_or(0, |lead| lead.term_count());
         for index in (0..count.saturating_add(1)).take(1000) {
             let Ok(rows) = composite.rows(index) else { continue };
-            let all = rows.meeting(rows.places(0..u32::MAX), &[]);
+            let _ = rows.places(0..u32::MAX);
+            let all = rows.meeting(0..rows.len(), &[]);
             assert!(all.iter().copied().eq(rows.records()));
             for column in 0..columns {
                 let meets = |terms, wanted| {

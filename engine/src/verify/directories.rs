@@ -211,7 +211,9 @@ impl PlaceInRun<'_> {
         let index = &rebuilt.index;
         let say = |fault: Fault| fault.to_string();
         let before = directory.segments().iter().take(segment).map(|segment| segment.record_count);
-        let base: u32 = before.sum();
+        // Of a run of more records than have numbers there is no composite index.
+        let base = before.fold(0, u32::saturating_add);
+        let end = base.saturating_add(index.record_count());
         // By listed term of a field, the offsets of those that carry it here.
         let postings = |name: &str| {
             let field =
@@ -240,9 +242,9 @@ impl PlaceInRun<'_> {
         for composite in directory.composites() {
             for (term, offsets) in (0..).zip(postings(composite.lead_name())?) {
                 let rows = composite.rows(term).map_err(say)?;
-                let places = rows.places(base..base + index.record_count());
+                let places = rows.places(base..end);
                 let records = rows.records().skip(places.start).take(places.len());
-                let is_same = records.eq(offsets.iter().map(|offset| base + offset))
+                let is_same = records.eq(offsets.iter().map(|offset| base.saturating_add(*offset)))
                     && columns.iter().enumerate().all(|(column, held)| {
                         let of_rows = places.clone().map(|place| rows.terms(column, place));
                         of_rows.eq(offsets.iter().map(|offset| held[*offset as usize]))
