@@ -35,10 +35,10 @@ pub(super) fn composites(sidecars: &[Arc<Sidecar>], fields: &[DraftField]) -> Re
     let mut budget = sidecars.iter().map(|sidecar| sidecar.meta().log_len).sum::<u64>() / SHARE;
     let mut leads: Vec<(usize, &DraftField)> =
         fields.iter().enumerate().filter(|(_, field)| can_lead(field)).collect();
-    let fits = |composites: &DraftComposites, field, budget| {
-        composites.lead_len(record_count_of(field)) as u64 <= budget
+    let len = |composites: &DraftComposites, field: &DraftField| {
+        composites.lead_len(field.terms.len(), record_count_of(field)) as u64
     };
-    leads.retain(|(_, field)| fits(&DraftComposites::default(), field, budget));
+    leads.retain(|(_, field)| len(&DraftComposites::default(), field) <= budget);
     if leads.is_empty() {
         return none;
     }
@@ -51,10 +51,11 @@ pub(super) fn composites(sidecars: &[Arc<Sidecar>], fields: &[DraftField]) -> Re
     let mut composites = DraftComposites::new(columns);
     // Those first of which a question asks most postings.
     leads.sort_by_key(|(_, field)| Reverse(places_of(field)));
+    budget = budget.saturating_sub(composites.sets_len() as u64);
     leads.retain(|(_, field)| {
-        let is_in = fits(&composites, field, budget);
-        budget -= if is_in { composites.lead_len(record_count_of(field)) as u64 } else { 0 };
-        is_in
+        let left = budget.checked_sub(len(&composites, field));
+        budget = left.unwrap_or(budget);
+        left.is_some()
     });
     if leads.is_empty() {
         return none;

@@ -224,12 +224,22 @@ fn a_composite_index_says_which_records_have_a_term_and_what_they_have_beside() 
 fn composite_indexes_take_no_more_than_their_share() {
     let mut random = Random(92);
     let all = records_of_agents(&mut random, 6);
-    // Four bytes for a record, one for each column, and one more for that of more than 256 sets: a sixteenth of that.
-    let (entries, row_len) = (all.iter().flatten().filter(|record| record.source == 2).count() as u64, 9);
     let logs: u64 = all.iter().map(|records| locator(records.len()).1).sum();
-    let missing = (entries * row_len * 16 - logs).div_ceil(6);
-    assert_eq!(directory_of(&all, missing).composites().count(), 1);
-    assert_eq!(directory_of(&all, missing - 6).composites().count(), 0);
+    let entries = all.iter().flatten().filter(|record| record.source == 2).count() as u64;
+    let (mut with, mut without) = (0, 0);
+    // Of each record of an agent four bytes, one for each column, and one more for that of more than 256 sets.
+    for longer_by in (0..entries * 9 * 4).step_by(500) {
+        let bytes = bytes_of(&all, longer_by);
+        let len = |index: usize| u64::from_le_bytes(*bytes[16 + index * 24 + 8..].first_chunk().unwrap());
+        if Directory::open(bytes.as_slice()).unwrap().composites().next().is_some() {
+            with += 1;
+            assert!(len(6) >= entries * 9 && (len(6) + len(7)) * 16 <= logs + longer_by * 6);
+        } else {
+            without += 1;
+            assert_eq!((len(6), len(7)), (0, 8));
+        }
+    }
+    assert!(with > 10 && without > 10, "{with} with and {without} without");
     // Agents that are in a segment each are found there.
     let apart: Vec<Vec<TestRecord>> = (0..6)
         .map(|segment| {

@@ -21,9 +21,9 @@ pub const COLUMN_SETS_MAX: usize = 1 << 16;
 
 /// Of a column, or of a leading field, what stands before its sets, or its terms.
 const HEAD_LEN: usize = 8;
-const SET_LEN: usize = 8;
+pub(super) const SET_LEN: usize = 8;
 /// Of a term of a leading field, where its block is, how many records it has, and its checksum.
-const TERM_LEN: usize = 12;
+pub(super) const TERM_LEN: usize = 12;
 /// Of a record's number in the run.
 pub(super) const RECORD_LEN: usize = 4;
 
@@ -64,6 +64,12 @@ pub(super) struct Composites {
 }
 
 impl Composites {
+    /// Where a block is by what stands at `at` in the section of composite indexes, and of how many records.
+    fn block(&self, heads: &[u8], at: usize) -> (Range<usize>, usize) {
+        let (start, count) = (u32_at(heads, at) as usize * 8, u32_at(heads, at + 4) as usize);
+        (start..start + (count * self.row_len).next_multiple_of(8), count)
+    }
+
     /// How many terms all leading fields have.
     pub(super) fn term_count(&self) -> usize {
         self.leads.last().map_or(0, |lead| lead.terms_before + lead.term_count)
@@ -136,7 +142,20 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
             composites.leads.push(Lead { field, terms_at: next, term_count, terms_before });
             next = next.saturating_add(term_count.saturating_mul(TERM_LEN));
         }
-        if next == heads.len() { Ok(composites) } else { Err(wrong(next, "the section's end")) }
+        if next != heads.len() {
+            return Err(wrong(next, "the section's end"));
+        }
+        // No two share bytes: to check them all is to read the section once.
+        let mut end = 0;
+        for at in (composites.leads.first().map_or(next, |lead| lead.terms_at)..next).step_by(TERM_LEN) {
+            let block = composites.block(heads, at).0;
+            if block.start != end {
+                return Err(wrong(at, "a block behind the one before"));
+            }
+            end = block.end;
+        }
+        let len = self.sections[Section::Blocks as usize].len;
+        if end as u64 == len { Ok(composites) } else { Err(wrong(next, "blocks that fill their section")) }
     }
 
     /// Its composite indexes, in the order of the names of their leading fields.
@@ -160,19 +179,9 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
 
     /// Checks every block.
     pub(super) fn check_blocks(&self) -> Result<(), Fault> {
-        let mut end = 0;
-        for composite in self.composites() {
-            for term in 0..composite.lead.term_count as u32 {
-                let (range, _) = composite.block(term);
-                if range.start != end {
-                    return Err(composite.wrong(term, "a block behind the one before"));
-                }
-                end = range.end;
-                composite.rows(term)?;
-            }
-        }
-        let len = self.sections[Section::Blocks as usize].len;
-        if len == end as u64 { Ok(()) } else { Err(self.fault(Section::Blocks, end, "no more blocks", len)) }
+        self.composites().try_for_each(|composite| {
+            (0..composite.lead.term_count as u32).try_for_each(|term| composite.rows(term).map(drop))
+        })
     }
 }
 
@@ -199,9 +208,7 @@ impl<'a, B: Deref<Target = [u8]>> Composite<'a, B> {
     /// Where a term's block is, and of how many records. It may say anything.
     fn block(&self, index: u32) -> (Range<usize>, usize) {
         let heads = self.directory.section(Section::Composites).unwrap_or_default();
-        let at = self.lead.terms_at + index as usize * TERM_LEN;
-        let (start, count) = (u32_at(heads, at) as usize * 8, u32_at(heads, at + 4) as usize);
-        (start..start + (count * self.directory.composites.row_len).next_multiple_of(8), count)
+        self.directory.composites.block(heads, self.lead.terms_at + index as usize * TERM_LEN)
     }
 
     /// The records that carry the listed term at `index`. They are checked at the first call.

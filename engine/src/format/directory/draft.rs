@@ -1,7 +1,7 @@
 //! Writing a directory: what it will say, and its bytes.
 
 use super::super::bytes::put;
-use super::composite::{RECORD_LEN, width};
+use super::composite::{RECORD_LEN, SET_LEN, TERM_LEN, width};
 use super::{
     CRC_AT, Covered, FIELD_LEN, HEADER_LEN, MAGIC, READ_VERSION, RUN_LEN, SECTION_COUNT, SECTION_ENTRY_LEN,
     TABLE_AT, TermPlace, WRITE_VERSION,
@@ -195,8 +195,17 @@ impl DraftComposites {
         draft
     }
 
-    /// How many bytes a leading field takes that is in so many records.
-    pub fn lead_len(&self, record_count: usize) -> usize {
+    /// How many bytes the columns' sets take.
+    pub fn sets_len(&self) -> usize {
+        self.columns.iter().map(|column| column.sets.len() * SET_LEN).sum()
+    }
+
+    /// How many bytes a leading field of so many listed terms takes at most, if these are in so many records.
+    pub fn lead_len(&self, term_count: usize, record_count: usize) -> usize {
+        self.rows_len(record_count) + term_count * (TERM_LEN + 7)
+    }
+
+    fn rows_len(&self, record_count: usize) -> usize {
         record_count * (RECORD_LEN + self.row_len)
     }
 
@@ -238,7 +247,7 @@ impl DraftComposites {
         let (start, count) = (bytes.len(), records.len());
         bytes.extend(records.iter().flat_map(|record| record.to_le_bytes()));
         let sets_at = bytes.len();
-        bytes.resize(start + self.lead_len(count).next_multiple_of(8), 0);
+        bytes.resize(start + self.rows_len(count).next_multiple_of(8), 0);
         let block = bytes.get_mut(sets_at..)?;
         // Rows are waited for, many side by side; then what was fetched is turned over.
         let mut rows = Vec::with_capacity(count * self.row_len);
