@@ -86,7 +86,11 @@ impl Contender for Indelible {
 
     fn ask(&mut self, question: &Question) -> Result<Answer> {
         match question {
-            Question::Event(id) => self.rows(Filter::Ids(vec![id.clone()])),
+            Question::Event(id) => {
+                let events = self.snapshot.events_with_id(id)?;
+                let sum = events.iter().map(|event| event.body().len() as u64).sum();
+                Ok(Answer { rows: events.len() as u64, sum })
+            }
             Question::Run(run) => self.rows(is("run", run)),
             Question::Denials { agent, from, until } => {
                 self.rows(Filter::All(vec![is("agent", agent), is("decision", "deny"), window(from, until)]))

@@ -1,11 +1,46 @@
 //! Which stretches may hold an event of some id. An id is mostly in one of them: the others are passed by without a
-//! plan.
+//! plan. And whoever wants just the events of an id is spared the plan of that one, too.
 
-use super::AsOf;
+use std::sync::Arc;
+
 use super::gathered::IdRun;
 use super::stretch::Stretch;
-use crate::filter::{Matcher, Node};
-use crate::{Fault, Result};
+use super::{AsOf, Hit, Trouble};
+use crate::filter::{Filter, Matcher, Node, Scratch};
+use crate::{Fault, Result, hash};
+
+/// The events with an id, in the order of the log: what a search for it finds, in a third of the time.
+pub(crate) fn events(as_of: &Arc<AsOf>, id: &str) -> Result<Vec<Hit>> {
+    let ids = [(hash::event_id_prefix(id.as_bytes()), id.to_owned())];
+    let (kept, mut found) = (as_of.runs()?.with_ids(as_of, &ids), Vec::new());
+    for piece in pieces_with(as_of, kept, &ids)? {
+        found.extend(as_of.ask(piece, |stretch| events_of(stretch, ids[0].0, id))?);
+    }
+    Ok(found)
+}
+
+/// The events of a stretch with an id.
+fn events_of(stretch: &Arc<Stretch>, prefix: u64, id: &str) -> Result<Vec<Hit>, Trouble> {
+    let mut found = Vec::new();
+    for seq in stretch.sidecar.find_event_by_prefix(prefix)? {
+        let offset = (seq - stretch.sidecar.first_seq()) as u32;
+        if stretch.is_deleted(offset) {
+            continue;
+        }
+        let hit = stretch.hit(offset)?;
+        let is_it = match hit.plain_id() {
+            Some(found) => found == id.as_bytes(),
+            // Rare: an id that is escaped, stands elsewhere, or is none.
+            None => {
+                let matcher = Matcher::new(&Filter::Ids(vec![id.to_owned()]))?;
+                matcher.matches(&hit.subject()?, &mut Scratch::default())?
+            }
+        };
+        found.extend(is_it.then_some(hit));
+    }
+    stretch.text.let_go();
+    Ok(found)
+}
 
 /// The ids of which a matching record must have one, each with its prefix, where the filter asks for any.
 pub(super) fn wanted(matcher: &Matcher) -> Option<&[(u64, String)]> {

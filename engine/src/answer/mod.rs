@@ -59,6 +59,7 @@ pub use fetch::ToFetch;
 use gathered::{Gathered, IdRun};
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
+pub(crate) use ids::events;
 use memo::Memo;
 use recall::Recall;
 use runs::Runs;

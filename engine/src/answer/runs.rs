@@ -103,6 +103,26 @@ impl Runs {
         (kept, narrowed)
     }
 
+    /// The pieces that may hold an event with one of these ids.
+    pub(super) fn with_ids(&self, as_of: &AsOf, ids: &[(u64, String)]) -> Vec<usize> {
+        let all = 0..as_of.views.len();
+        self.touch_ids(&all, ids);
+        let (mut kept, mut next) = (Vec::new(), 0);
+        for KnownRun { run, .. } in &self.runs {
+            let first = run.segments.start;
+            kept.extend(next..first);
+            next = run.segments.end;
+            let mask = ids.iter().try_fold(0, |any, (prefix, _)| Ok(any | run.directory.event(*prefix)?));
+            let mask: Mask = mask.unwrap_or_else(|_: Fault| {
+                as_of.log.distrust_directory(run);
+                ALL
+            });
+            kept.extend(run.segments.clone().filter(|piece| mask >> (piece - first) & 1 == 1));
+        }
+        kept.extend(next..all.end);
+        kept
+    }
+
     /// Touches what the directories over `pieces` are asked of ids: where a bucket begins in each, and then all the buckets,
     /// so that the waits for memory go on side by side.
     fn touch_ids(&self, pieces: &Range<usize>, ids: &[(u64, String)]) {

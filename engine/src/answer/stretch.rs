@@ -235,6 +235,11 @@ impl Stretch {
         if self.deleted.is_empty() { all } else { all.minus(&self.deleted) }
     }
 
+    /// Whether the record at `offset` was deleted.
+    pub(super) fn is_deleted(&self, offset: u32) -> bool {
+        self.deleted.contains(offset)
+    }
+
     /// Where the records at `offsets` lie; their frames' checksums were found right.
     #[inline]
     pub(super) fn places(&self, offsets: &[u32], mut add: impl FnMut(Place)) -> Result<(), Trouble> {

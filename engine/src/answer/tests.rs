@@ -380,6 +380,10 @@ pub(super) fn check(snapshot: &Snapshot, filter: &Filter, random: &mut Random) {
     assert_eq!(snapshot.count_by(filter, &by).unwrap(), groups, "{by:?} {}", context());
     let explanation = snapshot.explain(filter).unwrap();
     assert_eq!(explanation.matches, expected.len() as u64, "{}", context());
+    let id = format!("e{}", expected.len() % 100);
+    let with_id = seqs(snapshot.search(&Filter::Ids(vec![id.clone()])).unwrap());
+    let found = snapshot.events_with_id(&id).unwrap();
+    assert_eq!(found.iter().map(|hit| hit.seq).collect::<Vec<_>>(), with_id, "{id}");
 }
 
 #[test]

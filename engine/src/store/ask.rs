@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Snapshot;
 use crate::Result;
-use crate::answer::{self, Explanation, FieldSummary, Groups, OwnedTerm, Search};
+use crate::answer::{self, Explanation, FieldSummary, Groups, Hit, OwnedTerm, Search};
 use crate::filter::{Filter, Glob};
 
 impl Snapshot {
@@ -33,6 +33,29 @@ impl Snapshot {
     /// [`Error::InvalidFilter`](crate::Error::InvalidFilter); whatever reading the active segment's log says.
     pub fn search(&self, filter: &Filter) -> Result<Search> {
         Search::new(self.as_of()?, filter)
+    }
+
+    /// The events with this id, in the order of the log.
+    ///
+    /// ```
+    /// use indelible_engine::{Options, Store};
+    ///
+    /// # fn main() -> indelible_engine::Result<()> {
+    /// # let dir = std::env::temp_dir().join(format!("indelible-doc-id-{}", std::process::id()));
+    /// # let _ = std::fs::remove_dir_all(&dir);
+    /// let store = Store::open_or_create(&dir, Options::new("acme.example/agents-prod"))?;
+    /// store.append(br#"{"event_id":"evt_1","kind":"deployment"}"#)?;
+    /// let events = store.snapshot()?.events_with_id("evt_1")?;
+    /// assert_eq!(events[0].body(), br#"{"event_id":"evt_1","kind":"deployment"}"#);
+    /// # let _ = std::fs::remove_dir_all(&dir);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever reading the log says.
+    pub fn events_with_id(&self, id: &str) -> Result<Vec<Hit>> {
+        answer::events(&self.as_of()?, id)
     }
 
     /// How many records match.
