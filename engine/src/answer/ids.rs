@@ -9,7 +9,7 @@ use super::{AsOf, Hit, Trouble};
 use crate::filter::{Filter, Matcher, Node, Scratch};
 use crate::{Fault, Result, hash};
 
-/// The events with an id, in the order of the log: what a search for it finds, in a third of the time.
+/// The events with an id, in the order of the log: what a search for it finds.
 pub(crate) fn events(as_of: &Arc<AsOf>, id: &str) -> Result<Vec<Hit>> {
     let ids = [(hash::event_id_prefix(id.as_bytes()), id.to_owned())];
     let (kept, mut found) = (as_of.runs()?.with_ids(as_of, &ids), Vec::new());
