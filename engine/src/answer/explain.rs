@@ -10,7 +10,8 @@ use crate::{SegmentId, Seq};
 pub struct Explanation {
     /// The segments in the range that was asked for, in order.
     pub segments: Vec<SegmentExplanation>,
-    /// How many of them were passed by unopened, since a directory says that nothing in them could match.
+    /// How many of them were passed by without a plan, since a directory says that nothing in them could match, or they
+    /// have none of the event ids asked for.
     pub passed_by: usize,
     /// The postings that were used, of all segments together, those that name the most records first.
     pub postings: Vec<PostingExplanation>,

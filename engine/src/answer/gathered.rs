@@ -13,8 +13,10 @@ use hashbrown::HashMap;
 
 use super::AsOf;
 use super::stretch::Stretch;
+use crate::disk::Mapped;
 use crate::format::directory::{Covered, Directory, Draft, DraftComposites, DraftEntry, RUN_SEGMENTS_MAX};
 use crate::hash::Hash;
+use crate::log::directories::Run;
 use crate::{Fault, Result, Seq};
 
 /// From so many questions for an id on it is worth while: a directory of a million ids is made in a few milliseconds, and
@@ -22,13 +24,6 @@ use crate::{Fault, Result, Seq};
 const QUESTIONS_MIN: u32 = 256;
 /// Most ids of one directory: what is sorted takes 8 bytes each.
 const IDS_MAX: usize = 4 << 20;
-
-/// A directory of ids, and the pieces that it is over.
-#[derive(Debug, Clone)]
-pub(super) struct IdRun {
-    pub(super) pieces: Range<usize>,
-    pub(super) directory: Arc<Directory<Vec<u8>>>,
-}
 
 /// What one snapshot takes over from another, by first seqs.
 #[derive(Debug, Default)]
@@ -41,13 +36,13 @@ struct Known {
     covers: Vec<Range<Seq>>,
     question_count: u32,
     /// None where it was not made yet, or cannot be.
-    directory: Option<Arc<Directory<Vec<u8>>>>,
+    directory: Option<Arc<Directory<Mapped>>>,
 }
 
 impl Gathered {
-    /// Notes a question for an id, and gives what directories there are in memory; whether later questions to the same
-    /// snapshot need not ask again.
-    pub(super) fn ask(&self, as_of: &AsOf) -> Result<(Vec<IdRun>, bool)> {
+    /// Notes a question for an id, and gives the directories that there are in memory, in order; whether later questions to
+    /// the same snapshot need not ask again.
+    pub(super) fn ask(&self, as_of: &AsOf) -> Result<(Vec<Run>, bool)> {
         let mut known = match self.0.try_lock() {
             Ok(known) => known,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -71,7 +66,7 @@ impl Gathered {
             if run.question_count == QUESTIONS_MIN {
                 run.directory = make(as_of, pieces.clone()).map(Arc::new);
             }
-            found.extend(run.directory.clone().map(|directory| IdRun { pieces, directory }));
+            found.extend(run.directory.clone().map(|directory| Run { segments: pieces, directory }));
         }
         Ok((found, is_settled))
     }
@@ -96,10 +91,10 @@ fn uncovered(as_of: &AsOf) -> Result<Vec<Range<usize>>> {
 }
 
 /// A directory of the ids of these pieces; none where some of them can't be read, or are too many.
-fn make(as_of: &AsOf, pieces: Range<usize>) -> Option<Directory<Vec<u8>>> {
+fn make(as_of: &AsOf, pieces: Range<usize>) -> Option<Directory<Mapped>> {
     let stretches: Vec<&Arc<Stretch>> =
         pieces.map(|piece| as_of.stretch(piece)).collect::<Result<_>>().ok()?;
-    Directory::open(draft(&stretches).ok()??.encode()?).ok()
+    Directory::open(Mapped::heap(draft(&stretches).ok()??.encode()?)).ok()
 }
 
 fn draft(stretches: &[&Arc<Stretch>]) -> Result<Option<Draft>, Fault> {

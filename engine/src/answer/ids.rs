@@ -1,29 +1,33 @@
 //! Which stretches may hold an event of some id. An id is mostly in one of them: the others are passed by without a
 //! plan. And whoever wants just the events of an id is spared the plan of that one, too.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::gathered::IdRun;
 use super::stretch::Stretch;
 use super::{AsOf, Hit, Trouble};
 use crate::filter::{Filter, Matcher, Node, Scratch};
-use crate::{Fault, Result, hash};
+use crate::log::directories::Run;
+use crate::{Result, hash};
 
 /// The events with an id, in the order of the log: what a search for it finds.
-pub(crate) fn events(as_of: &Arc<AsOf>, id: &str) -> Result<Vec<Hit>> {
-    let ids = [(hash::event_id_prefix(id.as_bytes()), id.to_owned())];
-    let (kept, mut found) = (as_of.runs()?.with_ids(as_of, &ids), Vec::new());
-    for piece in pieces_with(as_of, kept, &ids)? {
-        found.extend(as_of.ask(piece, |stretch| events_of(stretch, ids[0].0, id))?);
+pub(crate) fn events(as_of: &AsOf, id: &str) -> Result<Vec<Hit>> {
+    let prefix = hash::event_id_prefix(id.as_bytes());
+    let mut found = Vec::with_capacity(1);
+    for piece in pieces_with(as_of, 0..as_of.views.len(), std::iter::once(prefix))? {
+        let before = found.len();
+        as_of.ask(piece, |stretch| {
+            // A stretch that is not whole is asked twice.
+            found.truncate(before);
+            add_events(stretch, prefix, id, &mut found)
+        })?;
     }
     Ok(found)
 }
 
-/// The events of a stretch with an id.
-fn events_of(stretch: &Arc<Stretch>, prefix: u64, id: &str) -> Result<Vec<Hit>, Trouble> {
-    let mut found = Vec::new();
-    for seq in stretch.sidecar.find_event_by_prefix(prefix)? {
-        let offset = (seq - stretch.sidecar.first_seq()) as u32;
+/// Adds the events of a stretch with an id.
+fn add_events(stretch: &Arc<Stretch>, prefix: u64, id: &str, found: &mut Vec<Hit>) -> Result<(), Trouble> {
+    for offset in stretch.sidecar.with_event_id(prefix)? {
         if stretch.is_deleted(offset) {
             continue;
         }
@@ -36,10 +40,12 @@ fn events_of(stretch: &Arc<Stretch>, prefix: u64, id: &str) -> Result<Vec<Hit>, 
                 matcher.matches(&hit.subject()?, &mut Scratch::default())?
             }
         };
-        found.extend(is_it.then_some(hit));
+        if is_it {
+            found.push(hit);
+        }
     }
     stretch.text.let_go();
-    Ok(found)
+    Ok(())
 }
 
 /// The ids of which a matching record must have one, each with its prefix, where the filter asks for any.
@@ -52,58 +58,94 @@ pub(super) fn wanted(matcher: &Matcher) -> Option<&[(u64, String)]> {
     if let Node::Ids(ids) = node { Some(ids) } else { None }
 }
 
-/// Those of `pieces` that may have one of the ids; a piece that is not whole is left for the search to deal with.
-pub(super) fn pieces_with(as_of: &AsOf, pieces: Vec<usize>, ids: &[(u64, String)]) -> Result<Vec<usize>> {
-    let asked;
+/// Those of `asked` that may have an event id with one of these prefixes; a piece that is not whole is left for whoever
+/// asks it to deal with.
+pub(super) fn pieces_with(
+    as_of: &AsOf,
+    asked: Range<usize>,
+    prefixes: impl Iterator<Item = u64> + Clone,
+) -> Result<Vec<usize>> {
+    let unsettled;
     let runs = match as_of.id_runs.get() {
         Some(runs) => runs,
         None => {
-            let (runs, is_settled) = as_of.opened.gathered.ask(as_of)?;
-            asked = runs;
-            if is_settled { as_of.id_runs.get_or_init(|| asked) } else { &asked }
+            let (gathered, is_settled) = as_of.opened.gathered.ask(as_of)?;
+            let runs: Vec<Run> = as_of.runs()?.iter().cloned().chain(gathered).collect();
+            if is_settled {
+                as_of.id_runs.get_or_init(|| runs)
+            } else {
+                unsettled = runs;
+                &unsettled
+            }
         }
     };
-    let masks: Vec<u32> = runs.iter().map(|run| mask(run, ids)).collect();
-    let (mut kept, mut others) = (Vec::new(), Vec::new());
-    for piece in pieces {
-        match runs.iter().zip(&masks).find(|(run, _)| run.pieces.contains(&piece)) {
-            Some((run, mask)) if mask >> (piece - run.pieces.start) & 1 == 1 => kept.push(piece),
-            Some(_) => {}
-            None => match as_of.stretch(piece) {
-                Ok(stretch) => others.push((piece, &**stretch)),
-                Err(_) => kept.push(piece),
-            },
+    let (mut kept, mut next) = (Vec::new(), asked.start);
+    let start = runs.partition_point(|run| run.segments.end <= asked.start);
+    let end = runs.partition_point(|run| run.segments.start < asked.end);
+    for runs in runs.get(start..end).unwrap_or_default().chunks(RUNS_AT_ONCE) {
+        let masks = masks(as_of, runs, prefixes.clone());
+        for (run, mask) in runs.iter().zip(masks) {
+            let Range { start, end } = run.segments;
+            keep_asked(as_of, next..start, prefixes.clone(), &mut kept);
+            let of_run = start.max(next)..end.min(asked.end);
+            kept.extend(of_run.filter(|piece| mask >> (piece - start) & 1 == 1));
+            next = end.max(next);
         }
     }
-    kept.extend(asked_themselves(&others, ids));
-    kept.sort_unstable();
+    keep_asked(as_of, next..asked.end, prefixes, &mut kept);
     Ok(kept)
 }
 
-/// The pieces of a run that may have one of the ids, the first being bit 0.
-fn mask(run: &IdRun, ids: &[(u64, String)]) -> u32 {
-    ids.iter().fold(0, |mask, (prefix, _)| mask | run.directory.event(*prefix).unwrap_or(u32::MAX))
+/// So many directories are looked at side by side.
+const RUNS_AT_ONCE: usize = 8;
+
+/// For each of at most [`RUNS_AT_ONCE`] runs, which of its pieces may have one of the ids, the first being bit 0. What
+/// is looked at is found in all of them and touched before the first looks, so that the waits for memory go on side by
+/// side.
+fn masks(as_of: &AsOf, runs: &[Run], prefixes: impl Iterator<Item = u64>) -> [u32; RUNS_AT_ONCE] {
+    let mut masks = [0; RUNS_AT_ONCE];
+    for prefix in prefixes {
+        let mut buckets = [None; RUNS_AT_ONCE];
+        for (bucket, run) in buckets.iter_mut().zip(runs) {
+            *bucket = run.directory.event_bucket(prefix).ok();
+        }
+        buckets.iter().flatten().for_each(|bucket| bucket.touch());
+        for ((mask, bucket), run) in masks.iter_mut().zip(buckets).zip(runs) {
+            *mask |= bucket.map_or_else(
+                || {
+                    as_of.log.distrust_directory(run);
+                    u32::MAX
+                },
+                |bucket| bucket.segments(),
+            );
+        }
+    }
+    masks
 }
 
-/// Those of the pieces whose sidecars have one of the ids.
-fn asked_themselves(pieces: &[(usize, &Stretch)], ids: &[(u64, String)]) -> Vec<usize> {
-    let mut kept = Vec::new();
-    for (prefix, _) in ids {
-        // All are looked at three times, each time a little closer, so that the waits for memory of one look go on
-        // side by side.
-        let near: Vec<Result<usize, Fault>> =
-            pieces.iter().map(|(_, stretch)| stretch.sidecar.event_id_near(*prefix)).collect();
-        for ((_, stretch), near) in pieces.iter().zip(near) {
-            let _ = near.and_then(|near| stretch.sidecar.touch_event_ids(near));
-        }
-        for (piece, stretch) in pieces {
-            let found = stretch.sidecar.find_event_by_prefix(*prefix);
-            if !found.is_ok_and(|seqs| seqs.is_empty()) {
-                kept.push(*piece);
+/// Keeps those of `pieces` whose sidecars have one of the ids.
+fn keep_asked(
+    as_of: &AsOf,
+    pieces: Range<usize>,
+    prefixes: impl Iterator<Item = u64> + Clone,
+    kept: &mut Vec<usize>,
+) {
+    let has = |stretch: &Stretch, prefix: u64| {
+        stretch.sidecar.with_event_id(prefix).map_or(true, |mut offsets| offsets.next().is_some())
+    };
+    if pieces.len() > 1 {
+        // All are looked at twice before, each time a little closer, so that the waits for memory of one look go on side
+        // by side.
+        for prefix in prefixes.clone() {
+            let sidecars = || pieces.clone().filter_map(|piece| Some(&as_of.stretch(piece).ok()?.sidecar));
+            let near: Vec<_> = sidecars().map(|sidecar| sidecar.event_id_near(prefix)).collect();
+            for (sidecar, near) in sidecars().zip(near) {
+                let _ = near.and_then(|near| sidecar.touch_event_ids(near));
             }
         }
     }
-    kept.sort_unstable();
-    kept.dedup();
-    kept
+    kept.extend(pieces.filter(|piece| match as_of.stretch(*piece) {
+        Ok(stretch) => prefixes.clone().any(|prefix| has(stretch, prefix)),
+        Err(_) => true,
+    }));
 }

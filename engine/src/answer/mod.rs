@@ -50,13 +50,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use hashbrown::HashMap;
 
 use crate::format::head::Head;
+use crate::log::directories::Run;
 use crate::log::views::View;
 use crate::log::{Catalog, Log, lock};
 use crate::{Error, Fault, Result, Seq};
 
 pub use explain::{Explanation, PostingExplanation, SegmentExplanation};
 pub use fetch::ToFetch;
-use gathered::{Gathered, IdRun};
+use gathered::Gathered;
 pub use group::{GroupKey, Groups, OwnedTerm};
 pub use hit::Hit;
 pub(crate) use ids::events;
@@ -81,8 +82,8 @@ pub(crate) struct AsOf {
     /// For each view, its stretch.
     stretches: Vec<Slot>,
     runs: OnceLock<Runs>,
-    /// Directories of event ids that are in memory, once there are all that there will be.
-    id_runs: OnceLock<Vec<IdRun>>,
+    /// The directories that know event ids, those in memory too, once there are all that there will be.
+    id_runs: OnceLock<Vec<Run>>,
 }
 
 /// The stretch of a view: as it was opened, and as it was made anew where that was found not to be whole. Both are set

@@ -270,8 +270,7 @@ impl<'a> Planner<'a> {
     pub(super) fn with_ids(&self, prefixes: impl Iterator<Item = u64>) -> Result<Set, Trouble> {
         let mut found = Vec::new();
         for prefix in prefixes {
-            let seqs = self.stretch.sidecar.find_event_by_prefix(prefix)?;
-            found.extend(seqs.iter().map(|seq| (seq - self.stretch.sidecar.first_seq()) as u32));
+            found.extend(self.stretch.sidecar.with_event_id(prefix)?);
         }
         found.sort_unstable();
         found.dedup();

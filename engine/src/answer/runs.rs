@@ -10,7 +10,6 @@ use std::sync::OnceLock;
 
 use super::AsOf;
 use super::explain::Trace;
-use super::ids;
 use super::narrowed::{self, Narrowed};
 use super::plan::parts;
 use super::recall;
@@ -63,27 +62,29 @@ impl Runs {
         Ok(Runs { runs: runs.into_iter().map(known).collect(), untermed })
     }
 
-    /// Those of `pieces` that may hold a match, and what is known of the records of some.
+    /// Those of `pieces`, which ascend, that may hold a match, and what is known of the records of some.
     pub(super) fn pieces(
         &self,
         as_of: &AsOf,
-        pieces: Range<usize>,
+        pieces: &[usize],
         matcher: &Matcher,
         recalled: &[recall::Asked],
         trace: Option<&RefCell<Trace>>,
     ) -> (Vec<usize>, Narrowed) {
-        if let Some(ids) = ids::wanted(matcher) {
-            self.touch_ids(&pieces, ids);
-        }
-        let (mut kept, mut narrowed, mut room) = (Vec::new(), Narrowed::default(), narrowed::RECORDS_MAX);
-        let mut next = pieces.start;
-        for known in self.meeting(&pieces) {
+        let (mut kept, mut narrowed) = (Vec::with_capacity(pieces.len()), Narrowed::default());
+        let (mut pieces, mut room) = (pieces, narrowed::RECORDS_MAX);
+        for known in &self.runs {
             let run = &known.run;
             let first = run.segments.start;
-            kept.extend(next..first.max(next));
-            next = run.segments.end;
-            let of_run = run.segments.clone().filter(|piece| pieces.contains(piece));
-            let mask = of_run.fold(0, |mask: Mask, piece| mask | 1 << (piece - first));
+            let before = pieces.partition_point(|piece| *piece < first);
+            let end = pieces.partition_point(|piece| *piece < run.segments.end);
+            kept.extend_from_slice(&pieces[..before]);
+            let of_run = &pieces[before..end];
+            pieces = &pieces[end..];
+            if of_run.is_empty() {
+                continue;
+            }
+            let mask = of_run.iter().fold(0, |mask: Mask, piece| mask | 1 << (piece - first));
             let look = Look::new(known, matcher, recalled, &self.untermed);
             // A directory that is damaged says nothing: its segments are asked themselves.
             let found = look.composite(mask, &mut room, trace).and_then(|found| match found {
@@ -96,45 +97,11 @@ impl Runs {
             });
             match found {
                 Some(found) => found.add_to(first, look.segments(), &mut kept, &mut narrowed),
-                None => kept.extend(run.segments.clone().filter(|piece| mask >> (piece - first) & 1 == 1)),
+                None => kept.extend(of_run.iter().filter(|piece| mask >> (*piece - first) & 1 == 1)),
             }
         }
-        kept.extend(next..pieces.end.max(next));
+        kept.extend_from_slice(pieces);
         (kept, narrowed)
-    }
-
-    /// The pieces that may hold an event with one of these ids.
-    pub(super) fn with_ids(&self, as_of: &AsOf, ids: &[(u64, String)]) -> Vec<usize> {
-        let all = 0..as_of.views.len();
-        self.touch_ids(&all, ids);
-        let (mut kept, mut next) = (Vec::new(), 0);
-        for KnownRun { run, .. } in &self.runs {
-            let first = run.segments.start;
-            kept.extend(next..first);
-            next = run.segments.end;
-            let mask = ids.iter().try_fold(0, |any, (prefix, _)| Ok(any | run.directory.event(*prefix)?));
-            let mask: Mask = mask.unwrap_or_else(|_: Fault| {
-                as_of.log.distrust_directory(run);
-                ALL
-            });
-            kept.extend(run.segments.clone().filter(|piece| mask >> (piece - first) & 1 == 1));
-        }
-        kept.extend(next..all.end);
-        kept
-    }
-
-    /// Touches what the directories over `pieces` are asked of ids: where a bucket begins in each, and then all the buckets,
-    /// so that the waits for memory go on side by side.
-    fn touch_ids(&self, pieces: &Range<usize>, ids: &[(u64, String)]) {
-        if self.meeting(pieces).nth(1).is_none() {
-            return;
-        }
-        for (prefix, _) in ids {
-            let entries = self.meeting(pieces).map(|known| known.run.directory.event_entries(*prefix));
-            let entries: Vec<&[u8]> = entries.map(Result::unwrap_or_default).collect();
-            let touched = entries.iter().fold(0, |sum, entries| sum ^ entries.first().unwrap_or(&0));
-            std::hint::black_box(touched);
-        }
     }
 
     /// For each of `pieces`, which ascend, how many of its records match, where a directory states it.
@@ -159,16 +126,6 @@ impl Runs {
     /// The directories, each with the pieces that it is over.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Run> {
         self.runs.iter().map(|known| &known.run)
-    }
-
-    fn meeting(&self, pieces: &Range<usize>) -> impl Iterator<Item = &KnownRun> {
-        let start = self.runs.partition_point(|known| known.run.segments.end <= pieces.start);
-        let end = pieces.end;
-        self.runs
-            .get(start..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(move |known| known.run.segments.start < end)
     }
 }
 

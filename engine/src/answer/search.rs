@@ -296,9 +296,6 @@ impl Search {
         let (asked_count, all_count) = (self.as_of.pieces(&self.seqs).len(), self.as_of.views.len());
         self.recalled = self.as_of.opened.recall.of(&self.matcher, asked_count, all_count);
         let (mut kept, narrowed) = self.kept_pieces(&self.recalled, None)?;
-        if let Some(ids) = ids::wanted(&self.matcher) {
-            kept = ids::pieces_with(&self.as_of, kept, ids)?;
-        }
         self.narrowed = narrowed;
         if !self.recalled.is_empty() {
             self.as_of.opened.recall.keep(&self.recalled, kept.len());
@@ -332,14 +329,18 @@ impl Search {
         std::hint::black_box(touched);
     }
 
-    /// The pieces that may hold matches, and which of their records, as far as the directories say.
+    /// The pieces that may hold matches, and which of their records, as far as directories and event ids say.
     pub(super) fn kept_pieces(
         &self,
         recalled: &[recall::Asked],
         trace: Option<&RefCell<Trace>>,
     ) -> Result<(Vec<usize>, Narrowed)> {
-        let all = self.as_of.pieces(&self.seqs);
-        Ok(self.as_of.runs()?.pieces(&self.as_of, all, &self.matcher, recalled, trace))
+        let asked = self.as_of.pieces(&self.seqs);
+        let asked = match ids::wanted(&self.matcher) {
+            Some(ids) => ids::pieces_with(&self.as_of, asked, ids.iter().map(|(prefix, _)| *prefix))?,
+            None => asked.collect(),
+        };
+        Ok(self.as_of.runs()?.pieces(&self.as_of, &asked, &self.matcher, recalled, trace))
     }
 
     /// The seqs of a piece that are wanted.

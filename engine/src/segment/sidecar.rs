@@ -325,7 +325,8 @@ impl Sidecar {
     /// # Errors
     /// Damaged.
     pub fn find_event(&self, id: &[u8]) -> Result<Vec<Seq>, Fault> {
-        self.find_event_by_prefix(hash::event_id_prefix(id))
+        let offsets = self.with_event_id(hash::event_id_prefix(id))?;
+        Ok(offsets.map(|offset| self.meta.first_seq + u64::from(offset)).collect())
     }
 
     /// The prefixes of the hashes of all event ids, ascending.
@@ -338,28 +339,30 @@ impl Sidecar {
         Ok(prefixes.map(|prefix| u64_at(prefix, 0)))
     }
 
-    /// The same by the prefix of the id's hash.
+    /// The offsets of the records that may have an event id of whose hash `prefix` is the first 8 bytes, ascending, as
+    /// [`Sidecar::find_event`] has their seqs.
     ///
     /// # Errors
     /// Damaged.
-    pub fn find_event_by_prefix(&self, wanted: u64) -> Result<Vec<Seq>, Fault> {
+    pub fn with_event_id(&self, prefix: u64) -> Result<impl Iterator<Item = u32> + '_, Fault> {
         let section = self.section(Section::EventIds)?;
         let count = self.meta.event_id_count as usize;
-        let mut at = first_not_below(section, count, wanted);
-        let mut seqs = Vec::new();
-        while at < count && u64_at(section, at * 8) == wanted {
-            let offset = u32_at(section, count * 8 + at * 4);
-            if offset >= self.meta.record_count {
-                return Err(self.fault(Section::EventIds, at as u64 * 8, self.meta.record_count, offset));
-            }
-            seqs.push(self.meta.first_seq + u64::from(offset));
-            at += 1;
+        let start = first_not_below(section, count, prefix);
+        let mut end = start;
+        while end < count && u64_at(section, end * 8) == prefix {
+            end += 1;
         }
-        Ok(seqs)
+        let offsets = (start..end).map(move |at| u32_at(section, count * 8 + at * 4));
+        match offsets.clone().find(|offset| *offset >= self.meta.record_count) {
+            Some(beyond) => {
+                Err(self.fault(Section::EventIds, start as u64 * 8, self.meta.record_count, beyond))
+            }
+            None => Ok(offsets),
+        }
     }
 
     /// About where among the event ids one with this prefix would stand: so near that a look there has in memory what
-    /// [`Sidecar::find_event_by_prefix`] will need.
+    /// [`Sidecar::with_event_id`] will need.
     ///
     /// # Errors
     /// Damaged.

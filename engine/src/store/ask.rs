@@ -55,7 +55,7 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading the log says.
     pub fn events_with_id(&self, id: &str) -> Result<Vec<Hit>> {
-        answer::events(&self.as_of()?, id)
+        answer::events(&*self.as_of()?, id)
     }
 
     /// How many records match.

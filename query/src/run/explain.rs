@@ -31,11 +31,11 @@ pub(crate) fn explain(plan: &Plan, context: &Arc<Context>) -> Result<Vec<Row>> {
     if let Some(mut search) = search(plan, context)? {
         let found = search.explain()?;
         let (all, pruned) = (found.segments.len(), found.pruned());
-        let unopened = match found.passed_by {
+        let passed_by = match found.passed_by {
             0 => String::new(),
-            count => format!(", {count} of them unopened"),
+            count => format!(", {count} of them passed by"),
         };
-        say("segments", format!("{all} in range, {pruned} without a match{unopened}"), None, None, None);
+        say("segments", format!("{all} in range, {pruned} without a match{passed_by}"), None, None, None);
         for segment in found.segments.iter().filter(|segment| segment.rebuilt.is_some()) {
             let reason = segment.rebuilt.clone().unwrap_or_default();
             say("rebuilt", format!("segment {}: {reason}", segment.id), Some(segment.records), None, None);

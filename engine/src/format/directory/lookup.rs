@@ -11,6 +11,8 @@ use crate::error::Fault;
 use crate::format::index::TermKind;
 
 const TERM_LEN: usize = 8;
+/// Where a lookup says where its buckets begin.
+const STARTS_AT: usize = 8;
 const KINDS: [TermKind; 4] = [TermKind::Text, TermKind::Number, TermKind::Bool, TermKind::Null];
 
 /// A field's entry.
@@ -69,6 +71,41 @@ impl InRun {
             InRun::Listed(places) => places.iter().fold(0, |mask, place| mask | 1 << place.segment),
             InRun::Perhaps(mask) => *mask,
         }
+    }
+}
+
+/// A lookup as it lies in its section.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Table {
+    section: Section,
+    /// How many bits of a key name its bucket.
+    bits: u32,
+    /// Where the entries begin, in bytes of the section.
+    entries_at: usize,
+}
+
+/// The entries among which a key is looked up.
+#[derive(Debug, Clone, Copy)]
+pub struct Bucket<'a> {
+    /// Twelve bits of the key.
+    print: u16,
+    entries: &'a [u8],
+    segment_count: u32,
+}
+
+impl Bucket<'_> {
+    /// The segments that may have the key: bit `n` is segment `n` of the run.
+    #[inline]
+    pub fn segments(&self) -> u32 {
+        let entries = self.entries.chunks_exact(2).map(|entry| u16_at(entry, 0));
+        let same = entries.filter(|entry| entry >> 4 == self.print);
+        same.fold(0, |mask, entry| mask | 1 << (entry & 15)) & !(u32::MAX << self.segment_count)
+    }
+
+    /// Has the memory ready in which [`Bucket::segments`] looks.
+    #[inline]
+    pub fn touch(&self) {
+        std::hint::black_box(self.entries.first());
     }
 }
 
@@ -169,7 +206,8 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
             return Ok(InRun::Perhaps(0));
         }
         let key = u64::from(term_checksum(field, kind, bytes)) << 32;
-        self.look_up(Section::Unlisted, key).map(InRun::Perhaps)
+        let bucket = self.bucket(self.table(Section::Unlisted)?, key)?;
+        Ok(InRun::Perhaps(bucket.segments()))
     }
 
     /// The segments that may have an event id, of whose hash `prefix` is the first 8 bytes: bit `n` is segment `n` of
@@ -178,46 +216,53 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
     /// # Errors
     /// Damaged.
     pub fn event(&self, prefix: u64) -> Result<u32, Fault> {
-        self.look_up(Section::EventIds, prefix)
+        Ok(self.event_bucket(prefix)?.segments())
     }
 
-    /// The entries among which [`Directory::event`] looks.
+    /// Where [`Directory::event`] looks: whoever asks several directories has all of them find that first, so that the
+    /// waits for memory go on side by side.
     ///
     /// # Errors
     /// Damaged.
-    pub(crate) fn event_entries(&self, prefix: u64) -> Result<&[u8], Fault> {
-        Ok(self.bucket(Section::EventIds, prefix)?.1)
+    #[inline]
+    pub fn event_bucket(&self, prefix: u64) -> Result<Bucket<'_>, Fault> {
+        let table = match self.event_ids.get() {
+            Some(table) => *table,
+            None => {
+                let table = self.table(Section::EventIds)?;
+                *self.event_ids.get_or_init(|| table)
+            }
+        };
+        self.bucket(table, prefix)
     }
 
-    fn look_up(&self, section: Section, key: u64) -> Result<u32, Fault> {
-        let (print, bucket) = self.bucket(section, key)?;
-        let same = bucket.chunks_exact(2).map(|entry| u16_at(entry, 0)).filter(|entry| entry >> 4 == print);
-        let mask = same.fold(0, |mask, entry| mask | 1 << (entry & 15));
-        Ok(mask & !(u32::MAX << self.segments.len()))
+    /// Where a key is looked up.
+    #[inline]
+    fn bucket(&self, table: Table, key: u64) -> Result<Bucket<'_>, Fault> {
+        let Table { section, bits, entries_at } = table;
+        let number = if bits == 0 { 0 } else { (key >> (64 - bits)) as usize };
+        let bytes = self.unchecked(section);
+        let start = |number: usize| entries_at + u32_at(bytes, STARTS_AT + number * 4) as usize * 2;
+        match bytes.get(start(number)..start(number + 1)) {
+            Some(entries) => Ok(Bucket {
+                print: (key << bits >> 52) as u16,
+                entries,
+                segment_count: self.segments.len() as u32,
+            }),
+            None => Err(self.fault(section, STARTS_AT + number * 4, "a bucket", "none")),
+        }
     }
 
-    /// The fingerprint of a key, and the entries among which it is.
-    fn bucket(&self, section: Section, key: u64) -> Result<(u16, &[u8]), Fault> {
-        let (bits, entries, starts) = self.lookup(section)?;
-        let bucket = if bits == 0 { 0 } else { (key >> (64 - bits)) as usize };
-        let print = (key << bits >> 52) as u16;
-        let range = u32_at(starts, bucket * 4) as usize * 2..u32_at(starts, bucket * 4 + 4) as usize * 2;
-        let bucket =
-            entries.get(range).ok_or_else(|| self.fault(section, 8 + bucket * 4, "a bucket", "none"))?;
-        Ok((print, bucket))
-    }
-
-    /// A lookup's bits, its entries and where its buckets begin among them.
-    fn lookup(&self, section: Section) -> Result<(u32, &[u8], &[u8]), Fault> {
+    /// A lookup as it lies in a section, whose checksum is found right.
+    fn table(&self, section: Section) -> Result<Table, Fault> {
         let bytes = self.section(section)?;
         let (bits, count) = (u32_at(bytes, 0), u32_at(bytes, 4) as usize);
         let starts_len = if bits <= BUCKET_BITS_MAX { ((1_usize << bits) + 1) * 4 } else { usize::MAX };
-        let starts = starts_len.checked_add(8).and_then(|end| bytes.get(8..end));
-        let entries = starts.and_then(|starts| bytes.get(8 + starts.len()..));
-        match starts.zip(entries).filter(|(_, entries)| entries.len() == count.saturating_mul(2)) {
-            Some((starts, entries)) => Ok((bits, entries, starts)),
-            None => Err(self.fault(section, 0, "buckets and entries that fill the section", count)),
+        let entries_at = starts_len.saturating_add(STARTS_AT);
+        if count.saturating_mul(2).checked_add(entries_at) != Some(bytes.len()) {
+            return Err(self.fault(section, 0, "buckets and entries that fill the section", count));
         }
+        Ok(Table { section, bits, entries_at })
     }
 
     /// How many entries the lookups have: of terms that are not listed, and of event ids.
@@ -225,7 +270,7 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
     /// # Errors
     /// Damaged.
     pub fn lookup_counts(&self) -> Result<[u64; 2], Fault> {
-        let count = |section| self.lookup(section).map(|(_, entries, _)| entries.len() as u64 / 2);
+        let count = |section| self.table(section).map(|_| u64::from(u32_at(self.unchecked(section), 4)));
         Ok([count(Section::Unlisted)?, count(Section::EventIds)?])
     }
 }

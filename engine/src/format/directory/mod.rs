@@ -13,6 +13,7 @@ mod lookup;
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::bytes::{array, hash_at, i64_at, put, u16_at, u32_at, u64_at};
@@ -23,7 +24,7 @@ use crate::{Seq, StoreId, Timestamp};
 
 pub use composite::{COLUMN_SETS_MAX, COLUMN_TERMS_MAX, COLUMNS_MAX, Composite, Condition, Rows};
 pub use draft::{Draft, DraftColumn, DraftComposites, DraftEntry, DraftField, DraftLead, DraftTerm};
-pub use lookup::{FieldInRun, InRun, TermPlace, term_checksum};
+pub use lookup::{Bucket, FieldInRun, InRun, TermPlace, term_checksum};
 
 /// How many segments one directory is over at most.
 pub const RUN_SEGMENTS_MAX: usize = 16;
@@ -92,6 +93,8 @@ pub struct Directory<B> {
     last_leaf: Hash,
     segments: Vec<Covered>,
     fields: Vec<lookup::Field>,
+    /// Where the event ids are looked up, once somebody did.
+    event_ids: OnceLock<lookup::Table>,
     composites: composite::Composites,
     /// A bit for each block whose checksum was found right.
     blocks_checked: Box<[AtomicU32]>,
@@ -150,6 +153,7 @@ impl<B: Deref<Target = [u8]>> Directory<B> {
             last_leaf: Hash::ZERO,
             segments: Vec::new(),
             fields: Vec::new(),
+            event_ids: OnceLock::new(),
             composites: composite::Composites::default(),
             blocks_checked: Box::default(),
         };
