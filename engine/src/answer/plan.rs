@@ -18,6 +18,10 @@ use crate::filter::{Asked, Matcher, Node, TermTest};
 use crate::segment::Posting;
 use crate::source::{Term, TermKind};
 
+/// Where no condition leaves fewer records, windows of time are looked for before all else: each costs some twenty looks at
+/// times.
+const SOUGHT_MIN: u64 = 32;
+
 /// What stands between a condition and its answer in one stretch.
 pub(super) struct Planner<'a> {
     pub(super) stretch: &'a Arc<Stretch>,
@@ -151,19 +155,26 @@ impl<'a> Planner<'a> {
             }
         }
         parts.sort_by_key(|(count, _)| *count);
-        let (mut all, parts) = match parts.as_slice() {
+        let mut within = within.clone();
+        if parts.first().is_some_and(|(least, _)| *least > SOUGHT_MIN) {
+            within = self.in_windows(within, &mut parts)?;
+        }
+        let (mut all, parts) = match (parts.as_slice(), &within) {
             // What two postings have in common is seen without unpacking either.
-            [
-                (_, Part::Posting(name, term, few)),
-                (_, Part::Posting(other_name, other_term, many)),
-                rest @ ..,
-            ] if matches!(within, Set::Range(_) | Set::Except(..)) => {
+            (
+                [
+                    (_, Part::Posting(name, term, few)),
+                    (_, Part::Posting(other_name, other_term, many)),
+                    rest @ ..,
+                ],
+                Set::Range(range) | Set::Except(range, _),
+            ) => {
                 self.note(name, term, few);
                 self.note(other_name, other_term, many);
-                let both: Set = few.in_both(many)?.into_iter().collect();
-                (Bounds::exact(both.and(within.clone())), rest)
+                let both: Set = few.in_both(many, range)?.into_iter().collect();
+                (Bounds::exact(both.and(within)), rest)
             }
-            all => (Bounds::exact(within.clone()), all),
+            (all, _) => (Bounds::exact(within), all),
         };
         for (_, part) in parts {
             if all.is_none() {
@@ -184,6 +195,25 @@ impl<'a> Planner<'a> {
             };
         }
         Ok(all)
+    }
+
+    /// What of `within`, where that is a range, lies in the windows of time among the parts that are ranges too: what follows
+    /// need look at that alone. These parts are done.
+    fn in_windows(&self, mut within: Set, parts: &mut Vec<(u64, Part<'_>)>) -> Result<Set, Trouble> {
+        let mut left = Vec::with_capacity(parts.len());
+        for (count, part) in parts.drain(..) {
+            if let Part::Node(Node::Time(clock, window)) = part
+                && matches!(within, Set::Range(_) | Set::Except(..))
+                && let Some(in_window) =
+                    self.stretch.zones()?.range(&self.stretch.sidecar, *clock, *window)?
+            {
+                within = within.and(in_window);
+                continue;
+            }
+            left.push((count, part));
+        }
+        *parts = left;
+        Ok(within)
     }
 
     /// About how many records a condition leaves, and what was learnt on the way.

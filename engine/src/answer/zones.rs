@@ -68,6 +68,13 @@ impl Span {
         let after = window.until.is_some_and(|until| until <= self.first);
         if before || after || self.first > self.last { Lies::Outside } else { Lies::Across }
     }
+
+    /// About where a time stands among `of` places, if times lie evenly.
+    fn share(&self, time: Timestamp, of: u32) -> u32 {
+        let since = |first: Timestamp, last: Timestamp| (i128::from(last.0) - i128::from(first.0)).max(0);
+        let (before, all) = (since(self.first, time), since(self.first, self.last).max(1));
+        (before * i128::from(of) / all).min(i128::from(of)) as u32
+    }
 }
 
 impl Zones {
@@ -110,6 +117,21 @@ impl Zones {
     /// How all records lie to a window.
     pub(super) fn lies(&self, clock: Clock, window: Window) -> Lies {
         self.of(clock).lie(window)
+    }
+
+    /// The records whose time lies in the window, where they are a range but for a few: as times mostly go up with the
+    /// records.
+    pub(super) fn range(
+        &self,
+        sidecar: &Sidecar,
+        clock: Clock,
+        window: Window,
+    ) -> Result<Option<Set>, Fault> {
+        if !self.of(clock).ascend {
+            return Ok(None);
+        }
+        let found = self.records(sidecar, clock, window, &Set::Range(0..sidecar.meta().record_count))?;
+        Ok(matches!(found, Set::Range(_) | Set::Except(..)).then_some(found))
     }
 
     /// The records among `within` whose time lies in the window; of others some may be there too.
@@ -255,18 +277,62 @@ impl Look<'_> {
     /// neighbours do.
     fn first_not_before(&self, spans: &Spans, time: Timestamp) -> Result<u32, Fault> {
         let count = self.sidecar.meta().record_count;
-        let zone = spans.zones.partition_point(|zone| zone.last < time) as u32;
-        let mut low = zone.saturating_mul(ZONE_COUNT).min(count);
-        let mut high = low.saturating_add(ZONE_COUNT).min(count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match (middle..high).find(|offset| !spans.is_aside(*offset)) {
-                Some(offset) if self.time(offset)? < time => low = offset + 1,
-                _ => high = middle,
+        let zones = 0..spans.zones.len() as u32;
+        let guess = spans.all.share(time, zones.end);
+        let index = first_from(zones, guess, |index| {
+            Ok(spans.zones.get(index as usize).is_some_and(|zone| zone.last < time))
+        })?;
+        let Some(zone) = spans.zones.get(index as usize) else { return Ok(count) };
+        let start = index * ZONE_COUNT;
+        let range = start..start.saturating_add(ZONE_COUNT).min(count);
+        let guess = start + zone.share(time, ZONE_COUNT);
+        first_from(range.clone(), guess, |offset| {
+            match (offset..range.end).find(|offset| !spans.is_aside(*offset)) {
+                Some(offset) => Ok(self.time(offset)? < time),
+                None => Ok(false),
+            }
+        })
+    }
+}
+
+/// The first of a range, in which all those before come first, that is not before. It is looked for from a guess on, in
+/// growing steps; then what is left is halved.
+fn first_from(
+    range: Range<u32>,
+    guess: u32,
+    is_before: impl Fn(u32) -> Result<bool, Fault>,
+) -> Result<u32, Fault> {
+    let Range { start: mut low, end: mut high } = range;
+    let mut step = 4;
+    if low < high {
+        let guess = guess.clamp(low, high - 1);
+        if is_before(guess)? {
+            low = guess + 1;
+            while high - low > step {
+                if is_before(low + step)? {
+                    low += step + 1
+                } else {
+                    high = low + step
+                }
+                step *= 4;
+            }
+        } else {
+            high = guess;
+            while high - low > step {
+                if is_before(high - step)? {
+                    low = high - step + 1
+                } else {
+                    high -= step
+                }
+                step *= 4;
             }
         }
-        Ok(low)
     }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_before(middle)? { low = middle + 1 } else { high = middle }
+    }
+    Ok(low)
 }
 
 /// A record's time, as filters have it.
@@ -304,5 +370,35 @@ impl Runs {
                 Set::Bitmap(done)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::tests::Random;
+
+    #[test]
+    fn the_first_is_found_from_any_guess() {
+        let mut random = Random(8);
+        for _ in 0..2_000 {
+            let start = random.below(50) as u32;
+            let range = start..start + random.below(300) as u32;
+            let first = start + random.below(u64::from(range.end - start) + 1) as u32;
+            let guess = random.below(400) as u32;
+            let found = first_from(range.clone(), guess, |at| {
+                assert!(range.contains(&at), "{at} is looked at, which is not in {range:?}");
+                Ok(at < first)
+            });
+            assert_eq!(found.unwrap(), first, "{range:?} from {guess}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_a_place() {
+        let span = Span { first: Timestamp(i64::MIN), last: Timestamp(i64::MAX) };
+        assert_eq!([i64::MIN, -1, i64::MAX].map(|time| span.share(Timestamp(time), 256)), [0, 127, 256]);
+        let moment = Span { first: Timestamp(7), last: Timestamp(7) };
+        assert_eq!([6, 7, 8].map(|time| moment.share(Timestamp(time), 256)), [0, 0, 256]);
     }
 }

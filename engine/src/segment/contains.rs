@@ -3,7 +3,7 @@
 //!
 //! Each function gives nothing where the bytes are no such bitmap.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use crate::format::bytes::{u16_at, u32_at, u64_at};
 
@@ -66,9 +66,9 @@ pub(super) fn retain(bitmap: &[u8], offsets: &mut Vec<u32>) -> Option<()> {
     Some(())
 }
 
-/// The offsets that both bitmaps hold, `few` being the one of fewer. Nothing where the arrays of `few` do not ascend, or it
-/// goes far beyond `end`.
-pub(super) fn in_both(few: &[u8], many: &[u8], end: u32) -> Option<Vec<u32>> {
+/// The offsets within a range that both bitmaps hold, `few` being the one of fewer. Nothing where the arrays of `few` do not
+/// ascend.
+pub(super) fn in_both(few: &[u8], many: &[u8], within: &Range<u32>) -> Option<Vec<u32>> {
     let mut both = Vec::new();
     let (mut few, mut many) = (Containers::new(few)?, Containers::new(many)?);
     let mut other = many.next()?;
@@ -77,41 +77,67 @@ pub(super) fn in_both(few: &[u8], many: &[u8], end: u32) -> Option<Vec<u32>> {
             other = many.next()?;
         }
         let Some(other) = other.filter(|other| other.key == container.key) else { continue };
+        let Some(lows) = lows(within, container.key) else { continue };
         let whole = |low: u16| container.key << 16 | u32::from(low);
-        let is_torn = matches!(container.form, Form::Array(array) if !ascends(array.as_chunks().0));
-        if is_torn || container.key << 16 >= end {
-            return None;
-        }
-        match (container.form, other.form) {
-            (Form::Array(array), Form::Bits(bits)) => {
-                let array = array.as_chunks().0;
-                touch(bits, array.len());
-                push_set(array, bits, whole(0), &mut both);
+        if let Form::Array(array) = container.form {
+            let array = array.as_chunks().0;
+            if !ascends(array) {
+                return None;
             }
-            (Form::Bits(bits), Form::Bits(others)) => {
-                for ((index, word), other) in (0..).zip(bits.as_chunks().0).zip(others.as_chunks().0) {
-                    let word = u64::from_le_bytes(*word) & u64::from_le_bytes(*other);
-                    each_bit(word, |bit| both.push(whole(index * 64 + bit)));
+            let array = between(array, &lows);
+            match other.form {
+                Form::Bits(bits) => {
+                    touch(bits, array.len());
+                    push_set(array, bits, whole(0), &mut both);
                 }
-            }
-            (Form::Array(array), Form::Array(others)) => {
-                let mut rest = others.as_chunks().0;
-                for low in array.as_chunks().0 {
-                    let low = u16::from_le_bytes(*low);
-                    rest = from(rest, low);
-                    if rest.first().is_some_and(|first| u16::from_le_bytes(*first) == low) {
-                        both.push(whole(low));
+                Form::Array(others) => {
+                    let mut rest = others.as_chunks().0;
+                    for low in array {
+                        let low = u16::from_le_bytes(*low);
+                        rest = from(rest, low);
+                        if rest.first().is_some_and(|first| u16::from_le_bytes(*first) == low) {
+                            both.push(whole(low));
+                        }
                     }
                 }
+                Form::Runs(_) => {
+                    let lows = array.iter().map(|low| u16::from_le_bytes(*low));
+                    both.extend(lows.filter(|low| other.form.contains(*low)).map(whole));
+                }
             }
-            (form, other) => form.each(|low| {
-                if other.contains(low) {
+        } else if let (Form::Bits(bits), Form::Bits(others)) = (container.form, other.form) {
+            let words = usize::from(lows.start() / 64)..usize::from(lows.end() / 64) + 1;
+            let pairs = (0..).zip(bits.as_chunks().0).zip(others.as_chunks().0);
+            for ((index, word), other) in pairs.take(words.end).skip(words.start) {
+                let word = u64::from_le_bytes(*word) & u64::from_le_bytes(*other);
+                each_bit(word, |bit| {
+                    let low = index * 64 + bit;
+                    both.extend(lows.contains(&low).then(|| whole(low)));
+                });
+            }
+        } else {
+            container.form.each(|low| {
+                if lows.contains(&low) && other.form.contains(low) {
                     both.push(whole(low));
                 }
-            }),
+            });
         }
     }
     Some(both)
+}
+
+/// The lower halves that offsets of a range have whose upper half is `key`; nothing where there are none.
+fn lows(range: &Range<u32>, key: u32) -> Option<RangeInclusive<u16>> {
+    let (first, last) = (key << 16, key << 16 | u32::from(u16::MAX));
+    let (start, end) = (range.start.max(first), range.end.checked_sub(1)?.min(last));
+    (start <= end).then_some(start as u16..=end as u16)
+}
+
+/// What of an ascending array lies in a range.
+fn between<'a>(array: &'a [[u8; 2]], range: &RangeInclusive<u16>) -> &'a [[u8; 2]] {
+    let start = array.partition_point(|low| u16::from_le_bytes(*low) < *range.start());
+    let end = array.partition_point(|low| u16::from_le_bytes(*low) <= *range.end());
+    array.get(start..end).unwrap_or_default()
 }
 
 /// Whether each is above the one before. All are compared, whatever comes of it: so several are at once.
@@ -446,10 +472,8 @@ mod tests {
             let other = random(&mut seed);
             let mut others = Vec::new();
             other.serialize_into(&mut others).unwrap();
-            assert_eq!(
-                in_both(&bytes, &others, u32::MAX).unwrap(),
-                (&bitmap & &other).iter().collect::<Vec<u32>>()
-            );
+            let both = &bitmap & &other;
+            assert_eq!(in_both(&bytes, &others, &(0..u32::MAX)).unwrap(), both.iter().collect::<Vec<u32>>());
             assert_eq!(
                 super::offsets(&bytes, bitmap.len() as usize).unwrap(),
                 bitmap.iter().collect::<Vec<u32>>()
@@ -459,6 +483,8 @@ mod tests {
                 let range = start..start + seed.below(3 << 16) as u32;
                 let expected = bitmap.range_cardinality(range.clone());
                 assert_eq!(u64::from(count_in(&bytes, &range).unwrap()), expected, "{range:?}");
+                let expected: Vec<u32> = both.iter().filter(|offset| range.contains(offset)).collect();
+                assert_eq!(in_both(&bytes, &others, &range).unwrap(), expected, "{range:?}");
             }
         }
     }
@@ -471,14 +497,14 @@ mod tests {
         let whole = bytes.clone();
         for len in 0..bytes.len().min(3_000) {
             let _ = count_in(&bytes[..len], &(5..1 << 17));
-            let _ = in_both(&bytes[..len], &bytes, u32::MAX);
+            let _ = in_both(&bytes[..len], &bytes, &(5..1 << 17));
         }
         for _ in 0..3_000 {
             let at = seed.below(bytes.len() as u64) as usize;
             bytes[at] ^= 1 << seed.below(8);
             let _ = retain(&bytes, &mut (0..1 << 17).step_by(50).collect());
-            let _ = in_both(&bytes, &whole, u32::MAX);
-            let _ = in_both(&whole, &bytes, u32::MAX);
+            let _ = in_both(&bytes, &whole, &(0..u32::MAX));
+            let _ = in_both(&whole, &bytes, &(70_000..u32::MAX));
         }
     }
 
@@ -491,7 +517,7 @@ mod tests {
         bytes.extend(30_000_u16.to_le_bytes());
         bytes.extend(&runs);
         assert_eq!(offsets(&bytes, 4096), None);
-        assert_eq!(in_both(&bytes, &bytes, u32::MAX), None);
+        assert_eq!(in_both(&bytes, &bytes, &(0..u32::MAX)), None);
         assert_eq!(count_in(&bytes, &(0..5)), None);
         // Whole containers far beyond the segment's end.
         let mut bitmap = RoaringBitmap::new();
@@ -500,7 +526,7 @@ mod tests {
         bytes.clear();
         bitmap.serialize_into(&mut bytes).unwrap();
         assert_eq!(offsets(&bytes, 100_000), None);
-        assert_eq!(in_both(&bytes, &bytes, 100_000), None);
+        assert_eq!(in_both(&bytes, &bytes, &(0..100_000)).unwrap().len(), 100_000);
         // One key twice.
         let mut twice = 12_346_u32.to_le_bytes().to_vec();
         twice.extend([2, 0, 0, 0, 7, 0, 0, 0, 7, 0, 0, 0]);

@@ -125,19 +125,20 @@ impl<'a> Posting<'a> {
         Ok(())
     }
 
-    /// Those of its offsets that are in another posting of the segment too, which has no fewer.
+    /// Those of its offsets within a range that are in another posting of the segment too, which has no fewer.
     ///
     /// # Errors
     /// As [`Posting::bitmap`].
-    pub fn in_both(&self, other: &Posting<'_>) -> Result<Vec<u32>, Fault> {
+    pub fn in_both(&self, other: &Posting<'_>, within: &Range<u32>) -> Result<Vec<u32>, Fault> {
         if let (Form::Roaring(_, few), Form::Roaring(_, many)) = (self.form, other.form) {
-            let both = contains::in_both(few, many, self.record_count).ok_or_else(|| self.torn())?;
+            let both = contains::in_both(few, many, within).ok_or_else(|| self.torn())?;
             return match both.last() {
                 Some(&last) if last >= self.record_count => Err(self.beyond(last)),
                 _ => Ok(both),
             };
         }
         let mut list = self.list(u32::MAX)?.unwrap_or_default();
+        list.retain(|offset| within.contains(offset));
         other.retain(&mut list)?;
         Ok(list)
     }
