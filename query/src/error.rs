@@ -24,6 +24,14 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// An answer would be of more groups than there may be.
+    #[error("there are more than {limit} groups: {advice}")]
+    OverGroups {
+        /// How many there may be.
+        limit: u64,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A pack of controls, a mapping or label rules cannot be used.
     #[error("invalid {what}: {reason}")]
     Controls {
@@ -41,6 +49,20 @@ pub enum Error {
     /// What the store says.
     #[error(transparent)]
     Store(#[from] indelible_engine::Error),
+}
+
+/// What to do where an answer would hold too much.
+pub(crate) const ADVICE: &str =
+    "ask for fewer events or groups: a shorter time, more conditions, or `limit` behind `sort`";
+
+impl Error {
+    /// What the store says when it is asked for groups.
+    pub(crate) fn of_groups(error: indelible_engine::Error) -> Error {
+        match error {
+            indelible_engine::Error::OverLimit { limit, .. } => Error::OverGroups { limit, advice: ADVICE },
+            other => Error::Store(other),
+        }
+    }
 }
 
 /// One thing that is wrong with a query.

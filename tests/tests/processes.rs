@@ -285,10 +285,7 @@ fn a_query_takes_bounded_memory_and_is_refused_where_that_is_too_little() {
         let told = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert!(peak < QUERY_MEMORY_MAX_KIB, "{question}: {peak} KiB");
         assert_eq!(ended.status.code(), Some(if is_answered { 0 } else { 2 }), "{question}: {told}");
-        assert!(
-            is_answered || told.contains("ask for fewer") || told.contains("over the limit"),
-            "{question}: {told}"
-        );
+        assert!(is_answered || told.contains("ask for fewer"), "{question}: {told}");
         most = most.max(peak);
     }
     // Where no question comes near the bound, nothing was tried.

@@ -9,7 +9,7 @@ use super::coverage::coverage;
 use super::row::Row;
 use super::{Context, Rows, held};
 use crate::ast::Function;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ground::Order;
 use crate::plan::{Base, Expr, Plan, Source, StepKind};
 use crate::value::Value;
@@ -93,7 +93,7 @@ fn counts(mut search: Search, names: Vec<String>, context: Arc<Context>) -> Rows
             return Ok(vec![Row::of_values(vec![Value::count(search.total()?)])]);
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let groups = search.group_by(&names)?;
+        let groups = search.group_by(&names).map_err(Error::of_groups)?;
         let mut rows = Vec::with_capacity(groups.counts.len());
         for (key, count) in groups.counts {
             let values = key.into_iter().map(|key| match key {

@@ -9,7 +9,7 @@ use indelible_engine::filter::{Field, Filter, Glob, Matcher, Scratch, Test, Valu
 use super::eval::Evaluator;
 use super::row::Row;
 use super::{Context, Rows, held};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ground::Order;
 use crate::plan::{Coverage, Expr, Source};
 use crate::value::Value;
@@ -45,7 +45,7 @@ fn rows(coverage: &Coverage, context: &Context) -> Result<Vec<Row>> {
     }
     let parts: Vec<Filter> = parts.into_iter().map(|(filter, _)| filter).collect();
     let tallies = match context.ground.search(within, seqs.clone(), &context.watch)? {
-        Some(mut search) => search.tally(&parts, &groups, &COUNTED)?,
+        Some(mut search) => search.tally(&parts, &groups, &COUNTED).map_err(Error::of_groups)?,
         None => by_rows(coverage, &parts, &groups, context)?,
     };
     let known = controls.iter().map(|control| (control.id.clone(), Value::Text(control.title.clone())));

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use indelible_engine::answer::Watch;
 
-use crate::error::{Error, Result};
+use crate::error::{ADVICE, Error, Result};
 use crate::ground::Ground;
 use crate::plan::{Plan, Step, StepKind};
 use crate::vocabulary::Vocabulary;
@@ -87,11 +87,7 @@ impl Context {
         if held <= self.held_max {
             return Ok(());
         }
-        Err(Error::OverMemory {
-            stage: step.to_owned(),
-            limit: self.held_max,
-            advice: "ask for fewer events or groups: a shorter time, more conditions, or `limit` behind `sort`",
-        })
+        Err(Error::OverMemory { stage: step.to_owned(), limit: self.held_max, advice: ADVICE })
     }
 
     /// Counts `len` bytes less.
