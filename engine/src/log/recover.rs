@@ -212,8 +212,7 @@ pub(super) fn open(
         }
         let guard = locks.commit()?;
         let last = head_file.read();
-        let in_cache = last.as_ref().is_none_or(|head| head.boot_id == world.boot_id);
-        let (mut head, recovered) = recover(world, layout, in_cache)?;
+        let (mut head, recovered) = recover(world, layout, last.as_ref())?;
         head.turn = last.map_or(0, |head| head.turn) + 1;
         head_file.publish(&head, &mut Slots::unknown())?;
         drop(guard);
@@ -253,14 +252,18 @@ fn usable(world: &World, layout: &Layout, head_file: &HeadFile) -> Result<Option
 
 /// Finds the end of the log and makes it good.
 ///
-/// What is read may come from this boot's cache (`in_cache`) rather than from the disk: then even a close frame
-/// proves nothing, for its sync may be the one that failed.
-fn recover(world: &World, layout: &Layout, in_cache: bool) -> Result<(Head, Recovered)> {
+/// What is read may come from this boot's cache rather than from the disk, for all that the `last` head says: then even a
+/// close frame proves nothing, for its sync may be the one that failed.
+fn recover(world: &World, layout: &Layout, last: Option<&Head>) -> Result<(Head, Recovered)> {
+    let in_cache = last.is_none_or(|head| head.boot_id == world.boot_id);
     let segment = last_segment(world, layout)?;
     let log = LogFile::open(world, layout, segment, Open::Read)?;
     log.require_writable()?;
     let found = replay_whole(&log)?;
     refuse_rolled_back(world, layout, &log, found.end.next_seq(), found.tail_len)?;
+    if let Some(last) = last {
+        refuse_cut(&log, &found, last)?;
+    }
     remove_leftovers(world, layout)?;
     let clean = found.closed && found.tail_len == 0;
     let mut recovered = Recovered { unclean: !clean, segment: Some(segment), ..Recovered::default() };
@@ -297,12 +300,16 @@ pub(super) fn find_end(world: &World, layout: &Layout, hint: Option<Head>) -> Re
         let is_ours = head.store_id == log.header.store_id && head.boot_id == world.boot_id;
         is_open && is_ours && head.active == segment && head.written_len <= len
     };
-    let start = hint.filter(fits).and_then(|head| {
+    let start = hint.clone().filter(fits).and_then(|head| {
         let frontier = Frontier::from_parts(head.next_seq, head.frontier.clone())?;
         Some((head, frontier))
     });
     let Some((head, frontier)) = start else {
-        return Ok(head_of(world, &log, &replay_whole(&log)?));
+        let found = replay_whole(&log)?;
+        if let Some(hint) = hint {
+            refuse_cut(&log, &found, &hint)?;
+        }
+        return Ok(head_of(world, &log, &found));
     };
     if !is_written_behind(&log, head.written_len)? {
         return Ok(head);
@@ -392,6 +399,18 @@ fn refuse_rolled_back(
              put the newest copy back, or start a new log with `recover --fork`"
         ),
     })
+}
+
+/// # Errors
+/// Damage, where the log was durable beyond its last whole frame, as its `last` head says. A head is written once a commit
+/// is durable, and never before.
+fn refuse_cut(log: &LogFile, found: &Replay, last: &Head) -> Result<()> {
+    let is_of_log = last.store_id == log.header.store_id && last.active == log.id;
+    if !is_of_log || last.durable_len <= found.end.at {
+        return Ok(());
+    }
+    let expected = format!("{} bytes of whole frames, which were durable", last.durable_len);
+    Err(crate::Fault::damaged(found.end.at, "log length", expected, found.end.at).in_file(&log.path))
 }
 
 /// Removes files that were being made when the store stopped and that nothing refers to.

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::*;
+use crate::disk::{Disk, RealDisk};
+use crate::format::log_header::LOG_HEADER_LEN;
 use crate::hash::Hash;
 use crate::source::rfc3339;
 use crate::trust::{Checkpoint, Note, Signer, SigningKey, VerifierKey};
-use crate::{Sync, Timestamp};
+use crate::{Sync, Timestamp, verify};
 
 fn options() -> Options {
     Options::new("test.example/store").allocate_len(64 << 10)
@@ -269,6 +271,48 @@ fn a_torn_tail_is_kept_and_told_and_a_frame_that_was_durable_is_never_cut() {
     std::fs::remove_file(dir.path().join("head")).unwrap();
     let refused = Store::open(dir.path(), options()).unwrap_err();
     assert_eq!(refused.class(), Some(crate::Class::Damaged), "{refused}");
+}
+
+#[test]
+fn a_log_that_was_cut_below_what_was_durable_is_damaged_wherever_it_was_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), options()).unwrap();
+    for n in 0..3 {
+        store.append(&event(n)).unwrap();
+    }
+    let len = store.inner.log.head().unwrap().durable_len;
+    let log = dir.path().join("log").join("00000000000000000000.log");
+    let bytes = std::fs::read(&log).unwrap();
+    let head = std::fs::read(dir.path().join("head")).unwrap();
+    drop(store);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let put = |bytes: &[u8]| {
+        std::fs::write(&log, bytes).unwrap();
+        std::fs::write(dir.path().join("head"), &head).unwrap();
+    };
+    for cut in (LOG_HEADER_LEN as u64..len).rev().step_by(7).chain([len - 1]) {
+        let is_told = |how: &str| {
+            let report = verify::verify(&disk, dir.path(), &verify::Options::default()).unwrap();
+            assert!(!report.is_clean(), "{how} from byte {cut} of {len} on: {:?}", report.remarks);
+        };
+        let cut_off = &bytes[..cut as usize];
+        put(cut_off);
+        is_told("cut off");
+        for options in [options(), options().read_only(true)] {
+            let size = Store::open(dir.path(), options).and_then(|store| Ok(store.snapshot()?.tree_size()));
+            let refused = size.unwrap_err();
+            assert_eq!(refused.class(), Some(crate::Class::Damaged), "cut off from byte {cut} on: {refused}");
+        }
+        assert_eq!(std::fs::read(&log).unwrap(), cut_off);
+        // A file that kept its length is believed for what it was, as long as the machine runs; it is no less looked at.
+        let mut zeroed = cut_off.to_vec();
+        zeroed.resize(bytes.len(), 0);
+        put(&zeroed);
+        is_told("zeroed");
+    }
+    put(&bytes);
+    let store = Store::open(dir.path(), options()).unwrap();
+    assert_eq!(bodies(&store), [event(0), event(1), event(2)]);
 }
 
 #[test]

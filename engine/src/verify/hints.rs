@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::chain::Chain;
 use super::report::{Finding, FindingClass, Remark, Report};
 use crate::disk::{Disk, Open};
+use crate::format::head::{HEAD_SLOT_LEN, HEAD_SLOTS, Head};
 use crate::hash::{Hash, LogTree};
 use crate::merkle;
 use crate::{Error, Result, SegmentId};
@@ -26,6 +27,8 @@ pub(super) struct Files {
     /// The names of index parts, by segment.
     pub(super) parts: BTreeMap<SegmentId, Vec<String>>,
     pub(super) remarks: Vec<Remark>,
+    /// Where the log stood when the list was made, as far as its last writer left word.
+    pub(super) head: Option<Head>,
 }
 
 const HINTS: &str = "indelible.toml";
@@ -51,6 +54,8 @@ const KNOWN: [&str; 16] = [
     "tree",
     "artifacts",
 ];
+/// Longest `head` that is read, in bytes.
+const HEAD_FILE_LEN_MAX: u64 = 64 << 10;
 /// Longest hints file that is read, in bytes.
 const HINTS_LEN_MAX: u64 = 64 << 10;
 
@@ -112,7 +117,16 @@ pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
     {
         return Err(not_a_store("it has no log; make a store with `init`"));
     }
-    Ok(Files { segments, packed, archived, logs_end, sidecars, parts, remarks })
+    let head = read_head(disk, root);
+    Ok(Files { segments, packed, archived, logs_end, sidecars, parts, remarks, head })
+}
+
+/// `head` is written once a commit is durable, and is never synced: it may be behind the log, be damaged or be missing. It
+/// is never ahead of the log.
+fn read_head(disk: &Arc<dyn Disk>, root: &Path) -> Option<Head> {
+    let bytes = disk.read(&root.join("head"), HEAD_FILE_LEN_MAX).ok().flatten()?;
+    let slots = bytes.chunks_exact(HEAD_SLOT_LEN).take(HEAD_SLOTS as usize);
+    slots.filter_map(|slot| Head::decode(slot).ok()).max_by_key(|head| head.turn)
 }
 
 /// The segments that are in another tier: of which there is a file in `dir` and nothing in the tiers before, whose segments

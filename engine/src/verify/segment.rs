@@ -32,6 +32,7 @@ use crate::error::Fault;
 use crate::filter::Scratch;
 use crate::format::admin::{Admin, Seal};
 use crate::format::frame::{self, FRAME_HEADER_LEN, FrameHeader, FrameKind, FrameRecord, RECORD_HEADER_LEN};
+use crate::format::head::Head;
 use crate::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use crate::format::sidecar::FramePlace;
 use crate::format::{WRITE_VERSION, Writable};
@@ -53,6 +54,8 @@ pub(super) struct Task<'a> {
     pub(super) place: usize,
     /// No later segment is there: frames may be torn, and room reserved, at its end.
     pub(super) active: bool,
+    /// Where this segment's log stood, where that is known from elsewhere.
+    pub(super) head: Option<&'a Head>,
     pub(super) has_sidecar: bool,
     /// Where a directory speaks of it.
     pub(super) in_directory: Option<PlaceInRun<'a>>,
@@ -348,7 +351,7 @@ impl<'a> Check<'a> {
                 Step::Bad { at, fault } => {
                     self.at = at;
                     let survey = walk.survey(at, self.expected)?;
-                    let durable = !self.task.active || survey.was_durable || self.synced_len > at;
+                    let durable = !self.task.active || survey.was_durable || self.durable_len() > at;
                     if survey.used_len == 0 && self.task.active && !durable {
                         return Ok(());
                     }
@@ -391,8 +394,23 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// At the end of the file: whether the seal over this segment names more records than there are.
+    /// How much of the file is known to have been durable, by its frames or by `head`.
+    fn durable_len(&self) -> u64 {
+        let store_id = self.out.header.as_ref().map(|header| header.store_id);
+        let head = self.task.head.filter(|head| store_id == Some(head.store_id));
+        self.synced_len.max(head.map_or(0, |head| head.durable_len))
+    }
+
+    /// At the end of the file: whether the log was longer, or the seal over this segment names more records than there are.
     fn end(&mut self, len: u64) -> io::Result<()> {
+        let durable_len = self.durable_len();
+        if durable_len > len {
+            let expected = format!("{durable_len} bytes, which were durable");
+            let finding = Finding::damaged(&self.task.file, "log length", expected, len);
+            self.find(finding.at(len).seqs(self.expected..self.expected + 1));
+            self.out.cut_short = true;
+            self.broken = true;
+        }
         let Some(next) = self.task.next else { return Ok(()) };
         // What cannot be read there is for the next segment's own check to tell.
         let seal = peek_seal(self.task.disk, next).unwrap_or_default();

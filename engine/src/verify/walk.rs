@@ -97,6 +97,7 @@ pub(super) fn check(
                 id: *id,
                 place,
                 active,
+                head: files.head.as_ref().filter(|head| active && head.active == *id),
                 has_sidecar: files.sidecars.contains(id),
                 in_directory: directories.place(*id),
                 part_names: files.parts.get(id).map_or(&[], Vec::as_slice),

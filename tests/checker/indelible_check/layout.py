@@ -10,6 +10,7 @@ from .verdict import damaged, need
 VERSION = 1
 HEADER_LEN, FRAME_HEADER_LEN, RECORD_HEADER_LEN = 2048, 80, 16
 MAGIC, FRAME_MAGIC = b"INDLOG\r\n", b"\x89IDF"
+HEAD_MAGIC, HEAD_SLOT_LEN = b"INDHEAD\n", 2048
 RECORDS, CLOSE = 1, 2
 WHOLE, DELETED, SALTED = 0, 1, 2
 PAYLOAD_LEN_MAX, EVENT_LEN_MAX = 1 << 20, 256 << 20
@@ -180,3 +181,27 @@ class Entry:
         labels, end = decode_labels(data, ENTRY_HEADER_LEN, label_count)
         need(end == len(data), "damaged", "bytes behind the entry's labels")
         return Entry(encoding, body_len, source, seq, received_at, data[32:64], data[64:96], labels)
+
+
+@dataclass
+class Head:
+    """What `head` says of the log's last file (FORMAT.md, section 7)."""
+    turn: int
+    store_id: bytes
+    active: int
+    durable_len: int
+
+    @staticmethod
+    def latest(data):
+        """The valid slot of the greatest turn; None where there is none."""
+        slots = (Head._decode(data[at:at + HEAD_SLOT_LEN]) for at in (0, HEAD_SLOT_LEN))
+        return max(filter(None, slots), key=lambda head: head.turn, default=None)
+
+    @staticmethod
+    def _decode(slot):
+        if len(slot) != HEAD_SLOT_LEN or slot[:8] != HEAD_MAGIC or struct.unpack_from("<I", slot, 8)[0] != VERSION:
+            return None
+        if zlib.crc32(slot[:-4]) != struct.unpack("<I", slot[-4:])[0]:
+            return None
+        turn, store_id, active, durable_len = struct.unpack_from("<Q16s24xQQ", slot, 16)
+        return Head(turn, store_id, active, durable_len)

@@ -7,12 +7,14 @@ from .verdict import Fault, damaged
 class Log:
     """The frames of one log. `is_torn` says that bytes behind the last good frame were never known durable."""
 
-    def __init__(self, name, data, is_active):
+    def __init__(self, name, data, is_active, head=None):
         self.name = name
         self.faults = []
         self.frames = []
         self.is_torn = False
         self.header = Header.decode(data)
+        is_of_log = is_active and head and (head.store_id, head.active) == (self.header.store_id, int(name))
+        self.durable_len = head.durable_len if is_of_log else 0
         at = HEADER_LEN
         while at < len(data):
             try:
@@ -22,6 +24,8 @@ class Log:
                 break
             self.frames.append(frame)
             at = frame.end
+        if self.durable_len > len(data) and not self.faults:
+            self.faults.append(damaged(f"the log ends at byte {len(data)} and was durable up to {self.durable_len}"))
 
     def _stopped(self, data, at, fault, is_active):
         """Judges what stands behind the last good frame."""
@@ -33,8 +37,8 @@ class Log:
             self.is_torn = any(data[at:])  # Zeros are room to grow.
 
     def _was_durable(self, data, at):
-        """Whether a good frame says that the bytes at `at` were once durable."""
-        if any(frame.synced_len > at for frame in self.frames):
+        """Whether a good frame, or `head`, says that the bytes at `at` were once durable."""
+        if self.durable_len > at or any(frame.synced_len > at for frame in self.frames):
             return True
         next_seq = self.next_seq()
         place = data.find(FRAME_MAGIC, at + 1)

@@ -10,7 +10,7 @@ from .events import parse_event
 from .filters import Subject, matches
 from .index import Index
 from .kept import Kept
-from .layout import CLOSE, SEGMENT_RECORDS_MAX, VERSION
+from .layout import CLOSE, SEGMENT_RECORDS_MAX, VERSION, Head
 from .log import Log
 from .log_keys import check_signatures
 from .merkle import Frontier, leaf_hash, root_of
@@ -65,6 +65,7 @@ class StoreCheck:
         self.key = key
         self.report = Report()
         self.chain = Chain()
+        self.head = None  # where the log stood, as far as its last writer left word
         self.signed = []  # the checkpoints with their notes
         self.kept = []  # (seq, received_at, record, profile, segment), of records that are there
 
@@ -73,6 +74,7 @@ class StoreCheck:
         # Where a log and its pack are there, the log is read.
         warm = set(self.listing("packs", ".pack")) - hot
         archived = set(self.listing("archived", ".kept")) - hot - warm
+        self.head = Head.latest(self.read("head")) if os.path.isfile(os.path.join(self.root, "head")) else None
         # The active segment is never packed: a store without a log has lost it.
         names = sorted(hot | warm | archived) if hot else []
         notes = self.read_notes()
@@ -119,7 +121,8 @@ class StoreCheck:
     def check_segment(self, name, unpacked, is_active, sealed):
         """Follows one log, or what its pack unpacked to; gives the segment, or None where what comes behind it cannot be
         judged."""
-        log = Log(name, self.read("log", f"{name}.log") if unpacked is None else unpacked, is_active)
+        data = self.read("log", f"{name}.log") if unpacked is None else unpacked
+        log = Log(name, data, is_active, self.head)
         chain, header = self.chain, log.header
         need(header.first_seq == int(name), "forged", "the log's name is not its first seq")
         if header.first_seq != chain.next_seq:

@@ -4,8 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use indelible_engine::format::log_header::LOG_HEADER_LEN;
+use indelible_engine::format::head::Head;
+use indelible_engine::format::log_header::{LOG_HEADER_LEN, LogHeader};
+use indelible_engine::hash::Hash;
 use indelible_engine::trust::Signer;
+use indelible_engine::{SegmentId, Timestamp};
 use indelible_tests::golden;
 
 use super::{Checker, Draw, from_environment, write_store};
@@ -93,6 +96,30 @@ fn change_a_frame(log: &mut Vec<u8>, draw: &mut Draw) -> String {
     }
 }
 
+/// A head that says of the active segment's log that some of its frames were durable.
+fn head_of(files: &Files, draw: &mut Draw) -> Option<Head> {
+    let (name, log) = files.iter().rfind(|(name, _)| name.ends_with(".log"))?;
+    let starts = golden::frames(log);
+    let (header, _) = LogHeader::decode(log.get(..LOG_HEADER_LEN)?).ok()?;
+    Some(Head {
+        turn: 2,
+        store_id: header.store_id,
+        boot_id: [7; 16],
+        generation: 0,
+        active: SegmentId::from_file_name(name.strip_prefix("log/")?, "log")?,
+        durable_len: *starts.get(draw.below(starts.len()))? as u64,
+        written_len: log.len() as u64,
+        next_seq: 0,
+        last_leaf: Hash::ZERO,
+        received_at: Timestamp(0),
+        since_boot_ns: 0,
+        admin_end: 0,
+        closed: false,
+        rolling: false,
+        frontier: Vec::new(),
+    })
+}
+
 /// What is no cache: the logs, the packs and the checkpoints.
 fn is_evidence(name: &str) -> bool {
     name.ends_with(".log") || name.ends_with(".pack") || name.starts_with("checkpoint")
@@ -109,9 +136,15 @@ fn both_verifiers_give_one_verdict_on_changed_stores() {
     for golden in golden::all().unwrap().into_iter().filter(|golden| is_base(golden.name)) {
         for _ in 0..count {
             let mut files = golden.files.clone();
+            let head =
+                Some(&files).filter(|_| draw.below(3) == 0).and_then(|files| head_of(files, &mut draw));
             let mut changes = vec![mutate(&mut files, &mut draw)];
             if draw.below(8) == 0 {
                 changes.push(mutate(&mut files, &mut draw));
+            }
+            if let Some(head) = head {
+                changes[0].push_str(&format!(", durable up to byte {}", head.durable_len));
+                files.insert("head".to_owned(), head.encode().to_vec());
             }
             let dir = tempfile::tempdir().unwrap();
             write_store(dir.path(), &files);
