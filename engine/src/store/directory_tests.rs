@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::disk::sim::{Failure, SimDisk, SyncLoss, What};
 
 fn options() -> Options {
     Options::new("test.example/directories").allocate_len(8 << 10).seal_in_background(false)
@@ -48,7 +49,10 @@ fn check(store: &Store) {
 
 /// What verification remarks on directories; it must find nothing wrong with the store.
 fn remarks(dir: &Path) -> Vec<String> {
-    let disk: Arc<dyn crate::disk::Disk> = Arc::new(crate::disk::RealDisk);
+    remarks_on(Arc::new(crate::disk::RealDisk), dir)
+}
+
+fn remarks_on(disk: Arc<dyn crate::disk::Disk>, dir: &Path) -> Vec<String> {
     let report = crate::verify::verify(&disk, dir, &crate::verify::Options::default()).unwrap();
     assert_eq!(report.findings.len(), 0, "{:?}", report.findings);
     report.remarks.iter().map(ToString::to_string).filter(|text| text.contains("dir/")).collect()
@@ -193,4 +197,63 @@ fn a_directory_of_another_history_is_not_used() {
     let told = remarks(&older.path().join("store"));
     assert!(told.len() == 1 && told[0].contains("not what its segments give"), "{told:?}");
     check(&Store::open(older.path().join("store"), options()).unwrap());
+}
+
+const ROOT: &str = "/store";
+
+/// What lies in `dir/` of a simulated machine.
+fn directories_on(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
+    let dir = Path::new(ROOT).join("dir");
+    disk.files().into_iter().filter(|(path, _)| path.starts_with(&dir)).collect()
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_costs_nothing_else_and_is_made_later() {
+    let open = |disk: &SimDisk| Store::open(ROOT, options().world(disk.world())).unwrap();
+    let machine = SimDisk::new(16);
+    let store = Store::create(ROOT, options().world(machine.world())).unwrap();
+    go_on(&store, 15, 0);
+    store.append_batch((150..160).map(event)).unwrap();
+    drop(store);
+    let before = machine.now();
+    let undisturbed = before.kill();
+    open(&undisturbed).seal().unwrap().unwrap();
+    let made = directories_on(&undisturbed);
+    assert_eq!(made.len(), 1);
+
+    let eio = What::Io(SyncLoss::Dropped);
+    for (what, once) in [(What::NoSpace, true), (What::NoSpace, false), (eio, true), (eio, false)] {
+        let mut failed = 0;
+        for call in 0.. {
+            let disk = before.kill();
+            let store = open(&disk);
+            let first = disk.calls() + call;
+            disk.fail(Failure::new(first, what, once));
+            let sealed = store.seal();
+            if disk.calls() <= first {
+                break;
+            }
+            // What fails before the directory is what the crash tests are about.
+            if sealed.is_err() || directories_on(&disk) == made {
+                continue;
+            }
+            failed += 1;
+            let case = format!("{what:?}, once: {once}, at call {call} of the seal");
+            assert_eq!(directories_on(&disk), [], "{case}: nothing is left of it");
+            check(&store);
+            disk.heal();
+            assert_eq!(remarks_on(Arc::new(disk.clone()), Path::new(ROOT)), Vec::<String>::new(), "{case}");
+            // Whoever opens the store later and looks for an event makes it, and so does the next seal.
+            let later = disk.now().kill();
+            let other = open(&later);
+            check(&other);
+            drop(other);
+            assert_eq!(directories_on(&later), made, "{case}: by another process");
+            store.append_batch((160..170).map(event)).unwrap();
+            store.seal().unwrap().unwrap();
+            assert_eq!(directories_on(&disk), made, "{case}: by the next seal");
+            check(&store);
+        }
+        assert!(failed > 1, "{what:?}, once: {once}: {failed} calls kept the directory from being made");
+    }
 }
