@@ -32,6 +32,8 @@ pub(super) struct FrameWalk<'a> {
     window: Vec<u8>,
     window_at: u64,
     window_len: usize,
+    /// The bad place that was read again last.
+    reread_at: Option<u64>,
 }
 
 /// What stands at a place.
@@ -62,7 +64,16 @@ impl<'a> FrameWalk<'a> {
     pub(super) fn new(file: &Arc<dyn File>, at: u64, watch: &'a Watch<'a>) -> io::Result<Self> {
         let file = Arc::clone(file);
         let len = file.len()?;
-        Ok(FrameWalk { file, watch, len, at, window: Vec::new(), window_at: at, window_len: 0 })
+        Ok(FrameWalk {
+            file,
+            watch,
+            len,
+            at,
+            window: Vec::new(),
+            window_at: at,
+            window_len: 0,
+            reread_at: None,
+        })
     }
 
     pub(super) fn file_len(&self) -> u64 {
@@ -72,6 +83,27 @@ impl<'a> FrameWalk<'a> {
     /// Goes on from another place.
     pub(super) fn skip_to(&mut self, at: u64) {
         self.at = at;
+    }
+
+    /// Goes on from a bad place, which is read anew; false where it was already. A writer may have written a frame there, and
+    /// others behind it, since it was read: then it is good by now.
+    pub(super) fn reread(&mut self, bad: u64) -> bool {
+        if self.reread_at.replace(bad) == Some(bad) {
+            return false;
+        }
+        (self.at, self.window_len) = (bad, 0);
+        true
+    }
+
+    /// Whether reading failed because the file was cut since its length was taken, as a writer does that seals it and gives
+    /// back the room that was reserved. Then what is there by now is the file.
+    fn was_cut(&mut self, error: &io::Error) -> io::Result<bool> {
+        if error.kind() != io::ErrorKind::UnexpectedEof {
+            return Ok(false);
+        }
+        let (before, len) = (self.len, self.file.len()?);
+        (self.len, self.window_len) = (len.min(before), 0);
+        Ok(len < before)
     }
 
     /// Makes the window hold the `wanted` bytes at `at`, or all up to the end; where in it they begin.
@@ -108,10 +140,16 @@ impl<'a> FrameWalk<'a> {
     /// What stands at the present place; past it, where it is a frame.
     pub(super) fn next(&mut self) -> io::Result<Step<'_>> {
         let at = self.at;
-        if at >= self.len {
-            return Ok(Step::End);
-        }
-        match self.frame_at(at)? {
+        let frame = loop {
+            if at >= self.len {
+                return Ok(Step::End);
+            }
+            match self.frame_at(at) {
+                Err(error) if self.was_cut(&error)? => {}
+                frame => break frame?,
+            }
+        };
+        match frame {
             Ok((header, start)) => {
                 self.at = at + header.frame_len();
                 let payload = &self.window[start + FRAME_HEADER_LEN..][..header.payload_len as usize];
@@ -144,6 +182,15 @@ impl<'a> FrameWalk<'a> {
 
     /// Looks at all that stands behind `bad`, where a frame of the record `next_seq` was expected.
     pub(super) fn survey(&mut self, bad: u64, next_seq: Seq) -> io::Result<Survey> {
+        loop {
+            match self.survey_once(bad, next_seq) {
+                Err(error) if self.was_cut(&error)? => {}
+                survey => return survey,
+            }
+        }
+    }
+
+    fn survey_once(&mut self, bad: u64, next_seq: Seq) -> io::Result<Survey> {
         let mut survey = Survey::default();
         let mut effort = self.len.saturating_mul(SURVEY_EFFORT).max(1 << 20);
         let mut at = bad;

@@ -355,6 +355,9 @@ impl<'a> Check<'a> {
                     if survey.used_len == 0 && self.task.active && !durable {
                         return Ok(());
                     }
+                    if durable && self.task.active && walk.reread(at) {
+                        continue;
+                    }
                     if survey.gave_up {
                         let finding = Finding::new(
                             FindingClass::Incomplete,

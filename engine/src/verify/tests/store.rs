@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Looked, Options, assert_clean, verify};
 use crate::disk::{Disk, RealDisk};
@@ -55,4 +56,41 @@ fn a_store_with_many_kinds_of_events_and_sources_verifies_clean() {
     assert_eq!((report.tree_size, report.root), (size, Some(root)));
     assert_eq!(report.remarks, []);
     assert!(report.segments[..3].iter().all(|segment| segment.sealed && segment.sidecar == Looked::Rebuilt));
+}
+
+/// Verifies a store of `commits` to which something happens behind the verification's read `at`; whether there was that read.
+fn verify_while(commits: usize, at: usize, happens: fn(&Store)) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let store =
+        Store::create(dir.path(), crate::Options::new("test.example/log").allocate_len(2 << 20)).unwrap();
+    (0..commits).for_each(|_| append_long(&store));
+    let reads = Arc::new(AtomicUsize::new(0));
+    let (counted, writer) = (Arc::clone(&reads), Arc::new(store));
+    let progress = move |_| {
+        if counted.fetch_add(1, Ordering::Relaxed) == at {
+            happens(&writer);
+        }
+    };
+    let options = Options { progress: Some(Arc::new(progress)), threads: 1, ..Options::default() };
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let report = verify(&disk, dir.path(), &options).unwrap();
+    assert_eq!(report.findings, [], "{commits} commits, behind read {at}");
+    assert!(report.tree_size > commits as u64);
+    reads.load(Ordering::Relaxed) > at
+}
+
+fn append_long(store: &Store) {
+    let event = |n: usize| format!(r#"{{"n":{n},"text":"{}"}}"#, "x".repeat(4000)).into_bytes();
+    store.append_batch((0..40).map(event)).unwrap();
+}
+
+#[test]
+fn a_writer_that_goes_on_or_seals_meanwhile_makes_no_finding() {
+    let seals = |store: &Store| drop(store.seal().unwrap().unwrap());
+    let goes_on = |store: &Store| (0..5).for_each(|_| append_long(store));
+    for happens in [seals as fn(&Store), goes_on] {
+        for commits in [1, 3, 5] {
+            assert!((0..).take_while(|at| verify_while(commits, *at, happens)).count() > 2);
+        }
+    }
 }
