@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use indelible::{Error, Store};
 use serde_json::json;
 
 use crate::exit::{Code, Outcome};
@@ -11,7 +12,8 @@ use crate::output::{self, Out};
 /// Seal the active segment
 ///
 /// The seal is a record that states the segment's range, root and index root. Segments are also sealed by
-/// themselves, by size, count and age.
+/// themselves, by size, count and age. Where there is nothing to seal, indexes of sealed segments that are missing, as after
+/// a disk was full, are made.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  indelible seal --json")]
 pub(crate) struct Args {
@@ -20,10 +22,24 @@ pub(crate) struct Args {
     pub(crate) json: bool,
 }
 
+fn sealed_count(store: &Store) -> Result<usize, Error> {
+    Ok(store.snapshot()?.segments().filter(|segment| segment.sealed).count())
+}
+
 /// Seals.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     let store = open::to_write(store)?;
-    let sealed = store.seal()?;
+    let before = sealed_count(&store)?;
+    let sealed = match store.seal() {
+        // The seal is a record of the log and stands; its index says nothing that the log does not.
+        Err(error) if sealed_count(&store)? > before => {
+            output::say(
+                "the segment is sealed; what failed is its index, which the next `indelible seal` makes",
+            );
+            return Err(error.into());
+        }
+        sealed => sealed?,
+    };
     store.close()?;
     let mut out = Out::stdout();
     match &sealed {

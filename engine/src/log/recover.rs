@@ -180,7 +180,11 @@ pub(super) fn prepare_segment(
         file.write_all_at(&bytes, 0)?;
         file.sync()
     };
-    write().map_err(Error::io("write", &path))?;
+    if let Err(error) = write() {
+        // Another seal may write another file: this one would stay.
+        let _ = world.disk.remove(&path);
+        return Err(Error::io("write", &path)(error));
+    }
     Ok((committed, frontier))
 }
 

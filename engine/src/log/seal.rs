@@ -27,7 +27,8 @@ pub struct SealedSegment {
     pub seal: Seal,
 }
 
-/// Seals the active segment. Nothing where it holds only records with which segments begin.
+/// Seals the active segment. Nothing where it holds only records with which segments begin: then what an earlier seal
+/// could not write is written, as where the disk was full.
 pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
     let target = log.head()?.active;
     // Taken out while it works, so that commits need not wait for it: what they write meanwhile is read from
@@ -36,32 +37,45 @@ pub(crate) fn seal(log: &Log) -> Result<Option<SealedSegment>> {
     if !building.is_whole() {
         building = Indexer::new(target);
     }
-    let sealed = prepare(log, &mut building).and_then(|()| {
+    let done = prepare(log, &mut building).and_then(|()| {
         log.transact(|session| {
             let records = session.head().next_seq - session.head().active.0;
             if session.head().active != target || records <= 1 {
-                return Ok(None);
+                return Ok((None, session.head().clone()));
             }
             session.sync()?;
             let log_len = session.head().written_len;
             let sealed = roll(log, session, &mut building)?;
             *log.indexer() = Indexer::new(session.head().active);
-            Ok(Some((sealed, log_len, session.head().clone())))
+            Ok((Some((sealed, log_len)), session.head().clone()))
         })
     });
-    let (sealed, log_len, head) = match sealed {
-        Ok(Some(rolled)) => rolled,
-        unsealed => {
+    let (rolled, head) = match done {
+        Ok(done) => done,
+        Err(error) => {
             put_back(log, building);
-            return unsealed.map(|_| None);
+            return Err(error);
         }
     };
-    write_sidecar(log, sealed.id, (log_len, 0), building)?;
+    let sealed = match rolled {
+        Some((sealed, log_len)) => {
+            write_sidecar(log, sealed.id, (log_len, 0), building)?;
+            Some(sealed)
+        }
+        None => {
+            put_back(log, building);
+            // Whoever sealed it meanwhile writes what belongs to it.
+            if head.active != target {
+                return Ok(None);
+            }
+            None
+        }
+    };
     rebuild_sidecars(log, &head)?;
     log.extend_groups(&head)?;
     // A cache: what could not be made is made by the next seal, or by whoever misses it.
     let _ = log.write_directories(&head);
-    Ok(Some(sealed))
+    Ok(sealed)
 }
 
 /// An index that did not come to be sealed goes on where it was.

@@ -157,3 +157,42 @@ fn nothing_stays_of_a_long_commit_of_which_the_disk_takes_a_part() {
     }
     assert!(taken > 0 && cut_back > 1, "{taken} {cut_back}");
 }
+
+/// What the files of a machine are called.
+fn names(disk: &SimDisk) -> Vec<String> {
+    disk.files().into_iter().map(|(path, _)| path.display().to_string()).collect()
+}
+
+#[test]
+fn a_seal_that_a_full_disk_stops_leaves_nothing_lying_about_and_is_ended_by_the_next() {
+    let (mut unsealed, mut without_index) = (0, 0);
+    for call in 0.. {
+        let (disk, store) = store();
+        let first = disk.calls() + call;
+        (0..64).for_each(|at| disk.fail(Failure::new(first + at, What::NoSpace, false)));
+        let sealed = store.seal();
+        if disk.calls() <= first {
+            break;
+        }
+        let half_made: Vec<String> = names(&disk).into_iter().filter(|name| name.contains(".new")).collect();
+        assert_eq!(half_made, Vec::<String>::new(), "call {call}");
+        disk.heal();
+        let sealed_count = store.snapshot().unwrap().segments().filter(|segment| segment.sealed).count();
+        if sealed.is_err() {
+            unsealed += usize::from(sealed_count == 0);
+            without_index += usize::from(sealed_count == 1);
+        }
+        // Whether there is anything to seal now or not: what is missing is made.
+        store.seal().unwrap();
+        assert!(
+            names(&disk).contains(&format!("{ROOT}/log/{:020}.idx", 0)),
+            "call {call}: {:?}",
+            names(&disk)
+        );
+        let disk: Arc<dyn crate::disk::Disk> = Arc::new(disk);
+        let report =
+            crate::verify::verify(&disk, Path::new(ROOT), &crate::verify::Options::default()).unwrap();
+        assert_eq!(report.findings, [], "call {call}");
+    }
+    assert!(unsealed > 1 && without_index > 1, "{unsealed} {without_index}");
+}
