@@ -83,10 +83,20 @@ pub(super) fn require_store(world: &World, layout: &Layout) -> Result<()> {
 }
 
 fn last_segment(world: &World, layout: &Layout) -> Result<SegmentId> {
-    logs(world, layout)?.last().copied().ok_or_else(|| Error::NotAStore {
-        path: layout.root().to_path_buf(),
-        reason: "it has no log; make a store with `init`".to_owned(),
-    })
+    let logs = logs(world, layout);
+    if let Ok([.., last]) = logs.as_deref() {
+        return Ok(*last);
+    }
+    let root = layout.root();
+    let reason = match world.disk.list(root).map_err(|error| error.kind()) {
+        Err(io::ErrorKind::NotFound) => "there is no such directory; make a store with `init`",
+        Err(io::ErrorKind::NotADirectory) => "it is a file and no directory",
+        _ => {
+            logs?;
+            "it has no log; make a store with `init`"
+        }
+    };
+    Err(Error::NotAStore { path: root.to_path_buf(), reason: reason.to_owned() })
 }
 
 /// Makes the directory and the first segment of a new store.

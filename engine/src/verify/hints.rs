@@ -68,7 +68,10 @@ pub(super) fn list(disk: &Arc<dyn Disk>, root: &Path) -> Result<Files> {
     let not_a_store = |reason: &str| Error::NotAStore { path: root.to_path_buf(), reason: reason.to_owned() };
     let names = match disk.list(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(not_a_store("there is no such directory"));
+            return Err(not_a_store("there is no such directory; make a store with `init`"));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(not_a_store("it is a file and no directory"));
         }
         names => names.map_err(Error::io("list", root))?,
     };

@@ -67,6 +67,14 @@ fn what_is_no_store_is_told_by_every_command() {
         assert_eq!(std::fs::read_dir(site.path("evidence")).unwrap().count(), 1, "{args:?} left something");
     }
     site.feed(&["record"], b"{}").ends(2);
+    // A file, and nothing at all.
+    site.write("file", "");
+    for (store, words) in [("file", "it is a file"), ("nowhere", "there is no such directory")] {
+        for command in ["log", "seal", "verify", "recover"] {
+            let run = site.run(&["-C", store, command]).ends(2);
+            assert!(run.err.contains(words), "{store} {command}: {}", run.err);
+        }
+    }
 }
 
 #[test]
