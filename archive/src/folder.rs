@@ -1,5 +1,6 @@
 //! An archive in a folder. A file is written under another name and synced; then it gets its own, unless there is one
-//! already, and the folders are synced.
+//! already, and the folders are synced. What a writer that was killed left under such another name, the next that writes the
+//! same file removes.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -71,7 +72,9 @@ impl Folder {
         let path = self.path(name);
         let dir = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(dir).map_err(Error::io("make directory", dir))?;
+        remove_left_behind(&path);
         let beside = path.with_extension(format!("{}.new", std::process::id()));
+        let held = hold(&beside).map_err(Error::io("make", &beside))?;
         let put = make(&beside).and_then(|()| {
             let file = File::open(&beside).map_err(Error::io("open", &beside))?;
             file.sync_all().map_err(Error::io("sync", &beside))?;
@@ -80,6 +83,7 @@ impl Folder {
             Ok((Object { name: name.to_owned(), len }, put))
         });
         let removed = fs::remove_file(&beside);
+        drop(held);
         let put = put?;
         removed.map_err(Error::io("remove", &beside))?;
         // That the file is there is written in its directory, and that this is there in the folder.
@@ -105,6 +109,34 @@ fn link(beside: &Path, path: &Path) -> Result<bool> {
             if equal.map_err(Error::io("compare", path))? { Ok(true) } else { Err(taken(path.to_path_buf())) }
         }
         Err(error) => Err(Error::io("make", path)(error)),
+    }
+}
+
+/// Makes the file that is to be written to, and locks it as long as the handle lives: so others can tell it from one that
+/// was left behind.
+fn hold(beside: &Path) -> io::Result<File> {
+    let file = File::create(beside)?;
+    // On a filesystem without locks nobody can tell, and what is left behind stays.
+    let _ = file.try_lock();
+    Ok(file)
+}
+
+/// Removes what writers of the same file left beside it that are gone.
+fn remove_left_behind(path: &Path) {
+    let (Some(dir), Some(stem)) = (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) else {
+        return;
+    };
+    for entry in entries(dir).unwrap_or_default() {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_prefix('.'));
+        if !rest.is_some_and(|rest| rest.ends_with(".new")) {
+            continue;
+        }
+        let file = File::options().write(true).open(entry.path());
+        if file.is_ok_and(|file| file.try_lock().is_ok()) {
+            // Room that is not got back is no reason not to archive.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

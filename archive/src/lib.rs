@@ -34,23 +34,35 @@ pub use target::{Object, Target};
 pub use verify::{ArchiveReport, verify_archive};
 
 use std::fmt::Display;
+use std::io;
 use std::path::Path;
 
 use indelible_engine::{Error, Fault};
 use parquet::errors::ParquetError;
 
-/// What the Parquet library says of a file, as damage: a file that it cannot read is not what was written. What it passes on
-/// of those who fetch is what they said.
+/// What the Parquet library says of a file that is read, as damage: a file that it cannot read is not what was written. What
+/// it passes on of those who fetch, and of the system, is what they said.
 pub(crate) fn damaged(path: &Path) -> impl Fn(ParquetError) -> Error {
+    told("read", path)
+}
+
+/// The same of a file that is written: there a full disk is what may go wrong.
+pub(crate) fn unwritten(path: &Path) -> impl Fn(ParquetError) -> Error {
+    told("write", path)
+}
+
+fn told(action: &'static str, path: &Path) -> impl Fn(ParquetError) -> Error {
     move |error| {
         let damage = |error: &dyn Display| {
             Fault::damaged(0, "archive file", "Parquet as it was written", error).in_file(path)
         };
-        match error {
-            ParquetError::External(source) => {
-                source.downcast::<Error>().map_or_else(|source| damage(&source), |error| *error)
-            }
-            error => damage(&error),
+        let ParquetError::External(source) = error else { return damage(&error) };
+        match source.downcast::<Error>().map_err(|source| source.downcast::<io::Error>()) {
+            Ok(error) => *error,
+            // What has no number of the system's comes from whoever unpacks: the bytes make no sense.
+            Err(Ok(error)) if error.raw_os_error().is_some() => Error::io(action, path)(*error),
+            Err(Ok(error)) => damage(&error),
+            Err(Err(source)) => damage(&source),
         }
     }
 }

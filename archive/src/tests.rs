@@ -56,6 +56,39 @@ fn class(checked: Result<Checked, Error>) -> Option<Class> {
 }
 
 #[test]
+fn a_full_disk_is_told_as_such_and_bytes_that_make_no_sense_are_damage() {
+    let path = Path::new("file");
+    let told = |error: std::io::Error| unwritten(path)(error.into());
+    let full = told(std::io::Error::from_raw_os_error(28));
+    assert!(matches!(full, Error::Io { action: "write", .. }), "{full}");
+    for misread in
+        [std::io::ErrorKind::UnexpectedEof.into(), std::io::Error::other("unknown frame descriptor")]
+    {
+        assert_eq!(damaged(path)(misread.into()).class(), Some(Class::Damaged));
+    }
+}
+
+#[test]
+fn what_a_killed_writer_left_is_removed_and_what_another_writes_is_not() {
+    let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = store(dir.path());
+    let target = target(folder.path());
+    let file = folder.path().join(&archive_all(&store, &target)[0].object.name);
+    let beside = |extension: &str| file.with_extension(extension);
+    let (left, written, foreign) = (beside("4000001.new"), beside("4000002.new"), beside("txt"));
+    for path in [&left, &written, &foreign] {
+        fs::write(path, "half of it").unwrap();
+    }
+    let writer = File::options().write(true).open(&written).unwrap();
+    writer.lock().unwrap();
+    archive_all(&store, &target);
+    assert_eq!([&left, &written, &foreign].map(|path| path.exists()), [false, true, true]);
+    drop(writer);
+    archive_all(&store, &target);
+    assert!(!written.exists() && foreign.exists());
+}
+
+#[test]
 fn segments_are_written_read_back_and_follow_one_another() {
     let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = store(dir.path());

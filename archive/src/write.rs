@@ -20,9 +20,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
 
-use crate::damaged;
 use crate::schema::{About, METADATA_KEY, SHAPE_KEY, field_columns, schema};
 use crate::shape::Shape;
+use crate::unwritten;
 
 /// A column with a value here and there.
 struct Sparse<T> {
@@ -216,11 +216,11 @@ pub(crate) fn write<W: Write + Send>(
     path: &Path,
     progress: &mut dyn FnMut(Seq) -> bool,
 ) -> Result<W> {
-    let fail = damaged(path);
+    let fail = unwritten(path);
     // Profiles that came later read none of these records, and a file is the same whenever it is written.
     let sources: Vec<_> = snapshot.sources()?.into_iter().filter(|source| source.seq() < seqs.end).collect();
     let names = field_columns(&sources);
-    let unwritten = |error: serde_json::Error| fail(ParquetError::External(error.into()));
+    let unspoken = |error: serde_json::Error| fail(ParquetError::External(error.into()));
     let (facts, frames) = (serde_json::to_string(about), serde_json::to_string(shape));
     let mut properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
     // What differs from row to row gains nothing by a dictionary, and nobody looks for a range of it.
@@ -240,8 +240,8 @@ pub(crate) fn write<W: Write + Send>(
     let properties = properties
         .set_created_by(format!("indelible {}", env!("CARGO_PKG_VERSION")))
         .set_key_value_metadata(Some(vec![
-            KeyValue::new(METADATA_KEY.to_owned(), facts.map_err(unwritten)?),
-            KeyValue::new(SHAPE_KEY.to_owned(), frames.map_err(unwritten)?),
+            KeyValue::new(METADATA_KEY.to_owned(), facts.map_err(unspoken)?),
+            KeyValue::new(SHAPE_KEY.to_owned(), frames.map_err(unspoken)?),
         ]))
         .build();
     let mut file = SerializedFileWriter::new(out, schema(&names).map_err(&fail)?, Arc::new(properties))
