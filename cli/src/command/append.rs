@@ -302,7 +302,8 @@ impl Run<'_> {
             Err(error) => {
                 let events = output::counted(places.len() as u64, "event", "events");
                 self.bar.say(format_args!(
-                    "the last {events} ({}) may not be durable",
+                    "the last {events} ({}) may not be durable; where events have ids, the same command with \
+                     `--on-duplicate skip` appends those alone that are not in the log",
                     output::length(len as u64)
                 ));
                 Err(error.into())

@@ -168,12 +168,15 @@ fn copy(store: &Path, target: &Target, older_than: Option<i64>, drop: bool, json
     bar.finish();
     let closed = if drop { store.close() } else { Ok(()) };
     let mut out = Out::stdout();
-    tell(&mut out, &archived, drop.then_some(&dropped), target, json)?;
+    // Where something kept segments from being written, that is what there is to say.
+    if json || !archived.is_empty() || (failed.is_none() && stop.asked().is_none()) {
+        tell(&mut out, &archived, drop.then_some(&dropped), target, json)?;
+    }
     out.finish()?;
     closed?;
     match failed {
         Some(error) => Err(error.into()),
-        None => Ok(stop.asked().unwrap_or(Code::Clean)),
+        None => Ok(stop.asked().inspect(|_| output::say("stopped on request")).unwrap_or(Code::Clean)),
     }
 }
 

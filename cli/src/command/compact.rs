@@ -16,8 +16,8 @@ use crate::signal::Stop;
 /// Move sealed segments to the warm tier: compressed, and asked, proved and verified as before
 ///
 /// Each segment's log is packed, the pack is read back and compared with it, and only then the log is dropped; a record of
-/// the store's own says so. Segments that a policy wants in the hot tier still are left there. What was begun and not finished, by Ctrl-C or a crash, changes nothing and is done by the next
-/// run.
+/// the store's own says so. Segments that a policy wants in the hot tier still are left there. What was begun and not finished, by Ctrl-C or a crash, changes
+/// nothing and is done by the next run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible retention compact
@@ -61,13 +61,16 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
     bar.finish();
     let closed = store.close();
     let mut out = Out::stdout();
-    tell(&mut out, &moved, args)?;
+    // Where something kept segments from being moved, that is what there is to say.
+    if args.json || !moved.is_empty() || (failed.is_none() && stop.asked().is_none()) {
+        tell(&mut out, &moved, args)?;
+    }
     out.finish()?;
     if let Some(error) = failed {
         return Err(error.into());
     }
     closed?;
-    Ok(stop.asked().unwrap_or(Code::Clean))
+    Ok(stop.asked().inspect(|_| output::say("stopped on request")).unwrap_or(Code::Clean))
 }
 
 /// The segments to move, each with the length of its log.

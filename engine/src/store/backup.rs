@@ -25,20 +25,22 @@ pub struct Backup {
 
 impl Store {
     /// Copies the store as it stands into a directory that does not exist or is empty. Appends go on meanwhile.
-    /// `progress` is told how many bytes were copied, and of how many.
+    /// `progress` is told how many bytes were copied, and of how many; where it says false the copy is given up. What was
+    /// copied until an error stays, and is no store.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] where there is something; whatever reading and writing say.
-    pub fn backup(&self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Backup> {
+    /// [`Error::AlreadyExists`] where there is something; whatever reading and writing say; [`Error::Cancelled`].
+    pub fn backup(&self, to: &Path, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<Backup> {
         let log = &self.inner.log;
         let (disk, layout) = (&log.world.disk, &log.layout);
-        if disk.list(to).is_ok_and(|names| !names.is_empty()) {
-            return Err(Error::AlreadyExists {
-                path: to.to_path_buf(),
-                reason: "a backup needs a directory that is new or empty".to_owned(),
-            });
-        }
         let target = Layout::new(to);
+        if disk.list(to).is_ok_and(|names| !names.is_empty()) {
+            let reason = match disk.exists(&unfinished(&target.log(FIRST))) {
+                Ok(true) => "it holds a copy that was not finished: remove it, or name another directory",
+                _ => "a backup needs a directory that is new or empty",
+            };
+            return Err(Error::AlreadyExists { path: to.to_path_buf(), reason: reason.to_owned() });
+        }
         let dirs = [target.log_dir(), target.packs_dir(), target.archived_dir()];
         for dir in dirs.into_iter().chain([target.checkpoints_dir(), target.lost_dir()]) {
             disk.create_dir(&dir).map_err(Error::io("make directory", dir))?;
@@ -63,19 +65,18 @@ impl Store {
         for (segment, from, mut to, file_len) in files {
             // Without record 0 nothing is a store: the copy becomes one when all of it is there.
             if segment.id == FIRST {
-                let mut beside = to.clone().into_os_string();
-                beside.push(".new");
-                first = Some((PathBuf::from(&beside), to));
-                to = beside.into();
+                let beside = unfinished(&to);
+                first = Some((beside.clone(), to));
+                to = beside;
             }
             let copied = copy(&**disk, &from, &to, Some(file_len), &mut |chunk| {
                 len += chunk;
-                progress(len, total);
+                progress(len, total)
             })?;
             if !segment.sealed {
                 close(&snapshot, &*copied, &to, segment.log_len)?;
             } else if disk.exists(&layout.sidecar(segment.id)).unwrap_or(false) {
-                copy(&**disk, &layout.sidecar(segment.id), &target.sidecar(segment.id), None, &mut |_| ())?;
+                copy(&**disk, &layout.sidecar(segment.id), &target.sidecar(segment.id), None, &mut |_| true)?;
             }
         }
         // After the snapshot: what its events point to is there by now.
@@ -110,7 +111,7 @@ impl Store {
         for id in from.list()? {
             let dir = to.dir_of(id);
             disk.create_dir(&dir).map_err(Error::io("make directory", &dir))?;
-            match copy(&**disk, &from.path(id), &to.path(id), None, &mut |_| ()) {
+            match copy(&**disk, &from.path(id), &to.path(id), None, &mut |_| true) {
                 // It was collected since it was listed.
                 Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
                 copied => drop(copied?),
@@ -131,14 +132,14 @@ const FIRST: SegmentId = SegmentId(0);
 fn copy_notes(disk: &dyn Disk, layout: &Layout, target: &Layout) -> Result<()> {
     for (from, to) in [(layout.hints(), target.hints()), (layout.checkpoint(), target.checkpoint())] {
         if disk.exists(&from).unwrap_or(false) {
-            copy(disk, &from, &to, None, &mut |_| ())?;
+            copy(disk, &from, &to, None, &mut |_| true)?;
         }
     }
     for (from_dir, to_dir) in
         [(layout.checkpoints_dir(), target.checkpoints_dir()), (layout.lost_dir(), target.lost_dir())]
     {
         for name in disk.list(&from_dir).unwrap_or_default() {
-            copy(disk, &from_dir.join(&name), &to_dir.join(&name), None, &mut |_| ())?;
+            copy(disk, &from_dir.join(&name), &to_dir.join(&name), None, &mut |_| true)?;
         }
         disk.sync_dir(&to_dir).map_err(Error::io("sync directory", &to_dir))?;
     }
@@ -163,13 +164,20 @@ fn close(snapshot: &super::Snapshot, file: &dyn File, path: &Path, len: u64) -> 
     file.sync().map_err(Error::io("sync", path))
 }
 
-/// Copies a file, or its first `len` bytes, to a new one, and syncs it.
+/// What the first segment's log is called in a copy that is not whole yet.
+fn unfinished(first: &Path) -> PathBuf {
+    let mut beside = first.as_os_str().to_owned();
+    beside.push(".new");
+    beside.into()
+}
+
+/// Copies a file, or its first `len` bytes, to a new one, and syncs it. Where `progress` says false it is given up.
 fn copy(
     disk: &dyn Disk,
     from: &Path,
     to: &Path,
     len: Option<u64>,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<std::sync::Arc<dyn File>> {
     let source = disk.open(from, Open::Read).map_err(Error::io("open", from))?;
     let target = disk.open(to, Open::CreateNew).map_err(Error::io("make", to))?;
@@ -184,7 +192,9 @@ fn copy(
         source.read_exact_at(&mut chunk[..part], at).map_err(Error::io("read", from))?;
         target.write_all_at(&chunk[..part], at).map_err(Error::io("write", to))?;
         at += part as u64;
-        progress(part as u64);
+        if !progress(part as u64) {
+            return Err(Error::Cancelled);
+        }
     }
     target.sync().map_err(Error::io("sync", to))?;
     Ok(target)

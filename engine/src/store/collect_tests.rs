@@ -300,9 +300,10 @@ fn a_backup_that_artifacts_went_from_meanwhile_is_none() {
         if !std::mem::replace(&mut applied, true) {
             assert_eq!(site.apply(&plan).artifacts, 3);
         }
+        true
     });
     assert!(matches!(copied, Err(Error::Refused { what: "backup", .. })), "{copied:?}");
-    site.store.backup(Path::new("/again"), &mut |_, _| ()).unwrap();
+    site.store.backup(Path::new("/again"), &mut |_, _| true).unwrap();
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn a_directory_that_is_missing_or_wrong_is_made_anew() {
 fn a_directory_of_another_history_is_not_used() {
     let (dir, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = store_of(dir.path(), 2, 0);
-    store.backup(&older.path().join("store"), &mut |_, _| ()).unwrap();
+    store.backup(&older.path().join("store"), &mut |_, _| true).unwrap();
     go_on(&store, 15, 20);
     drop(store);
     // The same store id and the same seqs, and other events.

@@ -233,12 +233,28 @@ fn a_backup_is_the_same_log_and_opens_clean() {
     store.append(&event(1)).unwrap();
     store.seal().unwrap();
     store.append(&event(2)).unwrap();
-    store.backup(copy.path(), &mut |_, _| ()).unwrap();
+    store.backup(copy.path(), &mut |_, _| true).unwrap();
     let copied = Store::open(copy.path(), Options::default()).unwrap();
     assert!(!copied.recovery().unclean);
     assert_eq!(copied.snapshot().unwrap().root(), store.snapshot().unwrap().root());
     assert_eq!(bodies(&copied), [event(1), event(2)]);
-    assert!(matches!(store.backup(copy.path(), &mut |_, _| ()), Err(Error::AlreadyExists { .. })));
+    assert!(matches!(store.backup(copy.path(), &mut |_, _| true), Err(Error::AlreadyExists { .. })));
+}
+
+#[test]
+fn a_backup_that_is_given_up_is_no_store_and_says_what_it_is() {
+    let (dir, parent) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copy = parent.path().join("copy");
+    let store = Store::create(dir.path(), options()).unwrap();
+    store.append(&event(1)).unwrap();
+    assert!(matches!(store.backup(&copy, &mut |_, _| false), Err(Error::Cancelled)));
+    assert!(matches!(Store::open(&copy, Options::default()), Err(Error::NotAStore { .. })));
+    let Err(Error::AlreadyExists { reason, .. }) = store.backup(&copy, &mut |_, _| true) else {
+        panic!("a copy was made over another")
+    };
+    assert!(reason.contains("not finished"), "{reason}");
+    std::fs::remove_dir_all(&copy).unwrap();
+    store.backup(&copy, &mut |_, _| true).unwrap();
 }
 
 #[test]

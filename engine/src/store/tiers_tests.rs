@@ -239,7 +239,7 @@ fn a_backup_takes_packs_along() {
     store.compact(first, &mut |_, _| true).unwrap();
     let size = store.snapshot().unwrap().tree_size();
     let expected = answers(&store.snapshot().unwrap(), size);
-    store.backup(copy.path(), &mut |_, _| ()).unwrap();
+    store.backup(copy.path(), &mut |_, _| true).unwrap();
     let copied = Store::open(copy.path(), options()).unwrap();
     assert!(answers(&copied.snapshot().unwrap(), size) == expected);
     assert_eq!(

@@ -270,8 +270,20 @@ fn a_disk_that_takes_no_more_is_3_and_loses_nothing_that_was_acknowledged() {
     let lines: String =
         (0..60_000).map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(400))).collect();
     site.write("many.jsonl", &lines);
-    let script =
-        format!("trap '' XFSZ; ulimit -f 12288; exec '{}' append --receipts many.jsonl", binary().display());
+    let command = site_with_room(&site, 12288, "append --receipts many.jsonl");
+    let run = feed(command, b"").ends(3);
+    let acknowledged = run.text().lines().count();
+    let kept = site.run(&["log"]).ends(0).text();
+    let kept = kept.strip_prefix(&events(10)).unwrap();
+    assert!(lines.starts_with(kept) && kept.lines().count() >= acknowledged);
+    site.run(&["verify"]).ends(0);
+    site.feed(&["append"], b"{\"goes\":\"on\"}\n").ends(0);
+    site.run(&["verify"]).ends(0);
+}
+
+/// The program where no file can be longer than so many KiB: what stands in for a full disk.
+fn site_with_room(site: &Site, kib: u32, words: &str) -> Command {
+    let script = format!("trap '' XFSZ; ulimit -f {kib}; exec '{}' {words}", binary().display());
     let mut command = Command::new("bash");
     let ours = site.command(&[]);
     command.args(["-c", &script]).current_dir(site.dir.path());
@@ -281,14 +293,54 @@ fn a_disk_that_takes_no_more_is_3_and_loses_nothing_that_was_acknowledged() {
             None => command.env_remove(name),
         };
     }
-    let run = feed(command, b"").ends(3);
-    let acknowledged = run.text().lines().count();
-    let kept = site.run(&["log"]).ends(0).text();
-    let kept = kept.strip_prefix(&events(10)).unwrap();
-    assert!(lines.starts_with(kept) && kept.lines().count() >= acknowledged);
+    command
+}
+
+#[test]
+fn a_copy_for_which_there_is_no_room_is_3_and_nothing_is_left_of_it() {
+    let site = Site::with_events(3000);
+    site.run(&["seal"]).ends(0);
+    site.run(&["checkpoint"]).ends(0);
+    std::fs::create_dir(site.path("empty")).unwrap();
+    for words in [
+        "backup copy",
+        "backup empty",
+        "archive copy archive",
+        "retention compact",
+        "export 'n > 7' -o x.zip",
+    ] {
+        let run = feed(site_with_room(&site, 8, words), b"").ends(3);
+        assert!(run.err.starts_with("error: cannot write "), "{words}: {}", run.err);
+        assert!(run.err.contains("File too large") && run.err.lines().count() == 1, "{words}: {}", run.err);
+        let files = super::commands::walk(site.dir.path());
+        let half = files.iter().find(|path| {
+            let name = path.to_string_lossy();
+            name.contains(".new")
+                || name.contains("unfinished")
+                || name.contains("/copy/")
+                || name.contains("/empty/")
+        });
+        assert_eq!(half, None, "{words}");
+        site.run(&["verify", "--no-record"]).ends(0);
+    }
+    assert!(site.path("empty").exists() && !site.path("copy").exists());
+    for words in ["backup copy", "backup empty", "archive copy archive", "export 'n > 7' -o x.zip"] {
+        feed(site_with_room(&site, 99999, words), b"").ends(0);
+    }
+    site.run(&["retention", "compact"]).ends(0);
     site.run(&["verify"]).ends(0);
-    site.feed(&["append"], b"{\"goes\":\"on\"}\n").ends(0);
-    site.run(&["verify"]).ends(0);
+}
+
+#[test]
+fn a_seal_whose_index_finds_no_room_says_that_it_holds_and_the_next_makes_the_index() {
+    let site = Site::with_events(300);
+    let run = feed(site_with_room(&site, 4, "seal"), b"").ends(3);
+    assert!(run.err.starts_with("the segment is sealed; "), "{}", run.err);
+    let index = site.path("evidence/log/00000000000000000000.idx");
+    assert!(!index.exists());
+    site.run(&["verify", "--no-record"]).ends(0);
+    let run = site.run(&["seal"]).ends(0);
+    assert!(run.err.contains("nothing to seal") && index.exists(), "{}", run.err);
 }
 
 fn is_root() -> bool {

@@ -463,7 +463,7 @@ fn first_event_seq(site: &Site) -> u64 {
     serde_json::from_str::<serde_json::Value>(&first).unwrap()["integrity"]["seq"].as_u64().unwrap()
 }
 
-fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(super) fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut all = vec![dir.to_path_buf()];
     let mut at = 0;
     while at < all.len() {

@@ -181,7 +181,7 @@ pub(crate) fn run_backup(disk: &SimDisk, key: &VerifierKey, ledger: &mut Ledger)
         }
     }
     disk.record();
-    store.backup(Path::new(COPY), &mut |_, _| ()).expect("the disk is well");
+    store.backup(Path::new(COPY), &mut |_, _| true).expect("the disk is well");
 }
 
 /// Makes a store of three sealed segments and an active one, then records how the sealed ones are moved to the warm tier
