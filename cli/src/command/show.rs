@@ -7,7 +7,7 @@ use indelible::{Error, Snapshot};
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::open;
-use crate::output::Out;
+use crate::output::{self, Out};
 use crate::show::{Shower, say_deleted};
 
 /// Print events by seq, by range or by event id, byte for byte
@@ -82,6 +82,12 @@ fn resolve(snapshot: &Snapshot, wanted: Wanted) -> Outcome<Vec<Range<u64>>> {
         Wanted::Id(id) => {
             let found = snapshot.find_event(id.as_bytes())?;
             if found.is_empty() {
+                for (plan, count) in snapshot.deleted(0..size)? {
+                    let gone = output::counted(count, "event was", "events were");
+                    output::warn(format_args!(
+                        "{gone} deleted by the plan of record {plan}: whether one had this id cannot be told"
+                    ));
+                }
                 return Err(missing("event", id));
             }
             Ok(found.into_iter().map(|seq| seq..seq + 1).collect())

@@ -124,6 +124,9 @@ fn an_artifact_goes_with_the_last_event_that_names_it() {
     let applied = site.run(&["retention", "apply", "plan.json", "--json"]).ends(0).json();
     assert_eq!((&applied["deleted"]["events"], &applied["artifacts"]["collected"]), (&41.into(), &1.into()));
     assert_eq!(applied["artifacts"]["spared"], 1, "{applied}");
+    let missing = site.run(&["show", "ev_7"]).ends(2).err;
+    assert!(missing.contains("41 events were deleted by the plan of record"), "{missing}");
+    assert!(missing.contains("no event ev_7"), "{missing}");
     site.run(&["artifact", "get", &stray, "-o", "stray"]).ends(0);
     site.run(&["artifact", "verify"]).ends(0);
     site.run(&["verify"]).ends(0);
