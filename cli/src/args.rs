@@ -44,13 +44,14 @@ Examples:
 Data goes to stdout and talk to stderr; --json makes data for machines.
 
 Environment:
-  INDELIBLE_STORE       the store's directory, where -C is not given
-  INDELIBLE_SIGNING_KEY  the signing key file
+  INDELIBLE_STORE           the store's directory, where -C is not given
+  INDELIBLE_SIGNING_KEY     the signing key file
   INDELIBLE_SIGNER_COMMAND  a command that signs: see `indelible help checkpoint`
-  INDELIBLE_ARCHIVE     the archive to look in, for segments that were said to be in another
-  INDELIBLE_CACHE_DIR   fetched segments: ~/.cache/indelible unless this or XDG_CACHE_HOME is set
-  INDELIBLE_CONFIG_DIR  where keys are kept: ~/.config/indelible unless this or XDG_CONFIG_HOME is set
-  NO_COLOR              no colours
+  INDELIBLE_SIGNER_TIMEOUT  how long that command may take
+  INDELIBLE_ARCHIVE         the archive to look in, for segments that were said to be in another
+  INDELIBLE_CACHE_DIR       fetched segments; else indelible in XDG_CACHE_HOME or ~/.cache
+  INDELIBLE_CONFIG_DIR      where keys are kept; else indelible in XDG_CONFIG_HOME or ~/.config
+  NO_COLOR                  no colours
 
 Exit codes:
     0  clean

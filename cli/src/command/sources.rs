@@ -32,6 +32,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum What {
     /// List the profiles that ship with indelible and those that the store has registered
+    #[command(after_help = "Example:\n  indelible sources list --json")]
     List {
         /// Print one JSON object a profile
         #[arg(long)]
