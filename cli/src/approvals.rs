@@ -2,7 +2,6 @@
 //!
 //! Such a file is what the log will store: the matter, what is signed of it, and the signatures so far.
 
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
@@ -137,14 +136,7 @@ pub(crate) fn write(path: &Path, value: &impl Serialize) -> Outcome<()> {
     let failed = || format!("write {}", path.display());
     let mut text = serde_json::to_vec(value).map_err(|error| Failure::Io(failed(), error.into()))?;
     text.push(b'\n');
-    let beside = path.with_extension("new");
-    let put = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    put().map_err(Failure::io(failed()))
+    new_file::replace(path, &text).map_err(Failure::io(failed()))
 }
 
 /// Makes an operator's key, in a file that nobody else can read.

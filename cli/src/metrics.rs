@@ -4,8 +4,6 @@
 //! last one then grows old, which is what to raise an alarm on.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +12,7 @@ use indelible::format::failures::{FailureClass, Failures};
 use indelible::verify::{FindingClass, Report};
 
 use crate::exit::{Failure, Outcome};
+use crate::new_file;
 use crate::witnessed::Witnessed;
 
 /// What is written.
@@ -30,14 +29,8 @@ pub(crate) struct Measured<'a> {
 
 /// Replaces the file in one step: a collector may read at any time, under another user.
 pub(crate) fn write(path: &Path, measured: &Measured<'_>) -> Outcome<()> {
-    let beside = path.with_extension("new");
-    let written = || {
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(text(measured).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    written().map_err(Failure::io(format!("write {}", path.display())))
+    let written = new_file::replace(path, text(measured).as_bytes());
+    written.map_err(Failure::io(format!("write {}", path.display())))
 }
 
 fn text(measured: &Measured<'_>) -> String {

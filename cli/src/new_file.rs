@@ -1,7 +1,7 @@
-//! Files that commands make for their users, and that never take the place of another.
+//! Files that commands make for their users: that never take the place of another, or that do so in one step.
 
-use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -30,4 +30,22 @@ pub(crate) fn create(path: &Path, readers: Readers) -> Outcome<File> {
             Failure::Io(format!("make {shown}"), error)
         }
     })
+}
+
+/// Writes a file in one step: whoever reads it meanwhile sees the old one or the new one, and where it cannot be written the
+/// old one stays, with nothing beside it.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
 }

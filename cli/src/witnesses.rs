@@ -4,13 +4,13 @@
 //! writes a policy file and names it with `--policy`.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use indelible::trust::{CosignerKey, Policy, PolicyWitness};
 
 use crate::exit::{Failure, Outcome};
-use crate::{input, keys, web};
+use crate::{input, keys, new_file, web};
 
 /// The group of all, in the file.
 const ALL: &str = "all-witnesses";
@@ -81,15 +81,11 @@ fn keep(witnesses: &[PolicyWitness]) -> Outcome<()> {
     // What cannot be read back is not kept: a name with a space in it, or that of the group.
     Policy::decode(&text).map_err(|error| Failure::Usage(format!("not added: {error}")))?;
     let path = path()?;
-    let beside = path.with_extension("new");
     let written = || {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
         }
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)
+        new_file::replace(&path, &text)
     };
     written().map_err(Failure::io(format!("write {}", path.display())))
 }

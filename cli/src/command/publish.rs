@@ -1,7 +1,7 @@
 //! `indelible publish`: the log as plain files that any web server can serve.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use indelible::trust::{Checkpoint, Note};
@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::apart;
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
+use crate::new_file;
 use crate::open;
 use crate::output::{self, Out};
 use crate::signal::Stop;
@@ -132,14 +133,10 @@ fn published(dir: &Path, next: &Note, snapshot: &Snapshot) -> Outcome<u64> {
 /// Puts a file in its place in one step. Published files are for everyone to read.
 fn write(dir: &Path, name: &str, bytes: &[u8]) -> Outcome<()> {
     let path = dir.join(name);
-    let beside = path.with_extension("new");
     let parent = path.parent().unwrap_or(dir);
     let written = || {
         fs::create_dir_all(parent)?;
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)?;
+        new_file::replace(&path, bytes)?;
         File::open(parent)?.sync_all()
     };
     written().map_err(Failure::io(format!("write {}", path.display())))

@@ -242,11 +242,17 @@ impl dyn Disk + '_ {
     /// Replaces a file by `bytes` in one step: written beside it, synced, renamed, the directory synced.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let beside = path.with_extension("new");
-        let file = self.open(&beside, Open::Create)?;
-        file.set_len(0)?;
-        file.write_all_at(bytes, 0)?;
-        file.sync()?;
-        self.rename(&beside, path)?;
+        let written = self.open(&beside, Open::Create).and_then(|file| {
+            file.set_len(0)?;
+            file.write_all_at(bytes, 0)?;
+            file.sync()?;
+            self.rename(&beside, path)
+        });
+        if written.is_err() {
+            // No later file may be of its name: it would stay.
+            let _ = self.remove(&beside);
+        }
+        written?;
         self.sync_dir(directory_of(path))
     }
 }

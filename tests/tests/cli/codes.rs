@@ -323,6 +323,12 @@ fn a_copy_for_which_there_is_no_room_is_3_and_nothing_is_left_of_it() {
         assert_eq!(half, None, "{words}");
         site.run(&["verify", "--no-record"]).ends(0);
     }
+    feed(site_with_room(&site, 4, "publish public"), b"").ends(3);
+    let files = super::commands::walk(&site.path("public"));
+    assert!(
+        files.iter().all(|path| path.extension().is_none_or(|extension| extension != "new")),
+        "{files:?}"
+    );
     assert!(site.path("empty").exists() && !site.path("copy").exists());
     for words in ["backup copy", "backup empty", "archive copy archive", "export 'n > 7' -o x.zip"] {
         feed(site_with_room(&site, 99999, words), b"").ends(0);

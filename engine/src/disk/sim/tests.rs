@@ -366,3 +366,21 @@ fn calls_on_the_wrong_thing_are_refused_as_a_real_disk_does() {
     assert_eq!(kind(file.write_at(&[1], 0).map(drop)), ErrorKind::PermissionDenied);
     assert!(Call::Write.is_change() && !Call::Read.is_change());
 }
+
+#[test]
+fn a_file_that_cannot_be_replaced_stays_and_nothing_is_left_beside_it() {
+    let machine = SimDisk::new(3);
+    let disk: &dyn Disk = &machine;
+    let path = path("/note");
+    disk.replace(path, b"one").unwrap();
+    let mut failed = 0;
+    for call in 0..5 {
+        machine.fail(Failure::new(machine.calls() + call, What::NoSpace, true));
+        failed += u32::from(disk.replace(path, b"two").is_err());
+        machine.heal();
+        let names: Vec<_> = machine.files().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [path], "call {call}");
+        disk.replace(path, b"one").unwrap();
+    }
+    assert!(failed > 1, "{failed}");
+}
