@@ -429,8 +429,9 @@ fn refuse_cut(log: &LogFile, found: &Replay, last: &Head) -> Result<()> {
 
 /// Removes files that were being made when the store stopped and that nothing refers to.
 fn remove_leftovers(world: &World, layout: &Layout) -> Result<()> {
-    // These are made when there is something to put there.
-    let made = [layout.directories_dir(), layout.packs_dir(), layout.archived_dir()];
+    // Not all of these are there before there is something to put there.
+    let made =
+        [layout.checkpoints_dir(), layout.directories_dir(), layout.packs_dir(), layout.archived_dir()];
     let listed = made.into_iter().filter(|dir| world.disk.list(dir).is_ok());
     for dir in [layout.log_dir(), layout.root().to_path_buf()].into_iter().chain(listed) {
         for name in world.disk.list(&dir).map_err(Error::io("list", &dir))? {

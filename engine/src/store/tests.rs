@@ -271,8 +271,11 @@ fn a_torn_tail_is_kept_and_told_and_a_frame_that_was_durable_is_never_cut() {
     let file = std::fs::OpenOptions::new().write(true).open(&log).unwrap();
     file.write_all_at(b"\x89IDF torn", len).unwrap();
     std::fs::remove_file(dir.path().join("head")).unwrap();
+    std::fs::write(dir.path().join("checkpoints").join("half.new"), "a checkpoint that was being wr")
+        .unwrap();
     let store = Store::open(dir.path(), options()).unwrap();
     assert_eq!(store.recovery().cut_len, 9);
+    assert_eq!(files(&dir.path().join("checkpoints")), [""; 0], "what was being made is removed");
     assert_eq!(bodies(&store), [event(0), event(1), event(2)]);
     let lost = files(&dir.path().join("lost"));
     assert_eq!(lost.len(), 1);
