@@ -100,6 +100,9 @@ impl Framework {
             }
             controls.push(Control { id: canonical(&entry.id), title: entry.title.clone(), parent });
         }
+        if let Some(id) = part_of_itself(&controls) {
+            return Err(invalid(format!("{id} would be a part of itself")));
+        }
         let File { title, edition, version, notice, prefixes, .. } = file;
         let prefixes = prefixes.iter().map(|word| word.to_uppercase()).collect();
         Ok(Framework {
@@ -126,6 +129,25 @@ impl Framework {
         let place = self.keys.get(rest.get(edition..)?)?;
         self.controls.get(*place)
     }
+}
+
+/// A control whose parents lead back to it: whoever walked down from it would never come to an end.
+fn part_of_itself(controls: &[Control]) -> Option<&str> {
+    let parents: BTreeMap<&str, &str> =
+        controls.iter().filter_map(|one| Some((one.id.as_str(), one.parent.as_deref()?))).collect();
+    let mut is_rooted = BTreeSet::new();
+    for control in controls {
+        let mut way = BTreeSet::new();
+        let mut at = Some(control.id.as_str());
+        while let Some(id) = at.filter(|id| !is_rooted.contains(id)) {
+            if !way.insert(id) {
+                return Some(id);
+            }
+            at = parents.get(id).copied();
+        }
+        is_rooted.extend(way);
+    }
+    None
 }
 
 /// An id as its runs of letters and of digits: what separates them is spelt in many ways.

@@ -154,6 +154,12 @@ fn what_is_no_pack_is_refused_and_told() {
         ("X", r#"{ id = "X:1", title = "a" }"#, "without its framework"),
         ("X", r#"{ id = "..", title = "a" }"#, "is no id"),
         ("X", r#"{ id = "1", title = "a", parent = "2" }"#, "not there"),
+        ("X", r#"{ id = "1", title = "a", parent = "1" }"#, "X:1 would be a part of itself"),
+        (
+            "X",
+            r#"{ id = "1", title = "a" }, { id = "A", title = "b", parent = "B" }, { id = "B", title = "c", parent = "A" }"#,
+            "would be a part of itself",
+        ),
         ("X", r#"{ id = "1" }"#, "title"),
     ] {
         let error = pack(framework, controls);

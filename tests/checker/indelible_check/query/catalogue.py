@@ -78,6 +78,15 @@ class Pack:
             parent = None if parent is None else canonical(self.name, parent)
             demand(parent is None or parent in known, "a control's parent that is not there")
             self.controls.append(Control(canonical(self.name, entry["id"]), entry["title"], parent))
+        parents = {control.id: control.parent for control in self.controls}
+        rooted = {None}
+        for id_ in parents:
+            way = []
+            while id_ not in rooted:
+                demand(id_ not in way, "a control that is a part of itself")
+                way.append(id_)
+                id_ = parents[id_]
+            rooted.update(way)
 
     def beginning(self, words):
         """The id that is the longest beginning of another one."""
