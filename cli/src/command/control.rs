@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::query::{Asking, answer};
+use indelible::Snapshot;
+use indelible::query::controls::MappedControls;
+
+use super::query::{Asking, answer_as, joined};
 use crate::exit::Outcome;
 
 /// The evidence of a control: what was labelled with it, names it, or is mapped to it
@@ -12,6 +15,7 @@ use crate::exit::Outcome;
 #[command(after_help = "Examples:
   indelible control SOC2:CC6.1 during 2026-Q1
   indelible control 'SOC2:CC6.* since 90d | count by control, agent'
+  indelible control 'PCI DSS 6.5.1' since 90d
   indelible control SOC2:CC8.1, PCI-DSS:6.5.1 where agent = ops-agent-3")]
 pub(crate) struct Args {
     /// One id or several, and more of the query
@@ -23,5 +27,9 @@ pub(crate) struct Args {
 
 /// Prints the evidence.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
-    answer(store, &format!("control {}", args.words.join(" ")), &args.asking)
+    let text = |snapshot: &Snapshot| {
+        let is_id = |word: &str| Ok(MappedControls::of(snapshot)?.catalogue.find(word).is_some());
+        Ok(format!("control {}", joined(&args.words, is_id)?))
+    };
+    answer_as(store, text, &args.asking)
 }

@@ -85,10 +85,19 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
 
 /// Answers a query in its words, and prints the answer.
 pub(crate) fn answer(store: &Path, text: &str, asking: &Asking) -> Outcome {
+    answer_as(store, |_| Ok(text.to_owned()), asking)
+}
+
+/// The same of a query whose words hang on what the log has.
+pub(super) fn answer_as(
+    store: &Path,
+    text: impl FnOnce(&Snapshot) -> Outcome<String>,
+    asking: &Asking,
+) -> Outcome {
     let store = open::to_read(store)?;
     let shower = Shower::new(&store, asking.integrity)?;
     let snapshot = store.snapshot()?;
-    let query = prepare(text, &snapshot, &asking.parameters)?;
+    let query = prepare(&text(&snapshot)?, &snapshot, &asking.parameters)?;
     let watch = Arc::<Watch>::default();
     let stopped = Arc::clone(&watch);
     let stop = Stop::listen(move || stopped.cancel())?;
@@ -202,6 +211,23 @@ impl Printing {
 fn tied(shower: &Shower, snapshot: &Snapshot, seq: u64) -> Outcome<Option<Tied>> {
     let record = shower.records(snapshot, seq..seq + 1).next().transpose()?;
     Ok(record.map(|record| Tied { sig_alg: shower.sig_alg(record.seq), record }))
+}
+
+/// The words of the shell as a query. The first of them stands in quotes where it is one value all the same: a shell takes
+/// quotes for its own.
+pub(super) fn joined(words: &[String], is_value: impl FnOnce(&str) -> Outcome<bool>) -> Outcome<String> {
+    let Some((first, rest)) = words.split_first() else { return Ok(String::new()) };
+    let first = if first.contains(' ') && is_value(first)? { value(first) } else { first.clone() };
+    Ok(std::iter::once(first).chain(rest.iter().cloned()).collect::<Vec<_>>().join(" "))
+}
+
+/// A word as it is, and in quotes where it would be more than one.
+pub(super) fn value(word: &str) -> String {
+    let is_special = |c: char| c.is_whitespace() || "(),|=!<>~\"'#“”".contains(c);
+    if !word.contains(is_special) && !word.is_empty() || word.starts_with('"') {
+        return word.to_owned();
+    }
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn stdin() -> Outcome<String> {

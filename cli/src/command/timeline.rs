@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::query::{Asking, answer};
+use super::query::{Asking, answer, value};
 use crate::exit::Outcome;
 
 /// Everything that happened in a run, or of an agent, a tenant, a deployment, by event time
@@ -40,15 +40,6 @@ fn text(field: &str, words: &[String]) -> String {
         if at == 0 { text.push_str(&value(word)) } else { text.push_str(word) }
     }
     text
-}
-
-/// A word as it is, and in quotes where it would be more than one.
-fn value(word: &str) -> String {
-    let is_special = |c: char| c.is_whitespace() || "(),|=!<>~\"'#“”".contains(c);
-    if !word.contains(is_special) && !word.is_empty() || word.starts_with('"') {
-        return word.to_owned();
-    }
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]

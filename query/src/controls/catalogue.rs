@@ -62,6 +62,12 @@ impl Catalogue {
         self.frameworks.iter().find(|framework| framework.name == name)
     }
 
+    /// Whether a text is the name of a framework and nothing else: `soc 2` is, `soc 2 since 90d` begins with one.
+    pub fn is_framework(&self, text: &str) -> bool {
+        let name = named_framework(text);
+        self.frameworks.iter().any(|framework| name.as_ref() == Some(&framework.name))
+    }
+
     /// All controls, framework by framework.
     pub fn controls(&self) -> impl Iterator<Item = &Control> {
         self.frameworks.iter().flat_map(|framework| &framework.controls)
@@ -75,9 +81,11 @@ impl Catalogue {
             return Some(control);
         }
         match canonical.split_once(':') {
-            Some((name, id)) => self.frameworks.iter().find(|framework| framework.name == name)?.find(id),
+            Some((name, id)) => {
+                self.frameworks.iter().find(|framework| framework.name == name)?.find(id, true)
+            }
             None => {
-                let mut found = self.frameworks.iter().filter_map(|framework| framework.find(text));
+                let mut found = self.frameworks.iter().filter_map(|framework| framework.find(text, false));
                 let control = found.next()?;
                 found.next().is_none().then_some(control)
             }
@@ -122,4 +130,9 @@ impl Catalogue {
         let number = nearest(wanted, candidates().map(|(number, _)| number))?;
         candidates().find(|(candidate, _)| *candidate == number).map(|(_, control)| control)
     }
+}
+
+/// The framework whose name a text is, in one of its spellings, with nothing behind it.
+pub(crate) fn named_framework(text: &str) -> Option<String> {
+    normalise_control(text, None).strip_suffix(':').map(str::to_owned)
 }

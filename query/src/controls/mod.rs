@@ -17,6 +17,7 @@ use indelible_engine::Snapshot;
 use indelible_engine::filter::Filter;
 
 pub use catalogue::Catalogue;
+pub(crate) use catalogue::named_framework;
 pub use file::{Change, ControlsFile};
 pub use labels::LabelFile;
 pub use mapping::{Mapping, Rule, Strength};

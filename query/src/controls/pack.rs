@@ -118,14 +118,17 @@ impl Framework {
         })
     }
 
-    /// The control that `id` names, its framework left out: `art. 12(1)`, `§ 164.312(b)`, `12.1`, `164_312_b`.
-    pub(super) fn find(&self, id: &str) -> Option<&Control> {
+    /// The control that `id` names, its framework left out: `art. 12(1)`, `§ 164.312(b)`, `12.1`, `164_312_b`. Whether the
+    /// framework was named in front of it says if an edition may follow.
+    pub(super) fn find(&self, id: &str, is_named: bool) -> Option<&Control> {
         let words = key(id);
         let skipped = words.iter().take_while(|word| self.prefixes.contains(word)).count();
         let rest = words.get(skipped..).unwrap_or_default();
-        // A number before ids that begin with letters is the edition.
+        // A number before ids that begin with letters is the edition. Of nothing that is named it is a part of the id: the
+        // `164.312` of `164.312(a)(1)` is no edition of another framework's A1.
         let has_numbers = self.keys.keys().any(|key| key.first().is_some_and(|word| is_number(word)));
-        let edition = rest.iter().take_while(|word| !has_numbers && is_number(word)).count();
+        let may_have_edition = !has_numbers && (is_named || skipped > 0);
+        let edition = rest.iter().take_while(|word| may_have_edition && is_number(word)).count();
         let place = self.keys.get(rest.get(edition..)?)?;
         self.controls.get(*place)
     }

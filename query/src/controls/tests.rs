@@ -61,6 +61,7 @@ fn controls_are_known_in_the_spellings_that_people_use() {
                 "§164.312(a)(2)(iv)",
             ],
         ),
+        ("HIPAA:164.312(A)(1)", &["164.312(a)(1)", "45 CFR 164.312(a)(1)"]),
         (
             "ISO27001:A.8.32",
             &["A.8.32", "ISO/IEC 27001:2022 A.8.32", "iso27001 annex a.8.32", "ISO 27001: a 8 32"],

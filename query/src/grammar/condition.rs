@@ -129,7 +129,8 @@ fn test<'q>(input: Tokens<'q>) -> Parsed<'q, Condition> {
 fn is_call(input: Tokens<'_>) -> bool {
     let (Some(name), Some(next)) = (input.first(), input.peek(1)) else { return false };
     let is_known = FUNCTIONS.contains(&name.text) || name.text == "bin";
-    next.text == "(" && (is_known || name.span.end == next.span.start)
+    let is_name = name.text.starts_with(char::is_alphabetic);
+    next.text == "(" && (is_known || is_name && name.span.end == next.span.start)
 }
 
 fn is_operator(token: Token<'_>) -> bool {

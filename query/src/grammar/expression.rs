@@ -22,13 +22,27 @@ pub(super) fn operand<'q>(input: Tokens<'q>) -> Parsed<'q, Spanned<Operand>> {
         return Err(Err::Error(Failure::expected(input, "a value").help(help)));
     }
     alt((
-        map(any(Kind::Word, "a value"), |word| Spanned::new(Operand::Word(word.node.to_owned()), word.span)),
+        map(word_with_parts, |word| Spanned::new(Operand::Word(word.node), word.span)),
         map(text, |text| Spanned::new(Operand::Text(text.node), text.span)),
         map(any(Kind::Param, "a value"), |param| {
             Spanned::new(Operand::Param(param.trim_start_matches('$').to_owned()), param.span)
         }),
     ))
     .parse(input)
+}
+
+/// A word, and what stands in parentheses right behind it: ids such as `HIPAA:164.312(a)(1)` are one value.
+fn word_with_parts<'q>(input: Tokens<'q>) -> Parsed<'q, Spanned<String>> {
+    let (mut rest, first) = any(Kind::Word, "a value").parse(input)?;
+    let mut word = Spanned::new(first.node.to_owned(), first.span);
+    while let Ok((after, (open, part, close))) = (mark("("), any(Kind::Word, "a part"), mark(")")).parse(rest)
+        && (word.span.end, open.end, part.span.end) == (open.start, part.span.start, close.start)
+    {
+        word.node = format!("{}({})", word.node, part.node);
+        word.span = word.span.to(close);
+        rest = after;
+    }
+    Ok((rest, word))
 }
 
 /// A text in quotes, by the rules of JSON.

@@ -21,6 +21,7 @@ const CANONICAL: &[&str] = &[
     "kind = model.invocation and model in (\"a\", \"b\") and latency_ms > 2000 and not exists(approval)",
     "rollback and kind = deploy* and between 2026-04-01 and 2026-04-15",
     "controls framework SOC2 since 1y",
+    "control HIPAA:164.312(a)(1), x(in) where control in (a(b), c) and (a = b(c) or \"d(e)\")",
     "explain timeline run run_8bce4",
     "explain",
     "event evt_1, \"evt 2\", $third",
@@ -77,6 +78,10 @@ fn other_spellings_mean_the_same() {
         ("event = x", "event = x"),
         ("rollback (a = 1 or b = 2)", "rollback and (a = 1 or b = 2)"),
         ("control in (a, b)", "control in (a, b)"),
+        ("a = b (c)", "a = b and c"),
+        ("a = b(c d)", "a = b and c and d"),
+        ("a = b(c) (d)", "a = b(c) and d"),
+        ("164.312(b)", "\"164.312(b)\""),
     ] {
         let query = parse(other).unwrap_or_else(|problems| panic!("{problems}"));
         assert_eq!(query.to_string(), canonical, "{other}");

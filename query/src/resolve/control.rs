@@ -8,7 +8,7 @@ use indelible_engine::filter::{Field, Filter, Glob, Test, Value};
 use super::Resolver;
 use super::condition::control;
 use crate::ast::{Condition, Operand};
-use crate::controls::Control;
+use crate::controls::{Control, named_framework};
 use crate::error::Problem;
 use crate::plan::{ControlBy, Coverage};
 use crate::span::{Span, Spanned};
@@ -103,24 +103,17 @@ impl Resolver<'_> {
         self.warnings.push(format!("the catalogue has no control {id}{meant}"));
     }
 
-    /// An id in several words without quotes would be an unknown control, and words to search for behind it.
+    /// An id in several words without quotes would be another control, or none, and words to search for behind it.
     pub(super) fn refuse_words(&mut self, ids: &[Spanned<Operand>], conditions: &[Condition]) {
         let Some(Spanned { node: Operand::Word(first), span }) = ids.last() else { return };
-        if Glob::is_glob(first) || !self.setting.controls.family(first).is_empty() {
+        if Glob::is_glob(first) {
             return;
         }
-        let flat = match conditions {
-            [Condition::All(conditions)] => conditions,
-            conditions => conditions,
-        };
-        let mut text = first.clone();
-        for condition in flat.iter().take(WORDS_MAX) {
-            let Condition::Text(Spanned { node: Operand::Text(word), span: of_word }) = condition else {
-                return;
-            };
-            text = format!("{text} {word}");
-            if let Some(id) = self.setting.controls.family(&text).first() {
-                let whole = Span { start: span.start, end: of_word.end };
+        let alone = self.setting.controls.family(first);
+        for (text, end) in self.with_words_behind(&Spanned::new(first.clone(), *span), conditions) {
+            let Some(id) = self.setting.controls.family(&text).into_iter().next() else { continue };
+            if alone.first() != Some(&id) {
+                let whole = Span { start: span.start, end };
                 let problem = Problem::new(whole, "a control's id in several words must stand in quotes");
                 self.problems.push(problem.help(format!("write {id} or \"{text}\"")));
                 return;
@@ -128,10 +121,36 @@ impl Resolver<'_> {
         }
     }
 
+    /// A word with one, two and more of the bare words right behind it, which would be searched for, and where each ends.
+    /// What stands behind `where` is meant as it is written.
+    fn with_words_behind(&self, first: &Spanned<String>, conditions: &[Condition]) -> Vec<(String, usize)> {
+        let flat = match conditions {
+            [Condition::All(conditions)] => conditions,
+            conditions => conditions,
+        };
+        let (mut text, mut end, mut found) = (first.node.clone(), first.span.end, Vec::new());
+        for condition in flat.iter().take(WORDS_MAX) {
+            let Condition::Text(Spanned { node: Operand::Text(word), span }) = condition else { break };
+            let is_behind = self.text.get(end..span.start).is_some_and(|gap| gap.trim().is_empty());
+            if !is_behind || self.text.get(span.start..span.end) != Some(word) {
+                break;
+            }
+            text = format!("{text} {word}");
+            end = span.end;
+            found.push((text.clone(), end));
+        }
+        found
+    }
+
     /// The controls of the catalogue, or of one framework, and which records are evidence of them.
-    pub(super) fn coverage(&mut self, of: Option<&Spanned<Operand>>, filter: Filter) -> Coverage {
+    pub(super) fn coverage(
+        &mut self,
+        of: Option<&Spanned<Operand>>,
+        conditions: &[Condition],
+        filter: Filter,
+    ) -> Coverage {
         let catalogue = self.setting.controls.catalogue();
-        let wanted = of.map(|of| self.framework(of, &catalogue));
+        let wanted = of.map(|of| self.framework(of, conditions, &catalogue));
         let is_wanted =
             |control: &Control| wanted.as_ref().is_none_or(|wanted| control.framework() == wanted);
         let controls: Vec<Control> = catalogue.into_iter().filter(is_wanted).collect();
@@ -155,12 +174,26 @@ impl Resolver<'_> {
     }
 
     /// The framework that is written here, in its one spelling.
-    fn framework(&mut self, of: &Spanned<Operand>, catalogue: &[Control]) -> String {
-        let (text, _) = self.operand(of);
+    fn framework(
+        &mut self,
+        of: &Spanned<Operand>,
+        conditions: &[Condition],
+        catalogue: &[Control],
+    ) -> String {
+        let (text, is_word) = self.operand(of);
         let canonical = framework(&text);
         let mut known: Vec<&str> = catalogue.iter().map(Control::framework).collect();
         known.dedup();
-        if !known.contains(&canonical.as_str()) && !self.setting.is_check {
+        let name = Spanned::new(text.clone(), of.span);
+        let words = if is_word { self.with_words_behind(&name, conditions) } else { Vec::new() };
+        let in_words = words
+            .into_iter()
+            .find(|(words, _)| named_framework(words).is_some_and(|name| known.contains(&name.as_str())));
+        if let Some((words, end)) = in_words {
+            let whole = Span { start: of.span.start, end };
+            let problem = Problem::new(whole, "a framework's name in several words must stand in quotes");
+            self.problems.push(problem.help(format!("write {} or \"{words}\"", framework(&words))));
+        } else if !known.contains(&canonical.as_str()) && !self.setting.is_check {
             let problem = Problem::new(of.span, format!("there is no framework `{text}`"));
             self.problems.push(match nearest(&canonical, known.iter().copied()) {
                 Some(word) => problem.help(format!("did you mean `{word}`?")),

@@ -6,7 +6,7 @@ use indelible_engine::Seq;
 use indelible_engine::filter::{Field, Filter, Test};
 
 use super::Resolver;
-use crate::ast::{Head, Operand};
+use crate::ast::{Head, Operand, Query};
 use crate::error::Problem;
 use crate::plan::{Base, Shape, Source, Step, StepKind};
 use crate::span::Spanned;
@@ -14,7 +14,12 @@ use crate::words::nearest;
 
 impl Resolver<'_> {
     /// The search that a head asks for, of what matches `filter`.
-    pub(super) fn head(&mut self, head: &Head, filter: Filter, shape: &mut Shape) -> (Base, Vec<Step>) {
+    pub(super) fn head(
+        &mut self,
+        Query { head, conditions, .. }: &Query,
+        filter: Filter,
+        shape: &mut Shape,
+    ) -> (Base, Vec<Step>) {
         let everywhere = 0..Seq::MAX;
         let search = |filter, seqs: Range<Seq>| (Base::Search(filter, seqs), Vec::new());
         match head {
@@ -31,7 +36,7 @@ impl Resolver<'_> {
                 (Base::Search(any.and(filter), everywhere), vec![via])
             }
             Head::Controls(framework) => {
-                let coverage = self.coverage(framework.as_ref(), filter);
+                let coverage = self.coverage(framework.as_ref(), conditions, filter);
                 *shape = Shape::default();
                 for name in ["control", "title", "events", "runs", "agents", "first", "last"] {
                     shape.column(name);

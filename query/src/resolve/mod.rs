@@ -87,7 +87,7 @@ impl Resolver<'_> {
         }
         let conditions = query.conditions.iter().map(|condition| self.condition(condition, &shape)).collect();
         let (filter, rest) = Predicate::all(conditions).split();
-        let (mut base, mut steps) = self.head(&query.head, filter, &mut shape);
+        let (mut base, mut steps) = self.head(query, filter, &mut shape);
         if let Some(rest) = rest {
             if let Head::Controls(_) = query.head {
                 let whole = Span { start: 0, end: self.text.len() };

@@ -167,6 +167,10 @@ fn an_id_in_several_words_is_refused_and_told_how_to_write() {
         ("control soc2 cc8.1", "SOC2:CC8.1"),
         ("control SOC2:CC6.1, soc 2 cc8.1 since 30d", "SOC2:CC8.1"),
         ("control pci dss 6.5.1 | count", "PCI-DSS:6.5.1"),
+        ("control GOVERN 1.1", "NIST-AI-RMF:GOVERN-1.1"),
+        ("control 45 CFR § 164.312(b) since 30d", "HIPAA:164.312(B)"),
+        ("controls framework PCI DSS since 30d", "PCI-DSS"),
+        ("controls framework NIST AI RMF", "NIST-AI-RMF"),
     ] {
         let error = sample.run(text).expect_err(text).to_string();
         assert!(
@@ -175,5 +179,29 @@ fn an_id_in_several_words_is_refused_and_told_how_to_write() {
         );
     }
     assert!(sample.run("control SOC2:CC8.1 rollback").is_ok(), "words behind an id are searched for");
+    assert!(sample.run("control SOC2:CC8 \"1\"").is_ok(), "quotes say that it is searched for");
     assert!(sample.run("control \"soc 2 cc8.1\"").is_ok());
+    assert!(sample.run("controls framework \"pci dss\" rollback").is_ok());
+    assert!(sample.run("controls framework SOC2 rollback").is_ok());
+    assert!(sample.run("control HIPAA:164.312 where a").is_ok(), "and so does `where`");
+}
+
+#[test]
+fn an_id_goes_on_in_parentheses() {
+    let events = [
+        r#"{"event_id":"whole","controls":["HIPAA:164.312"],"say":"b"}"#,
+        r#"{"event_id":"part","controls":["HIPAA:164.312(b)"]}"#,
+        r#"{"event_id":"other","controls":["HIPAA:164.312(a)(1)"],"say":"b"}"#,
+    ];
+    let sample = Sample::new([events.to_vec()]);
+    for (text, expected) in [
+        ("control HIPAA:164.312(b)", &["part"][..]),
+        ("control 164.312(a)(1), §164.312(b)", &["part", "other"]),
+        ("control = HIPAA:164.312(b)", &["part"]),
+        ("control in (HIPAA:164.312(B), x(y)) | where control = hipaa:164.312(b)", &["part"]),
+        ("control HIPAA:164.312 \"b\"", &["whole", "part", "other"]),
+    ] {
+        let rows = ask(&sample.snapshot, &format!("{text} | fields id")).0;
+        assert_eq!(rows, expected, "{text}");
+    }
 }

@@ -128,7 +128,15 @@ pub(super) fn event(draw: &mut Draw, index: usize) -> String {
         ));
     }
     if draw.below(4) == 0 {
-        let ids = ["\"SOC2:CC8.1\"", "\"soc2 cc8.1\"", "\"ACME:7\"", "\"pci dss 6.5.1\"", "-5", "null"];
+        let ids = [
+            "\"SOC2:CC8.1\"",
+            "\"soc2 cc8.1\"",
+            "\"ACME:7\"",
+            "\"pci dss 6.5.1\"",
+            "\"HIPAA:164.312(b)\"",
+            "-5",
+            "null",
+        ];
         members.push(format!("\"controls\":[{},{}]", pick(draw, &ids), pick(draw, &ids)));
     }
     let space = ["", " ", "\n"][draw.below(3)];
@@ -156,7 +164,7 @@ const FIELDS: [&str; 18] = [
     "job",
 ];
 const BUILTIN: [&str; 6] = ["seq", "ts", "received", "id", "segment", "x"];
-const WORDS: [&str; 21] = [
+const WORDS: [&str; 22] = [
     "1",
     "a*",
     "\"1\"",
@@ -171,6 +179,7 @@ const WORDS: [&str; 21] = [
     "\"a*\"",
     "deploy.*",
     "SOC2:CC8.1",
+    "164.312(b)",
     "\"soc 2 cc8.1\"",
     "2026-04-01",
     "2s",
@@ -380,6 +389,7 @@ pub(super) fn query(draw: &mut Draw, controls: bool) -> String {
             let ids = [
                 "SOC2:CC8.1",
                 "soc2:cc8.*",
+                "HIPAA:164.312(b)",
                 "ACME:7",
                 "PCI-DSS:6.5",
                 "\"soc 2 cc8.1\", ACME:7",

@@ -99,3 +99,22 @@ fn what_ships_can_be_looked_at_without_a_store() {
     assert!(site.run(&["controls", "show", "cc8.1"]).ends(0).text().starts_with("SOC2:CC8.1 "));
     assert!(site.run(&["controls", "matrix", "soc 2"]).ends(0).text().contains("CC8.1"));
 }
+
+#[test]
+fn an_argument_that_is_an_id_or_a_name_in_several_words_is_one() {
+    let site = with_files();
+    let event = "{\"kind\":\"x\",\"controls\":[\"HIPAA:164.312(b)\",\"NIST-AI-RMF:GOVERN 1.1\"]}\n";
+    site.feed(&["append", "--no-checkpoint"], event.as_bytes()).ends(0);
+    let text = |args: &[&str]| site.run(args).ends(0).text();
+    for id in ["45 CFR § 164.312(b)", "hipaa:164.312(b)", "GOVERN 1.1", "NIST AI RMF Govern 1.1"] {
+        assert_eq!(text(&["control", id, "| count"]), "{\"count\":1}\n", "{id}");
+        assert_eq!(text(&["control", id, "until", "2000", "| count"]), "{\"count\":0}\n", "{id}");
+    }
+    assert_eq!(text(&["control", "HIPAA:164.312(b) | count"]), "{\"count\":1}\n");
+    let with_events = "| where events > 0 | fields control";
+    let rows = text(&["controls", "coverage", "nist ai rmf", with_events]);
+    assert!(rows.contains("NIST-AI-RMF:GOVERN-1.1"), "{rows}");
+    assert_eq!(text(&["controls", "coverage", &format!("NIST-AI-RMF {with_events}")]), rows);
+    let unquoted = site.run(&["controls", "coverage", "nist ai rmf | count"]).ends(2);
+    assert!(unquoted.err.contains("write NIST-AI-RMF or"), "{}", unquoted.err);
+}

@@ -5,7 +5,10 @@ mod list;
 
 use std::path::{Path, PathBuf};
 
-use super::query::{Asking, answer};
+use indelible::Snapshot;
+use indelible::query::controls::MappedControls;
+
+use super::query::{Asking, answer, answer_as, joined};
 use crate::exit::Outcome;
 use crate::render::Format;
 
@@ -62,7 +65,7 @@ pub(crate) enum What {
     /// Count events, runs and agents for each control, from the first to the last
     #[command(after_help = "Examples:
   indelible controls coverage
-  indelible controls coverage SOC2 since 90d
+  indelible controls coverage 'pci dss' since 90d
   indelible controls coverage 'PCI-DSS during 2026-Q1 | where events = 0' --format markdown")]
     Coverage {
         /// A framework, and more of the query; all frameworks without it
@@ -105,11 +108,17 @@ pub(crate) enum What {
 
 /// Lists, shows, counts or adds.
 pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
-    let Some(what) = &args.what else { return answer(store, &coverage(&[]), &args.asking) };
+    let Some(what) = &args.what else { return answer(store, &coverage(""), &args.asking) };
     match what {
         What::List { framework, format } => list::list(store, framework.as_deref(), *format),
         What::Show { id, format } => list::show(store, &id.join(" "), *format),
-        What::Coverage { words, asking } => answer(store, &coverage(words), asking),
+        What::Coverage { words, asking } => {
+            let text = |snapshot: &Snapshot| {
+                let is_name = |word: &str| Ok(MappedControls::of(snapshot)?.catalogue.is_framework(word));
+                Ok(coverage(&joined(words, is_name)?))
+            };
+            answer_as(store, text, asking)
+        }
         What::Matrix { framework, format } => list::matrix(store, framework.as_deref(), *format),
         What::Add { file, dry_run, json } => add::add(store, file, *dry_run, *json),
     }
@@ -119,8 +128,7 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
 const GOES_ON: [&str; 8] = ["framework", "since", "until", "between", "during", "received", "where", "not"];
 
 /// The query of a coverage.
-fn coverage(words: &[String]) -> String {
-    let text = words.join(" ");
+fn coverage(text: &str) -> String {
     let first = text.split_whitespace().next().unwrap_or_default();
     // What has a mark in it is a condition.
     let is_query = GOES_ON.contains(&first)
@@ -149,9 +157,9 @@ mod tests {
             (&["agent", "=", "ops"], "controls agent = ops"),
             (&["agent=ops since 1d"], "controls agent=ops since 1d"),
             (&["framework", "SOC2"], "controls framework SOC2"),
+            (&["\"pci dss\"", "since", "90d"], "controls framework \"pci dss\" since 90d"),
         ] {
-            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(coverage(&words), expected);
+            assert_eq!(coverage(&words.join(" ")), expected);
         }
     }
 }

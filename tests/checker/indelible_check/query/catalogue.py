@@ -93,13 +93,14 @@ class Pack:
         return next((self.keys[words[:length]] for length in range(len(words) - 1, 0, -1)
                      if words[:length] in self.keys), None)
 
-    def find(self, number):
+    def find(self, number, is_named):
         """The id of the control that this names, its framework left out."""
         words = key(number)
+        count = len(words)
         while words and words[0] in self.prefixes:
             words = words[1:]
         # A number before ids that begin with letters is the edition.
-        if not any(map(is_number, self.keys)):
+        if not any(map(is_number, self.keys)) and (is_named or len(words) < count):
             while is_number(words):
                 words = words[1:]
         return canonical(self.name, self.keys[words]) if words in self.keys else None
@@ -128,8 +129,8 @@ class Catalogue:
             return id_
         name, colon, number = id_.partition(":")
         if colon:
-            return next((pack.find(number) for pack in self.packs if pack.name == name), None)
-        found = [one for one in (pack.find(text) for pack in self.packs) if one is not None]
+            return next((pack.find(number, True) for pack in self.packs if pack.name == name), None)
+        found = [one for one in (pack.find(text, False) for pack in self.packs) if one is not None]
         return found[0] if len(found) == 1 else None
 
     def family(self, text):

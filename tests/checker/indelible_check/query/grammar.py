@@ -21,7 +21,7 @@ def parse(text):
             parts[-1].append(token)
     query = Parser(parts[0]).whole(Parser.head)
     stages = tuple(Parser(part).whole(Parser.stage) for part in parts[1:])
-    return tree.Query(query.explain, query.head, query.conditions, stages)
+    return tree.Query(query.explain, query.head, query.conditions, stages, query.behind)
 
 
 def unquoted(text):
@@ -106,7 +106,19 @@ class Parser:
         explains = self.sees("explain") and not self.is_mark(1)
         self.at += explains
         head = self.head_word()
-        return tree.Query(explains, head, self.conditions())
+        behind = () if self.sees("where") else tuple(self.bare_words())
+        return tree.Query(explains, head, self.conditions(), behind=behind)
+
+    def bare_words(self):
+        """The words that are searched for where the parser stands, which stays there."""
+        start, found = self.at, []
+        try:
+            while self.peek() is not None and self.peek().kind == WORD and not self.is_test():
+                found.append(self.search().text.text)
+        except NoQuery:
+            pass
+        self.at = start
+        return found
 
     def is_mark(self, ahead):
         """Whether a mark follows that is not the beginning of a group."""
@@ -219,7 +231,8 @@ class Parser:
         if first is None or first.kind != WORD:
             return False
         is_known = first.text in (*FUNCTIONS, "bin")
-        is_call = following is not None and following.text == "(" and (is_known or first.end == following.start)
+        is_name = first.text[0].isalpha() and following is not None and first.end == following.start
+        is_call = following is not None and following.text == "(" and (is_known or is_name)
         is_difference = following is not None and following.text == "-" and self.is_operator(3)
         return is_call or is_difference or self.is_operator(1)
 
@@ -261,7 +274,21 @@ class Parser:
         self.at += 1
         if token.kind == TEXT:
             return tree.Operand(TEXT, unquoted(token.text))
-        return tree.Operand(token.kind, token.text.removeprefix("$") if token.kind == PARAMETER else token.text)
+        if token.kind == WORD:
+            return tree.Operand(WORD, token.text + self.parts_behind(token.end))
+        return tree.Operand(PARAMETER, token.text.removeprefix("$"))
+
+    def parts_behind(self, end):
+        """What stands in parentheses right behind a word."""
+        found = ""
+        while self.sees("(", MARK) and self.sees(")", MARK, 2):
+            opening, part, closing = self.part[self.at:self.at + 3]
+            if part.kind != WORD or (opening.start, part.start, closing.start) != (end, opening.end, part.end):
+                break
+            found += f"({part.text})"
+            end = closing.end
+            self.at += 3
+        return found
 
     def field(self):
         return field_of(self.any(WORD, "a field"))

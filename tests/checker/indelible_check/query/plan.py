@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..controls import normalise
 from ..profile import parse_path
 from ..values import show_time
 from . import tree
@@ -99,7 +100,7 @@ class Plan:
         if head.word == "control":
             self.shape.column("via")
             self.shape.column("mapped_by")
-            self.refuse_words(head.parts, query.conditions)
+            self.refuse_words(head.parts, query.behind)
         read = [self.conditions.read(one, self.shape) for one in query.conditions]
         self.filter, rest = split(all_of(read))
         ordered = []
@@ -115,6 +116,8 @@ class Plan:
             self.filter = both(evidence.filter(), self.filter)
             self.steps.append(Step("via", (evidence,)))
         elif head.word == "controls":
+            if head.parts:
+                self.refuse_name(head.parts[0], query.behind)
             self.begin_coverage(head, rest)
             rest = None
         elif head.word == "event":
@@ -137,20 +140,26 @@ class Plan:
         self.filter = self.wanted.filter()
         self.shape = Shape(False, [(column, None) for column in COVERAGE])
 
-    def refuse_words(self, ids, conditions):
+    def refuse_words(self, ids, behind):
         """An id in several words without quotes is refused: it would be another control, and words to search for."""
         last = ids[-1]
-        if last.kind != WORD or is_glob(last.text) or self.controls.family(last.text):
+        if last.kind != WORD or is_glob(last.text):
             return
-        if len(conditions) == 1 and isinstance(conditions[0], tree.All):
-            conditions = conditions[0].parts
         text = last.text
-        for condition in conditions[:4]:
-            if not isinstance(condition, tree.Search):
-                return
-            text += f" {condition.text.text}"
-            if self.controls.family(text):
+        for word in behind[:4]:
+            text += f" {word}"
+            family = self.controls.family(text)
+            if family and family[:1] != self.controls.family(last.text)[:1]:
                 raise NoQuery("a control's id in several words stands in quotes")
+
+    def refuse_name(self, name, behind):
+        """The same of a framework's name."""
+        text = name.text
+        for word in behind[:4] if name.kind == WORD else ():
+            text += f" {word}"
+            known, colon, number = normalise(text).rpartition(":")
+            if colon and not number and any(one.framework == known for one in self.controls.catalogue.controls):
+                raise NoQuery("a framework's name in several words stands in quotes")
 
     # Stages.
 

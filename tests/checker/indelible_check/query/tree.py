@@ -121,9 +121,10 @@ class Not:
 
 @dataclass(frozen=True)
 class Search:
-    """A text that is looked for in the event."""
+    """A text that is looked for in the event, and whether it was written without quotes."""
 
     text: Operand
+    is_bare: bool = field(default=False, compare=False)
 
     def __str__(self):
         text = self.text.text
@@ -232,6 +233,8 @@ class Query:
     head: Head = field(default_factory=Head)
     conditions: tuple = ()
     stages: tuple = ()
+    # The bare words that stand right behind the head.
+    behind: tuple = field(default=(), compare=False)
 
     def __str__(self):
         parts = ["explain"] if self.explain else []
