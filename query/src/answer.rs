@@ -1,21 +1,22 @@
 //! The face of the crate: a query is parsed, given its parameters, and run on a log, or on records of it.
 
+mod look_back;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use indelible_engine::answer::Watch;
-use indelible_engine::filter::{Field, Filter, Glob, Test};
-use indelible_engine::source::Path;
+use indelible_engine::filter::Filter;
 use indelible_engine::{Seq, Snapshot, Timestamp};
 
 use crate::ast::{self, Head, Operand};
 use crate::controls::{Controls, NoControls};
 use crate::error::{Problem, Problems, Result};
 use crate::grammar;
-use crate::ground::{self, Ground, Order};
-use crate::plan::{Base, Plan, Source};
+use crate::ground::Ground;
+use crate::plan::{Base, Plan};
 use crate::resolve::{Setting, resolve};
 use crate::run::{self, Context, Row, Rows};
 use crate::span::Span;
@@ -248,94 +249,6 @@ impl Answer {
     pub fn warnings(&self) -> Result<Vec<String>> {
         self.look_back()?;
         Ok(self.context.warnings())
-    }
-
-    /// Warns of fields that say nothing, and of such as could not always be read.
-    fn look_back(&self) -> Result<()> {
-        let everywhere = 0..Seq::MAX;
-        let seqs = if let Base::Search(_, seqs) = &self.plan.base { seqs } else { &everywhere };
-        for (plan, count) in self.context.ground.deleted(seqs.clone())? {
-            self.context.warn(format!(
-                "events in range that were deleted by the plan of record {plan}, and are in no answer: {count}"
-            ));
-        }
-        let Base::Search(filter, seqs) = &self.plan.base else { return Ok(()) };
-        for (id, evidence) in &self.plan.evidence {
-            // One control that has rows has evidence.
-            let has_rows = self.is_events && !self.is_empty && self.plan.evidence.len() == 1;
-            if !has_rows && self.is_nowhere(evidence, seqs)? {
-                self.context.warn(format!("nothing in range is evidence of {id}"));
-            }
-        }
-        for source in &self.plan.fields {
-            match source {
-                Source::Name(name) => self.look_at_name(name, seqs)?,
-                // To find out costs a look at the events: only where the answer would be silent otherwise.
-                Source::Path(path) if self.is_empty => self.look_at_path(path, seqs)?,
-                _ => {}
-            }
-        }
-        if self.is_empty { self.suggest_values(filter) } else { Ok(()) }
-    }
-
-    fn look_at_name(&self, name: &str, seqs: &Range<Seq>) -> Result<()> {
-        let asks = |test| Filter::Field(Field::Name(name.to_owned()), test);
-        if self.total(&asks(Test::Exists), seqs)? == 0 {
-            self.context.warn(format!("no event in range has the field `{name}`"));
-        }
-        let unreadable = self.total(&asks(Test::Unreadable), seqs)?;
-        if unreadable > 0 {
-            self.context.warn(format!(
-                "events in range whose `{name}` could not be read: {unreadable} (unreadable({name}) finds them)"
-            ));
-        }
-        Ok(())
-    }
-
-    fn look_at_path(&self, path: &Path, seqs: &Range<Seq>) -> Result<()> {
-        let exists = Filter::Field(Field::Path(path.clone()), Test::Exists);
-        if self.is_nowhere(&exists, seqs)? {
-            let path = path.to_string();
-            let meant = nearest(&path, self.context.vocabulary.names());
-            let meant = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-            self.context.warn(format!("no event in range has anything at `{path}`{meant}"));
-        }
-        Ok(())
-    }
-
-    fn is_nowhere(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<bool> {
-        let Context { ground, watch, .. } = &*self.context;
-        let mut rows = ground.rows(filter, seqs.clone(), Order::OldestFirst, watch)?;
-        Ok(rows.next().transpose()?.is_none())
-    }
-
-    fn total(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<u64> {
-        ground::total(&*self.context.ground, filter, seqs, &self.context.watch)
-    }
-
-    /// Says of values that no event has which one may have been meant.
-    fn suggest_values(&self, filter: &Filter) -> Result<()> {
-        let conditions = match filter {
-            Filter::All(conditions) => conditions.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        for condition in conditions {
-            let Filter::Field(Field::Name(name), Test::Equals(values)) = condition else { continue };
-            let [value] = values.as_slice() else { continue };
-            if value.is_glob() || self.total(condition, &(0..Seq::MAX))? > 0 {
-                continue;
-            }
-            // Most slips leave the first letter as it is. A field with too many such words tells none.
-            let first: String = value.as_str().chars().take(1).collect();
-            let Ok(terms) = self.context.ground.terms(name, &Glob::new(&format!("{first}*"))) else {
-                continue;
-            };
-            let known: Vec<_> = terms.keys().map(|term| String::from_utf8_lossy(&term.bytes)).collect();
-            let meant = nearest(value.as_str(), known.iter().map(AsRef::as_ref))
-                .map_or_else(String::new, |word| format!("; did you mean `{word}`?"));
-            self.context.warn(format!("no event has `{name}` = {}{meant}", value.as_str()));
-        }
-        Ok(())
     }
 }
 

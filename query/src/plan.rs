@@ -19,13 +19,25 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     /// What the last step gives.
     pub(crate) shape: Shape,
-    /// Names and paths that the query speaks of, to warn of those that no event has.
+    /// Names and paths that the query asks of its rows, to warn of those that no event has.
     pub(crate) fields: Vec<Source>,
+    /// Those that it asks of events beside them, which may stand anywhere in the log.
+    pub(crate) fields_beside: Vec<Source>,
+    /// Bare words that are searched for among other conditions, to say so where nothing is found.
+    pub(crate) searched: Vec<String>,
     /// The controls that are asked for, and what in range is evidence of each, to warn of those that have none.
     pub(crate) evidence: Vec<(String, Filter)>,
 }
 
 impl Plan {
+    /// What all records that count match, and where in the log they stand.
+    pub(crate) fn range(&self) -> (&Filter, &std::ops::Range<Seq>) {
+        match &self.base {
+            Base::Search(filter, seqs) => (filter, seqs),
+            Base::Coverage(coverage) => (&coverage.within, &coverage.seqs),
+        }
+    }
+
     /// Every filter that the plan puts to its ground: that of its own search, and that of each `preceded by` and its
     /// like. Each search asks one of these, or something narrower; so whoever has all records that these may match can
     /// carry out the plan.

@@ -86,6 +86,8 @@ impl Resolver<'_> {
         {
             self.warnings
                 .push(format!("`{word}` is searched for in the text of events; did you mean `{meant}`?"));
+        } else {
+            self.searched.push(word.to_owned());
         }
     }
 

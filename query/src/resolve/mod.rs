@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use indelible_engine::filter::Filter;
 use indelible_engine::{Seq, Timestamp};
 
-use crate::ast::{Head, Operand, Query};
+use crate::ast::{Condition, Head, Operand, Query};
 use crate::controls::Controls;
 use crate::error::{Problem, Problems};
 use crate::plan::{Base, Plan, Predicate, Shape, Source, Step, StepKind};
@@ -42,8 +42,12 @@ pub(super) struct Resolver<'s> {
     setting: &'s Setting<'s>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
-    /// Names and paths that the query speaks of.
+    /// Names and paths that the query asks of its rows.
     fields: Vec<Source>,
+    /// Those that it asks of events beside them alone.
+    fields_beside: Vec<Source>,
+    /// Bare words that are searched for.
+    searched: Vec<String>,
     /// Whether a condition names records of the store's own.
     names_store: bool,
     /// The controls that are asked for, and what is evidence of each.
@@ -65,6 +69,8 @@ pub(crate) fn resolve(
         problems: Vec::new(),
         warnings: Vec::new(),
         fields: Vec::new(),
+        fields_beside: Vec::new(),
+        searched: Vec::new(),
         names_store: false,
         evidence: Vec::new(),
     };
@@ -128,8 +134,20 @@ impl Resolver<'_> {
             let known = std::mem::replace(filter, Filter::everything());
             *filter = self.without_store(known);
         }
-        let (fields, evidence) = (std::mem::take(&mut self.fields), std::mem::take(&mut self.evidence));
-        Plan { base, steps, shape, fields, evidence }
+        // Who asks for words alone knows that they are searched for.
+        let is_text = |condition: &Condition| matches!(condition, Condition::Text(_));
+        if query.head == Head::Conditions && query.conditions.iter().all(is_text) {
+            self.searched.clear();
+        }
+        Plan {
+            base,
+            steps,
+            shape,
+            fields: std::mem::take(&mut self.fields),
+            fields_beside: std::mem::take(&mut self.fields_beside),
+            searched: std::mem::take(&mut self.searched),
+            evidence: std::mem::take(&mut self.evidence),
+        }
     }
 
     /// The filter without records of the store's own, unless all are wanted.

@@ -100,6 +100,7 @@ impl Resolver<'_> {
                 .push(problem.help("put this stage before `fields`, `count`, `stats` and `distinct`"));
         }
         let others = Shape::events();
+        let asked_of_rows = self.fields.len();
         // Whether the rows or the events beside them are the store's own is asked of each alone.
         let rows_name_store = std::mem::take(&mut self.names_store);
         let (filter, rest) = self.condition(&beside.filter, &others).split();
@@ -123,6 +124,7 @@ impl Resolver<'_> {
         let other =
             (!beside.unless).then(|| ["other.seq", "other.ts", "other.delay"].map(|name| shape.column(name)));
         let fetched = if beside.unless { Vec::new() } else { self.fetched(later, span, shape) };
+        self.fields_beside.extend(self.fields.split_off(asked_of_rows));
         let emptied = other.map_or_else(Vec::new, |other| {
             let names = shape.columns.iter().map(|column| &*column.name);
             let of_other = (0..).zip(names).filter(|(_, name)| name.starts_with("other.")).map(|(at, _)| at);

@@ -20,7 +20,11 @@ pub(crate) fn base(plan: &Plan, context: &Arc<Context>) -> Result<(Rows, usize)>
         return Ok((coverage(controls, context), 0));
     }
     let Base::Search(filter, seqs) = &plan.base else { return Ok((Box::new(std::iter::empty()), 0)) };
-    let rows = |order| context.ground.rows(filter, seqs.clone(), order, &context.watch);
+    let rows = |order| -> Result<Rows> {
+        let (rows, context) =
+            (context.ground.rows(filter, seqs.clone(), order, &context.watch)?, Arc::clone(context));
+        Ok(Box::new(rows.inspect(move |row| context.found(row.is_ok()))))
+    };
     match plan.steps.first().map(|step| &step.kind) {
         Some(StepKind::Group { keys, aggregates }) => {
             if let Some(names) = by_index(keys, aggregates, context)
@@ -90,7 +94,9 @@ fn by_index(
 fn counts(mut search: Search, names: Vec<String>, context: Arc<Context>) -> Rows {
     held(move || {
         if names.is_empty() {
-            return Ok(vec![Row::of_values(vec![Value::count(search.total()?)])]);
+            let total = search.total()?;
+            context.found(total > 0);
+            return Ok(vec![Row::of_values(vec![Value::count(total)])]);
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let groups = search.group_by(&names).map_err(Error::of_groups)?;
@@ -105,6 +111,7 @@ fn counts(mut search: Search, names: Vec<String>, context: Arc<Context>) -> Rows
             context.hold("count", row.footprint())?;
             rows.push(row);
         }
+        context.found(!rows.is_empty());
         rows.sort_by(|a, b| a.values.cmp(&b.values));
         Ok(rows)
     })

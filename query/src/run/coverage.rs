@@ -48,6 +48,7 @@ fn rows(coverage: &Coverage, context: &Context) -> Result<Vec<Row>> {
         Some(mut search) => search.tally(&parts, &groups, &COUNTED).map_err(Error::of_groups)?,
         None => by_rows(coverage, &parts, &groups, context)?,
     };
+    context.found(tallies.iter().any(|tally| tally.records > 0));
     let known = controls.iter().map(|control| (control.id.clone(), Value::Text(control.title.clone())));
     let count = controls.len();
     let all = known.chain(others.into_iter().map(|id| (id, Value::Missing)));

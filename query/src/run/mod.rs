@@ -16,7 +16,7 @@ mod predicate;
 mod row;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -42,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) watch: Arc<Watch>,
     held: AtomicUsize,
     held_max: usize,
+    /// Whether there was a record to make rows of.
+    has_found: AtomicBool,
     /// What is odd about the answer, each said once.
     warnings: Mutex<BTreeSet<String>>,
     /// How far each step is, the base first.
@@ -76,6 +78,7 @@ impl Context {
             watch,
             held: AtomicUsize::new(0),
             held_max,
+            has_found: AtomicBool::new(false),
             warnings: Mutex::default(),
             meters: Mutex::default(),
         }
@@ -93,6 +96,16 @@ impl Context {
     /// Counts `len` bytes less.
     pub(crate) fn release(&self, len: usize) {
         self.held.fetch_sub(len, Ordering::Relaxed);
+    }
+
+    /// Remembers that there was a record to make rows of, where `has` says so.
+    pub(crate) fn found(&self, has: bool) {
+        self.has_found.fetch_or(has, Ordering::Relaxed);
+    }
+
+    /// Whether there was a record to make rows of: a count of none is a row too.
+    pub(crate) fn has_found(&self) -> bool {
+        self.has_found.load(Ordering::Relaxed)
     }
 
     pub(crate) fn warn(&self, warning: String) {

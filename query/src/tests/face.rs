@@ -213,3 +213,88 @@ fn a_stage_without_its_bar_is_told() {
     assert!(!warnings("count").contains("stage"), "one word alone is a word to search for");
     assert!(!warnings("| count by kind").contains("stage"));
 }
+
+/// What is odd about the answer to a query, all of which was read.
+fn warnings(sample: &super::Sample, text: &str) -> Vec<String> {
+    let mut answer = sample.run(text).unwrap();
+    answer.by_ref().for_each(drop);
+    answer.warnings().unwrap()
+}
+
+#[test]
+fn a_field_that_no_event_has_is_told_wherever_a_query_names_it() {
+    let sample = sample();
+    for text in [
+        "agnet = planner | count",
+        "not agnet = planner",
+        "agnet = planner or kind = deployment",
+        "| count by agnet",
+        "| stats sum(agnet)",
+        "| stats count() by agnet",
+        "| fields id, agnet",
+        "| fields id, agnet as who | where who = planner | count",
+        "| sort agnet | limit 1",
+        "| distinct agnet",
+        "| first by agnet",
+        "kind = deployment | where agnet = planner | count",
+        "kind = deployment | unless preceded by (agnet = planner) within run",
+        "kind = deployment | unless preceded by (kind = approval.granted) within agnet",
+        "kind = deployment | preceded by (kind = approval.granted) within run | fields other.agnet",
+        "controls framework SOC2 where agnet = planner",
+        "explain agnet = planner",
+    ] {
+        let told = warnings(&sample, text);
+        let expected = "no event in range has anything at `agnet`; did you mean `agent`?";
+        assert!(told.iter().any(|warning| warning == expected), "{text}: {told:?}");
+    }
+    for text in
+        ["| count by tokens.total", "tokens.total > 0 | count", "not tokens.total > 0 | fields id, tool"]
+    {
+        assert_eq!(warnings(&sample, text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_field_is_looked_for_in_the_times_that_are_asked_about() {
+    let sample = sample();
+    let nothing = |field: &str| format!("no event in range has the field `{field}`");
+    assert_eq!(warnings(&sample, "during 2026-04-04 | count by approver"), [nothing("approver")]);
+    assert_eq!(warnings(&sample, "during 2026-04-03 | count by approver"), [""; 0]);
+    assert_eq!(
+        warnings(&sample, "during 2026-04-01 | count by tool.name"),
+        ["no event in range has anything at `tool.name`"]
+    );
+    let unreadable = "events in range whose `run` could not be read: 1 (unreadable(run) finds them)";
+    assert_eq!(warnings(&sample, "| count by run"), [unreadable]);
+    assert_eq!(warnings(&sample, "during 2026-04-03 | count by run"), [""; 0]);
+    // What stands beside may stand anywhere.
+    let text = "during 2026-04-03 environment = staging | unless preceded by (approver = kim)";
+    assert_eq!(warnings(&sample, text), [""; 0]);
+}
+
+#[test]
+fn where_nothing_is_found_it_is_told_what_else_was_meant_perhaps() {
+    let sample = sample();
+    for (text, expected) in [
+        ("decision = DENI | count", &["no event has `decision` = DENI; did you mean `DENY`?"][..]),
+        (
+            "decision = DENI | stats sum(tokens.total)",
+            &["no event has `decision` = DENI; did you mean `DENY`?"],
+        ),
+        (
+            "controls framework SOC2 where decision = DENI",
+            &["no event has `decision` = DENI; did you mean `DENY`?"],
+        ),
+        ("decision = DENY && policy = pol-3", &["`&&` is searched for in the text of events"]),
+        ("event e3 e4 | count", &["`e4` is searched for in the text of events"]),
+        ("controls HIPAA", &["`HIPAA` is searched for in the text of events"]),
+        ("nowhere at all", &[]),
+        ("decision = DENY \"nowhere\"", &[]),
+        ("event e3", &[]),
+        ("event e99", &["no event has the id `e99`"]),
+        ("event e3, e99, e98 | count", &["no event has the id `e98`", "no event has the id `e99`"]),
+        ("id in (e99, e3)", &["no event has the id `e99`"]),
+    ] {
+        assert_eq!(warnings(&sample, text), expected, "{text}");
+    }
+}
