@@ -22,8 +22,9 @@ use crate::signal::Stop;
 /// Follow the log: print events that match a filter as they are appended
 ///
 /// Whichever process appends them, and across segments. Without --from or --position it begins with what comes next.
-/// With --position it goes on where it stopped: the seq of the next record is kept in a file, which is written once the
-/// events before it have been printed, so that none is lost and after a crash a few may come twice.
+/// With --position it goes on where it stopped: the seq of the next record is kept in a file, which is written at the
+/// start and once the events before it have been printed, so that none is lost and after a crash a few may come twice.
+/// A field or value that no event so far has is warned of at the start.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible tail
@@ -62,6 +63,12 @@ pub(crate) fn run(store: &Path, args: &Args) -> Outcome {
         stopped.cancel();
         let _ = wake.send(());
     })?;
+    // Who starts again begins here, though nothing should come until then.
+    keep(args, next)?;
+    let so_far = query.run(&snapshot, &options(&args.asking, Arc::clone(&watch)))?;
+    for warning in so_far.warnings()? {
+        output::warn(warning);
+    }
     let mut out = Out::stdout();
     let mut tail = Tail { query, args, shower, watch, printing: None };
     loop {

@@ -180,6 +180,43 @@ fn a_tail_follows_other_processes_and_goes_on_where_it_stopped() {
     assert_eq!(told, ["{\"n\":0}", "{\"n\":10}", "{\"n\":1}", "{\"n\":11}"]);
 }
 
+/// Follows the log until there is a position, and stops: what it printed, and what it said.
+fn follow_until_kept(site: &Site, filter: &str) -> (String, String) {
+    let mut command = site.command(&["tail", filter, "--position", "next"]);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let size = site.run(&["stats", "--json"]).ends(0).json()["tree_size"].as_u64().unwrap();
+    while std::fs::read_to_string(site.path("next")).ok().as_deref() != Some(&format!("{size}\n")) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    // It says that it stopped once it listens for signals, which is before it keeps anything.
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130));
+    (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap())
+}
+
+#[test]
+fn a_tail_that_saw_nothing_goes_on_where_it_began() {
+    let site = Site::with_events(3);
+    assert_eq!(follow_until_kept(&site, "kind = yes").0, "");
+    site.feed(&["append"], b"{\"kind\":\"yes\"}\n").ends(0);
+    assert_eq!(follow_until_kept(&site, "kind = yes").0, "{\"kind\":\"yes\"}\n");
+}
+
+#[test]
+fn a_tail_of_a_misspelt_field_says_so() {
+    let site = site_with_evidence();
+    let mut command = site.command(&["tail", "decison = DENY"]);
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let warning = told.next().unwrap();
+    assert!(warning.contains("no event in range has anything at `decison`"), "{warning}");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_tail_refuses_what_it_cannot_follow() {
     let site = Site::with_events(1);
