@@ -222,6 +222,8 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// How else it may be called.
     pub(crate) alias: Option<String>,
+    /// What its values are of, where these count what that does: its name says in which unit.
+    pub(crate) of: Option<String>,
 }
 
 impl Shape {
@@ -232,7 +234,7 @@ impl Shape {
     /// The place of the column of this name, added where there is none.
     pub(crate) fn column(&mut self, name: &str) -> usize {
         self.find(name).unwrap_or_else(|| {
-            self.columns.push(Column { name: name.to_owned(), alias: None });
+            self.columns.push(Column { name: name.to_owned(), alias: None, of: None });
             self.columns.len() - 1
         })
     }

@@ -35,7 +35,7 @@ impl Resolver<'_> {
                 Predicate::Filter(Filter::Time(clock, window))
             }
             Condition::Test(left, test) => {
-                let name = left.node.to_string();
+                let name = shape.counted(&left.node);
                 let Some(expr) = self.expression(left, shape) else { return nothing() };
                 match &expr {
                     Expr::Source(Source::Builtin(builtin)) => self.on_builtin(*builtin, test, left.span),
@@ -43,7 +43,11 @@ impl Resolver<'_> {
                         Some(field) => self.on_field(field, &name, test),
                         None => self.on_value(expr, &name, test),
                     },
-                    _ => self.on_value(expr, &name, test),
+                    Expr::Bin(..) => {
+                        self.warn_of_no_times(&name, test);
+                        self.on_value(expr, &name, test)
+                    }
+                    Expr::Difference(..) => self.on_value(expr, &name, test),
                 }
             }
         }
@@ -166,12 +170,8 @@ impl Resolver<'_> {
                     None => Predicate::Filter(Filter::everything()),
                 }
             }
-            (Builtin::Ts | Builtin::Received, Test::Equals(operand) | Test::Differs(operand)) => {
-                self.warn_of_quotes(name, std::slice::from_ref(operand));
-                self.on_value(source(), name, test)
-            }
-            (Builtin::Ts | Builtin::Received, Test::In(operands)) => {
-                self.warn_of_quotes(name, operands);
+            (Builtin::Ts | Builtin::Received, Test::Equals(_) | Test::Differs(_) | Test::In(_)) => {
+                self.warn_of_no_times(name, test);
                 self.on_value(source(), name, test)
             }
             (Builtin::Id, Test::Equals(operand)) if !self.is_glob(operand) => {
@@ -194,15 +194,25 @@ impl Resolver<'_> {
         }
     }
 
-    /// A time in quotes is no period, nor a moment that is written otherwise than times are shown.
-    fn warn_of_quotes(&mut self, name: &str, operands: &[Spanned<Operand>]) {
+    /// A time is compared with a word that is none, or with a text: in quotes it is no period, nor a moment that is written
+    /// otherwise than times are shown.
+    fn warn_of_no_times(&mut self, name: &str, test: &Test) {
+        let operands = match test {
+            Test::Equals(operand) | Test::Differs(operand) => std::slice::from_ref(operand),
+            Test::In(operands) => operands,
+            Test::Exists | Test::Unreadable | Test::Compare(..) | Test::Matches(_) => &[],
+        };
         for operand in operands {
-            if let Operand::Text(text) = &operand.node
-                && time::period(text).is_some_and(|period| period.start.to_string() != *text)
-            {
-                self.warnings.push(format!(
+            if self.is_glob(operand) || self.is_open(operand) {
+                continue;
+            }
+            let (text, is_word) = self.operand(operand);
+            match time::period(&text) {
+                None => self.warnings.push(format!("`{name}` is compared with `{text}`, which is no time")),
+                Some(period) if !is_word && period.start.to_string() != text => self.warnings.push(format!(
                     "`{name}` is compared with the text \"{text}\", and no time is shown so; write it without quotes"
-                ));
+                )),
+                Some(_) => {}
             }
         }
     }

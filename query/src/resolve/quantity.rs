@@ -238,6 +238,11 @@ impl Unit {
     }
 }
 
+/// Whether a name says what it counts.
+pub(super) fn names_unit(name: &str) -> bool {
+    Unit::of(name).is_some()
+}
+
 /// The duration or size as a number in the unit that a name ends with.
 pub(super) fn in_unit_of(name: &str, text: &str) -> Option<Decimal> {
     match Unit::of(name)? {

@@ -1,7 +1,8 @@
 //! Stages: what each does with rows of one shape, and what shape it leaves.
 
 use super::Resolver;
-use crate::ast::{Aggregate, Beside, Expression, FieldRef, Named, Stage, Within};
+use super::quantity::names_unit;
+use crate::ast::{Aggregate, Beside, Expression, FieldRef, Function, Named, Stage, Within};
 use crate::error::Problem;
 use crate::plan::{BesidePlan, Column, Expr, Shape, StepKind};
 use crate::span::{Span, Spanned};
@@ -21,7 +22,7 @@ impl Resolver<'_> {
             Stage::Where(condition) => StepKind::Where(self.condition(condition, shape)),
             Stage::Fields(columns) => {
                 let exprs = self.keys(columns, shape);
-                *shape = self.table(columns.iter().map(column));
+                *shape = self.table(columns.iter().map(|key| column(key, shape)));
                 StepKind::Fields(exprs)
             }
             Stage::Sort(keys) => {
@@ -36,8 +37,8 @@ impl Resolver<'_> {
             Stage::Sample(count, seed) => StepKind::Sample { count: *count, seed: *seed },
             Stage::Count(by) => {
                 let keys = self.keys(by, shape);
-                let count = Column { name: "count".to_owned(), alias: Some("count()".to_owned()) };
-                *shape = self.table(by.iter().map(column).chain([(count, stage.span)]));
+                let count = Column { name: "count".to_owned(), alias: Some("count()".to_owned()), of: None };
+                *shape = self.table(by.iter().map(|key| column(key, shape)).chain([(count, stage.span)]));
                 StepKind::Group { keys, aggregates: vec![(crate::ast::Function::Count, None)] }
             }
             Stage::Stats(aggregates, by) => {
@@ -50,13 +51,14 @@ impl Resolver<'_> {
                     Some((aggregate.node.function, of.map_or(Some(None), |of| of.map(Some))?))
                 });
                 let found: Vec<_> = found.collect();
-                let columns = aggregates.iter().map(|aggregate| aggregate_column(aggregate, aggregates));
-                *shape = self.table(by.iter().map(column).chain(columns));
+                let columns =
+                    aggregates.iter().map(|aggregate| aggregate_column(aggregate, aggregates, shape));
+                *shape = self.table(by.iter().map(|key| column(key, shape)).chain(columns));
                 StepKind::Group { keys, aggregates: found.into_iter().flatten().collect() }
             }
             Stage::Distinct(columns) => {
                 let exprs = self.keys(columns, shape);
-                *shape = self.table(columns.iter().map(column));
+                *shape = self.table(columns.iter().map(|key| column(key, shape)));
                 StepKind::Distinct(exprs)
             }
             Stage::First(by) => StepKind::First(self.plain_keys(by, shape)),
@@ -186,29 +188,44 @@ fn asked_of_other(later: &[Spanned<Stage>]) -> Vec<String> {
     names
 }
 
-/// The column that an expression makes.
-fn column(named: &Named<Expression>) -> (Column, Span) {
+/// The column that an expression on rows of this shape makes.
+fn column(named: &Named<Expression>, shape: &Shape) -> (Column, Span) {
     let written = named.node.node.to_string();
     let (own, alias) = match &named.node.node {
         Expression::Field(_) => (written.trim_start_matches('.').to_owned(), None),
         _ => (written.clone(), Some(written)),
     };
+    let of = Some(shape.counted(&named.node.node));
     match &named.name {
-        Some(name) => (Column { name: name.node.clone(), alias }, name.span),
-        None => (Column { name: own, alias }, named.node.span),
+        Some(name) => (Column { name: name.node.clone(), alias, of }, name.span),
+        None => (Column { name: own, alias, of }, named.node.span),
     }
 }
 
 /// The column of an aggregate: it is called by its function alone where no other one is the same.
-fn aggregate_column(aggregate: &Named<Aggregate>, all: &[Named<Aggregate>]) -> (Column, Span) {
+fn aggregate_column(aggregate: &Named<Aggregate>, all: &[Named<Aggregate>], shape: &Shape) -> (Column, Span) {
     let whole = aggregate.node.node.to_string();
-    let function = aggregate.node.function.to_string();
-    let same =
-        all.iter().filter(|other| other.name.is_none() && other.node.function == aggregate.node.function);
+    let function = aggregate.node.function;
+    let same = all.iter().filter(|other| other.name.is_none() && other.node.function == function);
     let name = match &aggregate.name {
         Some(name) => name.node.clone(),
-        None if same.count() == 1 => function,
+        None if same.count() == 1 => function.to_string(),
         None => whole.clone(),
     };
-    (Column { name, alias: Some(whole) }, aggregate.node.span)
+    // How many there are is counted in no unit.
+    let counts = matches!(function, Function::Count | Function::Distinct);
+    let of = aggregate.node.of.as_ref().filter(|_| !counts).map(|of| shape.counted(of));
+    (Column { name, alias: Some(whole), of }, aggregate.node.span)
+}
+
+impl Shape {
+    /// The name that says what the values of an expression on such rows count.
+    pub(super) fn counted(&self, expression: &Expression) -> String {
+        let written = expression.to_string();
+        let column = self.find(written.trim_start_matches('.')).and_then(|place| self.columns.get(place));
+        match column.and_then(|column| column.of.clone()) {
+            Some(of) if !names_unit(&written) => of,
+            _ => written,
+        }
+    }
 }

@@ -19,6 +19,6 @@ def rows_of(plan, events):
 
 
 def answer(plan, events):
-    columns = [name for name, _ in plan.shape.columns]
+    columns = [name for name, *_ in plan.shape.columns]
     return "".join(row.as_json(columns) + "\n" for row in rows_of(plan, events)).encode()
 

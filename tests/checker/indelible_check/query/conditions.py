@@ -6,16 +6,12 @@ from ..controls import normalise
 from ..regex import NoExpression, compile_regex
 from ..values import canonical_number, is_number
 from . import times, tree
+from .units import DURATION_ENDINGS, SIZE_ENDINGS, ending
 from .names import Source
 from .tokens import TEXT, WORD, NoQuery
 
 NOT_STORE = {"not": "store_record"}
 SEQ_END = (1 << 64) - 1
-DURATION_ENDINGS = {ending: unit for endings, unit in (
-    ("ns nanos nanoseconds", 1), ("us micros microseconds", 10**3), ("ms millis milliseconds", 10**6),
-    ("s sec secs seconds", 10**9), ("min mins minutes", 60 * 10**9), ("h hours", 3600 * 10**9),
-    ("d days", 86_400 * 10**9)) for ending in endings.split()}
-SIZE_ENDINGS = {"bytes": 1, "len": 1, "kb": 10**3, "kib": 1 << 10, "mb": 10**6, "mib": 1 << 20}
 
 
 @dataclass(frozen=True)
@@ -84,16 +80,6 @@ def number_of(text):
     """The canonical decimal that a text writes, or None."""
     number = canonical_number(text.encode()) if is_number(text.encode()) else None
     return None if number is None else number.decode()
-
-
-def ending(name):
-    """The last word of a name, in lower case; of a name of one word nothing."""
-    name = name.rstrip('"[]')
-    behind = max(name.rfind(mark) for mark in "_.-") + 1
-    word = name[behind:]
-    capital = max((at for at, char in enumerate(word) if "A" <= char <= "Z"), default=0)
-    capital = 0 if all("A" <= char <= "Z" for char in word) else capital
-    return "" if behind == 0 and capital == 0 else word[capital:].lower()
 
 
 def in_unit_of(name, text):
@@ -185,7 +171,7 @@ class Conditions:
                 return self.of_builtin(expression, node)
             if expression.field is not None:
                 return self.of_field(expression.field, str(node.left), node)
-        return self.of_row(expression, str(node.left), node)
+        return self.of_row(expression, shape.counted(str(node.left)), node)
 
     def of_field(self, field, name, node):
         what = node.what

@@ -6,6 +6,7 @@ from ..profile import EACH, compile_profile, parse_path, write_path
 from . import tree
 from .times import duration
 from .tokens import NoQuery
+from .units import UNITS, ending
 
 # The well-known names, which every log has, and their kinds where these are not text.
 WELL_KNOWN = {name: "text" for name in (
@@ -73,15 +74,20 @@ class Shape:
     """What rows look like: events, to which columns may have been added, or a table of columns alone."""
 
     is_events: bool = True
-    columns: list = field(default_factory=list)  # (name, other name)
+    columns: list = field(default_factory=list)  # (name, other name, the name that says what it counts)
 
     def find(self, name):
-        places = (place for place, known in enumerate(self.columns) if name in known)
+        places = (place for place, known in enumerate(self.columns) if name in known[:2])
         return next(places, None)
+
+    def counted(self, written):
+        """The name that says what the values of an expression count: its own, or that of what a column is of."""
+        place = None if ending(written) in UNITS else self.find(written.removeprefix("."))
+        return written if place is None else self.columns[place][2] or written
 
     def column(self, name):
         if self.find(name) is None:
-            self.columns.append((name, None))
+            self.columns.append((name, None, None))
         return self.find(name)
 
 

@@ -138,7 +138,7 @@ class Plan:
         name = head.parts[0].text if head.parts else None
         self.wanted = Wanted(name, self.controls, both(self.filter, NOT_STORE))
         self.filter = self.wanted.filter()
-        self.shape = Shape(False, [(column, None) for column in COVERAGE])
+        self.shape = Shape(False, [(column, None, None) for column in COVERAGE])
 
     def refuse_words(self, ids, behind):
         """An id in several words without quotes is refused: it would be another control, and words to search for."""
@@ -185,25 +185,26 @@ class Plan:
         return Step(word, stage.parts, by)
 
     def table(self, columns):
-        if len({name for name, _ in columns}) < len(columns):
+        if len({name for name, *_ in columns}) < len(columns):
             raise NoQuery("two columns of one name")
         self.shape = Shape(False, columns)
 
-    @staticmethod
-    def column(named):
+    def column(self, named):
         is_field = isinstance(named.node, (tree.Name, tree.Path))
         written = str(named.node)
         own, alias = (written.lstrip("."), None) if is_field else (written, written)
-        return (own if named.name is None else named.name), alias
+        return (own if named.name is None else named.name), alias, self.shape.counted(written)
 
-    @staticmethod
-    def said_column(named, said):
+    def said_column(self, named, said):
         """A column of `stats` is called by its function where no other without a name has the same."""
         whole = str(named.node)
+        # How many there are is counted in no unit.
+        is_count = named.node.function in ("count", "distinct")
+        of = None if is_count else self.shape.counted(str(named.node.of))
         if named.name is not None:
-            return named.name, whole
+            return named.name, whole, of
         same = [one for one in said if one.name is None and one.node.function == named.node.function]
-        return (named.node.function if len(same) == 1 else whole), whole
+        return (named.node.function if len(same) == 1 else whole), whole, of
 
     def beside(self, stage, later):
         if not self.shape.is_events:
@@ -233,7 +234,7 @@ class Plan:
                     field = tree.Path(parse_path(name)) if is_path else tree.Name(name)
                     fetched.append((self.names.source(field, others), self.shape.column(f"other.{name}")))
             of_this = {*columns, *(column for _, column in fetched)}
-            emptied = tuple(at for at, (name, _) in enumerate(self.shape.columns)
+            emptied = tuple(at for at, (name, *_) in enumerate(self.shape.columns)
                             if name.startswith("other.") and at not in of_this)
         return Other(stage.unless, stage.side, filter_, rest, tuple(keys), within, stage.strictly, columns,
                      tuple(fetched), emptied, self.shape.column("disputed"))
