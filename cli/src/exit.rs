@@ -88,7 +88,10 @@ impl From<query::Error> for Failure {
                 let (len, reasons) = (problems.text.len(), reasons.join("\n"));
                 Failure::Usage(format!("this query of {len} bytes makes no sense\n{reasons}"))
             }
-            query::Error::Query(problems) => Failure::Usage(format!("this query makes no sense\n{problems}")),
+            query::Error::Query(problems) => {
+                let marked = problems.marked(output::shown);
+                Failure::Usage(format!("this query makes no sense\n{marked}"))
+            }
             other => Failure::Usage(other.to_string()),
         }
     }
@@ -249,6 +252,23 @@ mod tests {
         ];
         for (error, code) in table {
             assert_eq!(Failure::from(error).code() as u8, code);
+        }
+    }
+
+    #[test]
+    fn carets_stand_below_their_place_on_a_terminal() {
+        let vocabulary = query::Vocabulary::default();
+        for text in [
+            "x = \"世界🙂\" since then",
+            "x = \"a\u{202e}b\" since then",
+            "\tx = \"e\u{301}\"\tsince then",
+            "x = 世界 since then",
+        ] {
+            let error = query::Query::parse(text, &vocabulary).unwrap_err();
+            let told = Failure::from(error).to_string();
+            let [_, shown, below, ..] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+            let (before, _) = shown.split_once("then").unwrap();
+            assert_eq!(below.find("^^^^ `then`"), Some(output::shown(before).1), "{told}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use crate::exit::{Failure, Outcome};
 use crate::render::{Cell, Grid, Pager};
@@ -105,9 +106,15 @@ impl Out {
         self.sink.flush().map_err(broken)
     }
 
-    /// Flushes, for good: a command that did not come here has not ended well.
+    /// Flushes, for good: a command that did not come here has not ended well. A pager is waited for; one that could not
+    /// be run has shown nothing.
     pub(crate) fn finish(mut self) -> Outcome<()> {
-        self.flush()
+        let flushed = self.flush();
+        let Out { sink, pager, .. } = self;
+        // The pager sees the end.
+        drop(sink);
+        pager.map_or(Ok(()), Pager::end)?;
+        flushed
     }
 }
 
@@ -212,6 +219,13 @@ pub(crate) fn escape(bytes: &[u8]) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// How a terminal shows a text, and in how many columns.
+pub(crate) fn shown(text: &str) -> (String, usize) {
+    let shown = escape(text.as_bytes()).into_owned();
+    let width = shown.width();
+    (shown, width)
 }
 
 fn is_unsafe(c: char) -> bool {

@@ -111,37 +111,44 @@ impl From<Problems> for Error {
     }
 }
 
+impl Problems {
+    /// All problems as they are printed, on a terminal of which `shown` knows how it shows a piece of the query, and in how
+    /// many columns: the carets then stand below their place there.
+    pub fn marked(&self, shown: impl Fn(&str) -> (String, usize)) -> String {
+        let marked: Vec<String> = self.problems.iter().map(|one| mark(&self.text, one, &shown)).collect();
+        marked.join("\n")
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            mark(f, &self.text, problem)?;
-        }
-        Ok(())
+        f.write_str(&self.marked(|piece| (piece.to_owned(), piece.chars().count())))
     }
 }
 
 impl std::error::Error for Problems {}
 
-/// Writes the line that a problem is in, and below it carets and what is wrong.
-fn mark(f: &mut fmt::Formatter<'_>, text: &str, problem: &Problem) -> fmt::Result {
+/// The line that a problem is in, and below it carets and what is wrong.
+fn mark(text: &str, problem: &Problem, shown: &impl Fn(&str) -> (String, usize)) -> String {
     let at = |place: usize| (0..=place.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let (start, end) = (at(problem.span.start), at(problem.span.end));
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    let end = end.clamp(start, line_end);
     let number = 1 + text[..start].matches('\n').count();
-    let (line, indent) = (&text[line_start..line_end], text[line_start..start].chars().count());
-    let carets = text[start..end.clamp(start, line_end)].chars().count().max(1);
-    let gutter = " ".repeat(number.to_string().len());
     // A tab is as wide as the terminal likes; a space is one column below too.
-    writeln!(f, "{number} | {}", line.replace(|c: char| c.is_control(), " "))?;
-    write!(f, "{gutter} | {}{} {}", " ".repeat(indent), "^".repeat(carets), problem.message)?;
+    let piece = |piece: &str| shown(&piece.replace(|c: char| c.is_control(), " "));
+    let (before, indent) = piece(&text[line_start..start]);
+    let (place, width) = piece(&text[start..end]);
+    let (after, _) = piece(&text[end..line_end]);
+    let gutter = " ".repeat(number.to_string().len());
+    let (space, carets) = (" ".repeat(indent), "^".repeat(width.max(1)));
+    let mut marked =
+        format!("{number} | {before}{place}{after}\n{gutter} | {space}{carets} {}", problem.message);
     if let Some(help) = &problem.help {
-        write!(f, "\n{gutter} = help: {help}")?;
+        marked.push_str(&format!("\n{gutter} = help: {help}"));
     }
-    Ok(())
+    marked
 }
 
 #[cfg(test)]
@@ -157,6 +164,14 @@ mod tests {
         assert_eq!(print("a", problem(1, 1)), "1 | a\n  |  ^ wrong");
         assert_eq!(print("", problem(7, 9)), "1 | \n  | ^ wrong");
         assert_eq!(print("a b\nc", problem(2, 5)), "1 | a b\n  |   ^ wrong");
+    }
+
+    #[test]
+    fn carets_are_as_wide_as_what_is_shown() {
+        let problem = Problem::new(Span { start: 3, end: 6 }, "wrong");
+        let twice = |piece: &str| (piece.replace('é', "(e)"), 3 * piece.chars().count());
+        let marked = Problems::new("aéébc", vec![problem]).marked(twice);
+        assert_eq!(marked, "1 | a(e)(e)bc\n  |       ^^^^^^ wrong");
     }
 
     #[test]

@@ -93,12 +93,10 @@ fn scale(amount: &str, unit: i128) -> Option<i128> {
 /// seconds and offset may be left out.
 pub(crate) fn period(text: &str) -> Option<Period> {
     if text.len() > 10 {
-        let has_offset = text.ends_with(['Z', 'z']) || text.get(16..)?.contains(['+', '-']);
-        let whole = match (has_offset, text.len()) {
-            (true, _) => text.to_owned(),
-            (false, 16) => format!("{text}:00Z"),
-            (false, _) => format!("{text}Z"),
-        };
+        let (minutes, rest) = text.split_at_checked("2026-04-01T12:00".len())?;
+        let seconds = if rest.starts_with(':') { "" } else { ":00" };
+        let offset = if rest.ends_with(['Z', 'z']) || rest.contains(['+', '-']) { "" } else { "Z" };
+        let whole = format!("{minutes}{seconds}{rest}{offset}");
         let start = rfc3339(whole.as_bytes())?;
         return Some(Period { start, end: start });
     }
@@ -234,6 +232,8 @@ mod tests {
             ("2026-04-01T10:00", "2026-04-01T10:00:00Z", "2026-04-01T10:00:00Z"),
             ("2026-04-01T10:00:01.5", "2026-04-01T10:00:01.5Z", "2026-04-01T10:00:01.5Z"),
             ("2026-04-01T10:00:00+02:00", "2026-04-01T08:00:00Z", "2026-04-01T08:00:00Z"),
+            ("2026-04-01T10:00+02:00", "2026-04-01T08:00:00Z", "2026-04-01T08:00:00Z"),
+            ("2026-04-01T10:00Z", "2026-04-01T10:00:00Z", "2026-04-01T10:00:00Z"),
         ] {
             let period = period(text).unwrap();
             assert_eq!(

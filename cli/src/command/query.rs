@@ -237,7 +237,9 @@ fn stdin() -> Outcome<String> {
 }
 
 fn as_text(bytes: Vec<u8>) -> Outcome<String> {
-    String::from_utf8(bytes).map_err(|error| {
+    // Some editors write a mark in front that is no part of the text.
+    let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    String::from_utf8(bytes).map(|text| text[start..].to_owned()).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::Usage(format!("this query is no text: it is not UTF-8 at byte {at}"))
     })

@@ -4,6 +4,8 @@
 use std::io::ErrorKind;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use crate::exit::{Failure, Outcome};
+
 /// A pager that runs. It is waited for when this goes: the terminal is its own until then.
 pub(crate) struct Pager(Child);
 
@@ -34,6 +36,23 @@ impl Pager {
         };
         let stdin = child.stdin.take()?;
         Some((Pager(child), stdin))
+    }
+}
+
+impl Pager {
+    /// Waits for the pager. That whoever reads has seen enough is no failure; that there is no such program is.
+    pub(crate) fn end(mut self) -> Outcome<()> {
+        // What a shell ends with where it cannot run what it was told to.
+        const NOT_RUN: [i32; 2] = [126, 127];
+        let code = self.0.wait().ok().and_then(|status| status.code());
+        if code.is_some_and(|code| NOT_RUN.contains(&code)) {
+            let reason = "no such program; --no-pager does without";
+            return Err(Failure::Io(
+                "run the pager that PAGER names".to_owned(),
+                std::io::Error::other(reason),
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -163,6 +163,9 @@ fn right_side<'q>(input: Tokens<'q>) -> Parsed<'q, Spanned<Operand>> {
         Some(token) if token.kind == Kind::Mark && token.text == "=" => {
             Err(Err::Error(Failure::expected(input, "a value").help("one = compares")))
         }
+        Some(token) if token.kind == Kind::Mark && token.text == ">" => {
+            Err(Err::Error(Failure::expected(input, "a value").help("write != for another value")))
+        }
         Some(token) if token.text == "(" => {
             Err(Err::Error(Failure::expected(input, "a value").help("several values stand behind `in`")))
         }

@@ -36,6 +36,10 @@ pub(super) fn head<'q>(input: Tokens<'q>) -> Parsed<'q, (bool, Head, Vec<Conditi
         Some("around") if !is_condition => preceded(keyword("around"), cut(around)).parse(rest)?,
         _ => (rest, Head::Conditions),
     };
+    if head != Head::Conditions && rest.first().is_some_and(|next| next.text == "and") {
+        let failure = Failure::expected(rest, "`where` or a condition");
+        return Err(Err::Failure(failure.help("write `where` instead of `and`")));
+    }
     let (rest, conditions) = conditions(rest)?;
     Ok((rest, (explain.is_some(), head, conditions)))
 }
@@ -66,6 +70,10 @@ fn timeline<'q>(input: Tokens<'q>) -> Parsed<'q, Head> {
 fn seqs<'q>(input: Tokens<'q>) -> Parsed<'q, Head> {
     let what = "a range of seqs such as 100..200";
     let (rest, word) = any(Kind::Word, what).parse(input)?;
+    if rest.first().is_some_and(|next| next.text.starts_with("..")) || goes_on(&word, rest) {
+        let failure = Failure::message(rest, "a range of seqs is one word");
+        return Err(Err::Failure(failure.help("write 100..200, without spaces")));
+    }
     let end = |text: &str| match text {
         "" => Some(None),
         _ => plain_number(text).map(Some),
@@ -81,6 +89,11 @@ fn seqs<'q>(input: Tokens<'q>) -> Parsed<'q, Head> {
         Some((from, until)) => Ok((rest, Head::Seq(from, until))),
         None => Err(Err::Error(Failure::expected(input, what))),
     }
+}
+
+/// Whether a range that has no end has one behind a space.
+fn goes_on(range: &str, rest: Tokens<'_>) -> bool {
+    range.ends_with("..") && rest.first().is_some_and(|next| plain_number(next.text).is_some())
 }
 
 /// `SEQ ±COUNT`; `+-` is easier to type.

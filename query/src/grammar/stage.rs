@@ -52,6 +52,8 @@ fn sort_key<'q>(input: Tokens<'q>) -> Parsed<'q, SortKey> {
         let failure = Failure::expected(rest, "`desc`, a comma or the end");
         let failure = if word.text == "asc" {
             failure.help("the least comes first unless `desc` is written")
+        } else if word.text.eq_ignore_ascii_case("desc") {
+            failure.meant(Some("desc"))
         } else {
             failure
         };

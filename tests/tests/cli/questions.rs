@@ -84,6 +84,8 @@ fn a_query_comes_as_words_from_a_file_and_from_stdin() {
     assert_eq!(site.run(&["query", "-f", "q.iq"]).ends(0).text(), expected);
     assert_eq!(site.feed(&["query", "-"], text.as_bytes()).ends(0).text(), expected);
     assert_eq!(site.feed(&["query", "-f", "-"], text.as_bytes()).ends(0).text(), expected);
+    let marked = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    assert_eq!(site.feed(&["query", "-"], marked.as_bytes()).ends(0).text(), expected);
     let words = ["query", "kind", "=", "deployment", "|", "fields", "seq,", "kind"];
     assert_eq!(site.run(&words).ends(0).text(), expected);
     site.run(&["query"]).ends(2);

@@ -139,3 +139,12 @@ fn whoever_leaves_the_pager_has_seen_enough() {
     assert!(!shown.contains("error"), "{shown:?}");
     assert!(shown.contains("seq"), "{shown:?}");
 }
+
+#[test]
+fn an_answer_that_no_pager_showed_is_no_success() {
+    let site = Site::with_events(3);
+    let mut command = site.command(&["query", "n >= 0"]);
+    command.env("PAGER", "no-such-pager-anywhere");
+    let shown = String::from_utf8(show(command)).unwrap();
+    assert!(shown.contains("cannot run the pager") && shown.contains("--no-pager"), "{shown:?}");
+}

@@ -147,6 +147,9 @@ class Parser:
 
     def seqs(self):
         first, dots, last = self.any(WORD, "a range of seqs").partition("..")
+        following = self.peek().text if self.peek() is not None else ""
+        has_end = bool(last) or not dots or not (following.isascii() and following.isdigit())
+        self.demand(has_end and not following.startswith(".."), "a range in one word")
         if not dots:
             return (whole_number(first),) * 2
         ends = tuple(whole_number(end) if end else None for end in (first, last))

@@ -48,8 +48,10 @@ def midnight(year, month, day=1):
 def period(text):
     """The first nanosecond of a period and the one behind its last; of a moment it is twice the same. None for neither."""
     if len(text.encode()) > 10:
-        has_offset = text[-1] in "Zz" or "+" in text[16:] or "-" in text[16:]
-        moment = rfc3339((text if has_offset else text + (":00Z" if len(text) == 16 else "Z")).encode())
+        minutes, rest = text[:16], text[16:]
+        seconds = "" if rest.startswith(":") else ":00"
+        offset = "" if rest[-1:] in ("Z", "z") or "+" in rest or "-" in rest else "Z"
+        moment = rfc3339((minutes + seconds + rest + offset).encode())
         return None if moment is None else (moment, moment)
     match = PERIOD.fullmatch(text)
     if not match:
