@@ -85,7 +85,7 @@ pub(crate) struct Coverage {
 
 impl Coverage {
     /// All records that may be evidence of one of the controls, or have an id that the catalogue does not.
-    fn filter(&self) -> Filter {
+    pub(crate) fn filter(&self) -> Filter {
         let framework = self.framework.as_deref().unwrap_or("*");
         let has_id = |name: &str| {
             let any = Test::Equals(vec![Value::Word(format!("{framework}:*"))]);

@@ -55,10 +55,14 @@ pub(crate) fn base(plan: &Plan, context: &Arc<Context>) -> Result<(Rows, usize)>
     Ok((rows(Order::OldestFirst)?, 0))
 }
 
-/// The search of a plan by index, watched.
+/// The search of a plan by index, watched: of a coverage for all that may count.
 pub(super) fn search(plan: &Plan, context: &Context) -> Result<Option<Search>> {
-    let Base::Search(filter, seqs) = &plan.base else { return Ok(None) };
-    context.ground.search(filter, seqs.clone(), &context.watch)
+    match &plan.base {
+        Base::Search(filter, seqs) => context.ground.search(filter, seqs.clone(), &context.watch),
+        Base::Coverage(coverage) => {
+            context.ground.search(&coverage.filter(), coverage.seqs.clone(), &context.watch)
+        }
+    }
 }
 
 /// Whether the first rows are counts, for which no record is read that matches by the index alone.

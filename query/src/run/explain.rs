@@ -54,7 +54,10 @@ pub(crate) fn explain(plan: &Plan, context: &Arc<Context>) -> Result<Vec<Row>> {
         say("match", known, Some(found.matches), None, None);
     }
     if let Base::Coverage(coverage) = &plan.base {
-        let detail = format!("{} conditions of the mapping, each asked once", coverage.mapped.len());
+        let detail = match coverage.mapped.len() {
+            1 => "1 condition of the mapping, asked once".to_owned(),
+            count => format!("{count} conditions of the mapping, each asked once"),
+        };
         say("controls", detail, Some(coverage.controls.len() as u64), None, None);
     }
     let fetch = to_fetch(plan, context)?;

@@ -160,6 +160,14 @@ fn controls_are_found_by_label_event_and_mapping() {
         ]
     );
     assert_eq!(rows("controls since 2026-04-02 | where events = 0 | count"), ["2"]);
+    let explained = rows("explain controls framework soc2").join("\n");
+    let told = [
+        "segments 3 in range",
+        "posting kind = deployment in 2",
+        "match records that match 5",
+        "controls 1 condition ",
+    ];
+    assert!(told.iter().all(|told| explained.contains(told)), "{explained}");
     let unknown = parse("controls framework SOC3").run(&sample.snapshot, &options).err().unwrap();
     assert!(unknown.to_string().contains("did you mean `SOC2`?"), "{unknown}");
 }
