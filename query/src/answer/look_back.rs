@@ -62,7 +62,7 @@ impl Answer {
     fn look_at(&self, source: &Source, times: &Filter, seqs: &Range<Seq>) -> Result<()> {
         let Some(field) = source.field() else { return Ok(()) };
         let exists = Filter::Field(field, Test::Exists).and(times.clone());
-        if !self.is_nowhere_here(&exists, seqs)? {
+        if !self.is_nowhere(&exists, seqs)? {
             return self.look_for_unreadable(source, times, seqs);
         }
         match source {
@@ -108,21 +108,21 @@ impl Answer {
         Ok(())
     }
 
+    /// Whether nothing matches, as far as it can be told without fetching anything: what may be in an archive is no reason
+    /// to warn.
     fn is_nowhere(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<bool> {
         let Context { ground, watch, .. } = &*self.context;
+        if let Some(mut search) = ground.search(filter, seqs.clone(), watch)? {
+            if !search.to_fetch(false)?.is_empty() {
+                return Ok(false);
+            }
+            // The index knows, and the first that matches may be in an archive.
+            if !search.to_fetch(true)?.is_empty() {
+                return Ok(search.total()? == 0);
+            }
+        }
         let mut rows = ground.rows(filter, seqs.clone(), Order::NewestFirst, watch)?;
         Ok(rows.next().transpose()?.is_none())
-    }
-
-    /// The same as far as it can be told without fetching anything: what may be in an archive is no reason to warn.
-    fn is_nowhere_here(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<bool> {
-        let Context { ground, watch, .. } = &*self.context;
-        if let Some(mut search) = ground.search(filter, seqs.clone(), watch)?
-            && !search.to_fetch(false)?.is_empty()
-        {
-            return Ok(false);
-        }
-        self.is_nowhere(filter, seqs)
     }
 
     fn total(&self, filter: &Filter, seqs: &Range<Seq>) -> Result<u64> {

@@ -19,7 +19,7 @@ const SAMPLES: [(&str, &str); 6] = [
 ];
 
 /// What is asked: why, and the query.
-pub(crate) const QUESTIONS: [(&str, &str); 18] = [
+pub(crate) const QUESTIONS: [(&str, &str); 23] = [
     ("which run deployed this", "kind = deployment and deployment = dep_19 | distinct run"),
     ("why was this denied", "event ev_0011 | fields decision, rule, policy, reason"),
     (
@@ -34,6 +34,25 @@ pub(crate) const QUESTIONS: [(&str, &str); 18] = [
          | unless preceded by (kind = approval.granted) within run",
     ),
     ("the whole run", "timeline run run_8bce4 | fields id, ts, kind, status"),
+    (
+        "approval delay by environment",
+        "kind = deployment | preceded by (decision = REQUIRE_APPROVAL) within run
+         | stats p95(other.delay) as p95, count() by environment",
+    ),
+    (
+        "deployments per environment and week",
+        "kind = deployment | stats count() by environment, bin(ts, 7d) as week, status",
+    ),
+    (
+        "overrides with no postmortem",
+        "kind = override.* | unless followed by (kind = postmortem) within 7d | count",
+    ),
+    (
+        "models used in April, and who approved what their run did",
+        "kind = model.invocation during 2026-04 | followed by (kind = approval.granted) within run
+         | fields model, run, other.id, other.approver",
+    ),
+    ("a sample of what agents did", "exists(agent) and source = 1 | sample 4 seed 11 | fields id, kind"),
     ("changes in scope of a control", "control PCI-DSS:6.5.1 during 2026-Q2 | fields id, kind"),
     ("events with no run, of agents", "exists(agent) and not exists(run) | count"),
     ("decisions under no policy", "exists(decision) and not exists(policy) | count by decision, rule"),
