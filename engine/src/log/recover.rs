@@ -314,16 +314,12 @@ pub(super) fn find_end(world: &World, layout: &Layout, hint: Option<Head>) -> Re
         let is_ours = head.store_id == log.header.store_id && head.boot_id == world.boot_id;
         is_open && is_ours && head.active == segment && head.written_len <= len
     };
-    let start = hint.clone().filter(fits).and_then(|head| {
+    let start = hint.filter(fits).and_then(|head| {
         let frontier = Frontier::from_parts(head.next_seq, head.frontier.clone())?;
         Some((head, frontier))
     });
     let Some((head, frontier)) = start else {
-        let found = replay_whole(&log)?;
-        if let Some(hint) = hint {
-            refuse_cut(&log, &found, &hint)?;
-        }
-        return Ok(head_of(world, &log, &found));
+        return Ok(head_of(world, &log, &replay_whole(&log)?));
     };
     if !is_written_behind(&log, head.written_len)? {
         return Ok(head);
@@ -416,11 +412,11 @@ fn refuse_rolled_back(
 }
 
 /// # Errors
-/// Damage, where the log was durable beyond its last whole frame, as its `last` head says. A head is written once a commit
-/// is durable, and never before.
+/// Damage, where the log was durable beyond its last whole frame, as its `last` head says, and had more records. A head is
+/// written once a commit is durable, and never before.
 fn refuse_cut(log: &LogFile, found: &Replay, last: &Head) -> Result<()> {
     let is_of_log = last.store_id == log.header.store_id && last.active == log.id;
-    if !is_of_log || last.durable_len <= found.end.at {
+    if !is_of_log || last.durable_len <= found.end.at || last.next_seq <= found.end.next_seq() {
         return Ok(());
     }
     let expected = format!("{} bytes of whole frames, which were durable", last.durable_len);

@@ -397,10 +397,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// How much of the file is known to have been durable, by its frames or by `head`.
+    /// How much of the file is known to have been durable: by its frames, or by `head`, where that knows of more records.
     fn durable_len(&self) -> u64 {
         let store_id = self.out.header.as_ref().map(|header| header.store_id);
-        let head = self.task.head.filter(|head| store_id == Some(head.store_id));
+        let tells = |head: &&Head| store_id == Some(head.store_id) && head.next_seq > self.expected;
+        let head = self.task.head.filter(tells);
         self.synced_len.max(head.map_or(0, |head| head.durable_len))
     }
 

@@ -190,6 +190,7 @@ class Head:
     store_id: bytes
     active: int
     durable_len: int
+    next_seq: int
 
     @staticmethod
     def latest(data):
@@ -203,5 +204,5 @@ class Head:
             return None
         if zlib.crc32(slot[:-4]) != struct.unpack("<I", slot[-4:])[0]:
             return None
-        turn, store_id, active, durable_len = struct.unpack_from("<Q16s24xQQ", slot, 16)
-        return Head(turn, store_id, active, durable_len)
+        turn, store_id, active, durable_len, next_seq = struct.unpack_from("<Q16s24xQQQ", slot, 16)
+        return Head(turn, store_id, active, durable_len, next_seq)

@@ -14,7 +14,7 @@ class Log:
         self.is_torn = False
         self.header = Header.decode(data)
         is_of_log = is_active and head and (head.store_id, head.active) == (self.header.store_id, int(name))
-        self.durable_len = head.durable_len if is_of_log else 0
+        self.head = head if is_of_log else None
         at = HEADER_LEN
         while at < len(data):
             try:
@@ -24,8 +24,8 @@ class Log:
                 break
             self.frames.append(frame)
             at = frame.end
-        if self.durable_len > len(data) and not self.faults:
-            self.faults.append(damaged(f"the log ends at byte {len(data)} and was durable up to {self.durable_len}"))
+        if self._was_longer_than(len(data)) and not self.faults:
+            self.faults.append(damaged(f"the log ends at byte {len(data)}, and was longer"))
 
     def _stopped(self, data, at, fault, is_active):
         """Judges what stands behind the last good frame."""
@@ -38,7 +38,7 @@ class Log:
 
     def _was_durable(self, data, at):
         """Whether a good frame, or `head`, says that the bytes at `at` were once durable."""
-        if self.durable_len > at or any(frame.synced_len > at for frame in self.frames):
+        if self._was_longer_than(at) or any(frame.synced_len > at for frame in self.frames):
             return True
         next_seq = self.next_seq()
         place = data.find(FRAME_MAGIC, at + 1)
@@ -51,6 +51,11 @@ class Log:
                 pass
             place = data.find(FRAME_MAGIC, place + 1)
         return False
+
+    def _was_longer_than(self, at):
+        """Whether `head` knows of more records, behind `at`."""
+        head = self.head
+        return head is not None and head.durable_len > at and head.next_seq > self.next_seq()
 
     def next_seq(self):
         if not self.frames:

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use indelible_engine::format::frame;
 use indelible_engine::format::head::Head;
 use indelible_engine::format::log_header::{LOG_HEADER_LEN, LogHeader};
 use indelible_engine::hash::Hash;
@@ -101,22 +102,24 @@ fn head_of(files: &Files, draw: &mut Draw) -> Option<Head> {
     let (name, log) = files.iter().rfind(|(name, _)| name.ends_with(".log"))?;
     let starts = golden::frames(log);
     let (header, _) = LogHeader::decode(log.get(..LOG_HEADER_LEN)?).ok()?;
+    let durable_len = *starts.get(draw.below(starts.len()))?;
+    let (next, _) = frame::decode(log.get(durable_len..)?).ok()?;
     Some(Head {
         turn: 2,
         store_id: header.store_id,
         boot_id: [7; 16],
         generation: 0,
         active: SegmentId::from_file_name(name.strip_prefix("log/")?, "log")?,
-        durable_len: *starts.get(draw.below(starts.len()))? as u64,
+        durable_len: durable_len as u64,
         written_len: log.len() as u64,
-        next_seq: 0,
+        next_seq: next.first_seq,
         last_leaf: Hash::ZERO,
         received_at: Timestamp(0),
         since_boot_ns: 0,
         admin_end: 0,
         closed: false,
         rolling: false,
-        frontier: Vec::new(),
+        frontier: vec![Hash::ZERO; next.first_seq.count_ones() as usize],
     })
 }
 
