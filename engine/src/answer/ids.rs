@@ -1,5 +1,8 @@
 //! Which stretches may hold an event of some id. An id is mostly in one of them: the others are passed by without a
 //! plan. And whoever wants just the events of an id is spared the plan of that one, too.
+//!
+//! All directories are asked in one pass, those on disk and those that [`gathered`](super::gathered) keeps in memory; what
+//! none of them is over is asked itself.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Questions in the shell: formats, parameters, exit codes, and following the log.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -168,15 +168,8 @@ fn a_tail_follows_other_processes_and_goes_on_where_it_stopped() {
         site.feed(&["append"], format!("{{\"kind\":\"yes\",\"n\":{}}}\n", 10 + round).as_bytes()).ends(0);
         told.push(lines.next().unwrap());
         // The position is written once a turn has been printed: when there is more to print, the last one has it.
-        let size = site.run(&["stats", "--json"]).ends(0).json()["tree_size"].as_u64().unwrap();
-        while std::fs::read_to_string(site.path("next")).ok().as_deref() != Some(&format!("{size}\n")) {
-            assert!(child.try_wait().unwrap().is_none(), "it ended");
-            std::thread::yield_now();
-        }
-        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-        let ended = child.wait_with_output().unwrap();
-        assert_eq!(ended.status.code(), Some(130));
-        let err = String::from_utf8(ended.stderr).unwrap();
+        let size = wait_for_position(&site, &mut child);
+        let (_, err) = stop(child);
         assert!(err.contains(&format!("--from {size} goes on")), "{err}");
     }
     assert_eq!(told, ["{\"n\":0}", "{\"n\":10}", "{\"n\":1}", "{\"n\":11}"]);
@@ -187,12 +180,23 @@ fn follow_until_kept(site: &Site, filter: &str) -> (String, String) {
     let mut command = site.command(&["tail", filter, "--position", "next"]);
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_position(site, &mut child);
+    // It says that it stopped once it listens for signals, which is before it keeps anything.
+    stop(child)
+}
+
+/// Waits until whoever follows has kept its position behind all that the log holds; which that is.
+fn wait_for_position(site: &Site, child: &mut Child) -> u64 {
     let size = site.run(&["stats", "--json"]).ends(0).json()["tree_size"].as_u64().unwrap();
     while std::fs::read_to_string(site.path("next")).ok().as_deref() != Some(&format!("{size}\n")) {
         assert!(child.try_wait().unwrap().is_none(), "it ended");
         std::thread::yield_now();
     }
-    // It says that it stopped once it listens for signals, which is before it keeps anything.
+    size
+}
+
+/// Stops whoever follows: what it printed since, and what it said.
+fn stop(child: Child) -> (String, String) {
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));
